@@ -52,6 +52,7 @@ __all__ = [
     "Started",
     "StopTimer",
     "TimerFired",
+    "Tune",
     "eui_text",
 ]
 
@@ -369,6 +370,17 @@ class ScanNetworks:
     port: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tune:
+    """Set the inter-PAN radio of ``port`` to ``channel``; ``pan`` is the PAN id of the network heard there.
+
+    A hub's radio takes that PAN id as its own, a terminal's one that differs from it."""
+
+    port: str
+    channel: int
+    pan: int
+
+
 Effect = (
     Send
     | SetTimer
@@ -387,6 +399,7 @@ Effect = (
     | OpenJoining
     | CloseJoining
     | ScanNetworks
+    | Tune
 )
 
 

@@ -25,7 +25,11 @@ __all__ = [
     "MessageLink",
     "Operator",
     "Output",
+    "PortBusy",
     "PortError",
+    "PortLost",
+    "PortMissing",
+    "PortUnable",
     "Reading",
     "Supply",
 ]
@@ -37,7 +41,8 @@ class PortError(Exception):
         PortError
         ├── PortMissing      nothing answers at the address that the bench file names
         ├── PortBusy         somebody else holds it
-        └── PortLost         it was there and is gone
+        ├── PortLost         it was there and is gone
+        └── PortUnable       it works, but what was asked for is beyond it: a capability that the bench lacks
 
     ``where`` names the port as the bench file does, ``advice`` says what to do next.
     """
@@ -57,6 +62,10 @@ class PortBusy(PortError):
 
 class PortLost(PortError):
     """It was there and is gone."""
+
+
+class PortUnable(PortError):
+    """It works, but what was asked for is beyond it: a capability that the bench lacks."""
 
 
 class Handle(Protocol):

@@ -1,0 +1,202 @@
+"""The GBCS use-case table: what each message code is, who may send it, how it is protected, which objects it touches.
+
+The table itself is data (``use_cases.json``, one row a line) and is read once, when first asked for.
+
+Must not live here: how a device executes a use case (``objects`` and ``machines``), octets (``wire``).
+
+Source: facts/use-cases.md, which says for each column how it was obtained and checked; facts/gbcs.md 4.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from devices.model.roles import Role
+
+__all__ = ["DlmsRow", "GbzRow", "Protected", "UseCase", "all_use_cases", "by_code", "by_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """One attribute that a data protection object wraps (and encrypts in the reply)."""
+
+    class_id: int
+    obis: bytes
+    attribute: int
+    name: str
+    fields: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DlmsRow:
+    """One access specification, in wire order.
+
+    ``op`` is ``get``, ``set``, ``action``, ``get-selective`` or ``notify`` (content of an alert).  ``class_id``, ``obis``
+    (6 octets) and ``index`` are None for the content of an alert that belongs to no object.  ``data_type`` is written as
+    :mod:`devices.model.data_types` reads it.
+    """
+
+    op: str
+    class_id: int | None
+    obis: bytes | None
+    index: int | None
+    name: str
+    data_type: str | None
+    selector: int | None = None
+    note: str | None = None
+    fields: tuple[Mapping[str, Any], ...] = ()
+    protects: tuple[Protected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GbzRow:
+    """One ZCL component.  ``message`` is ``command``, ``response``, ``alternate response`` or ``alert``."""
+
+    message: str
+    cluster: int
+    command: int
+    name: str
+    direction: str
+    frame: str
+    attributes: tuple[int, ...] = ()
+    fields: tuple[Mapping[str, Any], ...] = ()
+    encrypted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UseCase:
+    """One message code.
+
+    ``use_case`` is the GBCS name, None where a code has none.  ``device_roles`` are the remote party roles that the
+    device itself accepts; empty where no source names them.  ``critical`` and ``replay_protected`` are None where no
+    source says.  ``protection`` of command, response and alert is ``"sig+MAC"``, ``"sig"``, ``"MAC"``, ``"MAC or sig"``
+    or None.  ``response_has_time``: the reply's grouping header carries the 12-octet date-time.
+    """
+
+    code: int
+    use_case: str | None
+    title: str
+    category: str | None
+    devices: tuple[str, ...]
+    payload: str | None
+    roles: tuple[str, ...]
+    device_roles: tuple[Role, ...]
+    critical: bool | None
+    replay_protected: bool | None
+    future_dated: bool | None
+    protection: Mapping[str, str | None]
+    service_requests: tuple[str, ...]
+    response_has_time: bool
+    encrypted_reply: bool
+    dlms: tuple[DlmsRow, ...]
+    gbz: tuple[GbzRow, ...]
+    asn1: Mapping[str, str]
+    effects: str
+    alerts: tuple[int, ...]
+    alert_messages: tuple[int, ...]
+    alert_shape: str | None
+
+    @property
+    def is_alert(self) -> bool:
+        """Whether the code is sent by devices of their own accord only."""
+        return bool(self.protection["alert"]) and not self.protection["command"]
+
+
+def by_code(code: int) -> UseCase | None:
+    """The use case of a message code, None when the table does not know it."""
+    return _table()[0].get(code)
+
+
+def by_name(name: str) -> UseCase:
+    """The use case called ``name``, e.g. ``"ECS42"``.
+
+    Of names that several codes share (CS02b has one a replacement mode) the lowest code.  Raises ``KeyError``.
+    """
+    return _table()[1][name]
+
+
+def all_use_cases() -> Iterator[UseCase]:
+    """Every use case in the order of the codes."""
+    return iter(_table()[0].values())
+
+
+def obis(text: str) -> bytes:
+    """``"0.0.10.0.106.255"`` as 6 octets."""
+    return bytes(int(part) for part in text.split("."))
+
+
+@cache
+def _table() -> tuple[dict[int, UseCase], dict[str, UseCase]]:
+    rows = json.loads(resources.files(__package__).joinpath("use_cases.json").read_text("utf-8"))
+    codes = {row["code"]: _use_case(row) for row in rows}
+    names: dict[str, UseCase] = {}
+    for use_case in codes.values():
+        if use_case.use_case:
+            names.setdefault(use_case.use_case, use_case)
+    return codes, names
+
+
+def _use_case(row: dict[str, Any]) -> UseCase:
+    return UseCase(
+        code=row["code"],
+        use_case=row.get("name"),
+        title=row["title"],
+        category=row.get("category"),
+        devices=tuple(row.get("devices", ())),
+        payload=row.get("payload"),
+        roles=tuple(row.get("roles", ())),
+        device_roles=tuple(Role.named(name) for name in row.get("device_roles", ())),
+        critical=row.get("critical"),
+        replay_protected=row.get("replay"),
+        future_dated=row.get("future"),
+        protection=dict(zip(("command", "response", "alert"), row["protection"], strict=True)),
+        service_requests=tuple(row.get("requests", ())),
+        response_has_time=bool(row.get("timed")),
+        encrypted_reply=bool(row.get("encrypted")),
+        dlms=tuple(_dlms(entry) for entry in row.get("dlms", ())),
+        gbz=tuple(_gbz(entry) for entry in row.get("gbz", ())),
+        asn1=row.get("asn1", {}),
+        effects=row.get("effects", ""),
+        alerts=tuple(row.get("alerts", ())),
+        alert_messages=tuple(row.get("alert_messages", ())),
+        alert_shape=row.get("alert_shape"),
+    )
+
+
+def _dlms(row: dict[str, Any]) -> DlmsRow:
+    return DlmsRow(
+        op=row["op"],
+        class_id=row.get("class"),
+        obis=obis(row["obis"]) if "obis" in row else None,
+        index=row.get("index"),
+        name=row["name"],
+        data_type=row.get("type"),
+        selector=row.get("selector"),
+        note=row.get("note"),
+        fields=tuple(row.get("fields", ())),
+        protects=tuple(
+            Protected(
+                entry["class_id"], obis(entry["obis"]), entry["attribute"], entry["name"], tuple(entry.get("fields", ()))
+            )
+            for entry in row.get("protects", ())
+        ),
+    )
+
+
+def _gbz(row: dict[str, Any]) -> GbzRow:
+    return GbzRow(
+        message=row["message"],
+        cluster=int(row["cluster"], 16),
+        command=int(row["command"], 16),
+        name=row["name"],
+        direction=row["direction"],
+        frame=row["frame"],
+        attributes=tuple(int(str(attribute), 16) for attribute in row.get("attributes", ())),
+        fields=tuple(row.get("fields", ())),
+        encrypted=bool(row.get("encrypted")),
+    )

@@ -1,0 +1,7 @@
+"""The command line, `rig ...`."""
+
+from __future__ import annotations
+
+
+def main() -> int:
+    return 2

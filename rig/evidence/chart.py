@@ -1,0 +1,151 @@
+"""Message sequence charts: one SVG a test, drawn from what was tapped.
+
+Lifelines are devices and parties; arrows are GBCS messages that one of them sent and another received; marks are contacts
+that moved, supplies that came and went, refusals and windows.  A message that nobody received ends in a cross.
+
+Must not live here: anything that adds an event that is not on the time line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.sax.saxutils import escape
+
+__all__ = ["draw"]
+
+Event = Mapping[str, Any]
+
+COLUMN = 178
+ROW = 30
+LEFT = 112
+TOP = 58
+STYLE = (
+    "text{font:12px sans-serif;fill:#1b2733}.t{font:11px monospace;fill:#5a6b7b}.h{font-weight:bold}"
+    ".l{stroke:#b8c4d0;stroke-width:1}.a{stroke:#1f5f9f;stroke-width:1.6;fill:none}.x{stroke:#b3261e;stroke-width:1.6;"
+    "stroke-dasharray:5 3;fill:none}.m{fill:#1b7f4b}.r{fill:#b3261e}.p{fill:#8a5a00}"
+)
+# What of the time line stands on the chart beside messages: kind -> (class, how it reads).
+MARKS: dict[str, tuple[str, str]] = {
+    "edge": ("m", "{pin} {level}"),
+    "supply.state": ("m", "supply {old} → {new}"),
+    "refused": ("r", "refused: {reason}"),
+    "firewall.dropped": ("r", "firewall dropped: {reason}"),
+    "alert": ("p", "alert {code}"),
+    "power": ("p", "power {on}"),
+    "interpan": ("p", "inter-PAN {state}"),
+    "link": ("p", "{port} link {state}"),
+    "tunnel.broken": ("r", "transfer broke off"),
+    "operator": ("p", "operator: {act}"),
+}
+ORDER = ("supplier", "broker", "head", "hub", "neighbour", "hht", "esme", "ihd")
+WORDS = {True: "on", False: "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    at_ns: int
+    source: str
+    target: str | None
+    label: str
+    css: str
+
+
+def draw(title: str, events: Sequence[Event], names: Mapping[str, str]) -> str:
+    """The chart of ``events`` (time-line objects) as an SVG document.
+
+    ``names`` gives the device name for an EUI-64 in lower-case hex; it places messages that never arrived.
+    """
+    rows = list(_rows(events, names))
+    seen = {name for row in rows for name in (row.source, row.target) if name}
+    columns = [name for name in ORDER if name in seen] + sorted(seen - set(ORDER))
+    x = {name: LEFT + COLUMN // 2 + index * COLUMN for index, name in enumerate(columns)}
+    width = LEFT + COLUMN * max(1, len(columns)) + 20
+    height = TOP + ROW * (len(rows) + 1) + 16
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'role="img"><title>{escape(title)}</title><style>{STYLE}</style>',
+        '<defs><marker id="e" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+        '<path d="M0,0 L8,4 L0,8 z" fill="#1f5f9f"/></marker></defs>',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        f'<text class="h" x="12" y="20">{escape(title)}</text>',
+        f'<text class="t" x="12" y="{TOP - 8}">bench time / s</text>',
+    ]
+    for name in columns:
+        parts.append(f'<text class="h" x="{x[name]}" y="{TOP - 8}" text-anchor="middle">{escape(name)}</text>')
+        parts.append(f'<line class="l" x1="{x[name]}" y1="{TOP}" x2="{x[name]}" y2="{height - 10}"/>')
+    for index, row in enumerate(rows):
+        parts += _draw_row(row, x, TOP + ROW * (index + 1))
+    parts.append("</svg>")
+    return "\n".join(parts)
+
+
+def _rows(events: Sequence[Event], names: Mapping[str, str]) -> list[_Row]:
+    rows = []
+    arrived: set[int] = set()
+    for index, event in enumerate(events):
+        kind, fields = str(event["kind"]), event["fields"]
+        if kind == "gbcs.tx":
+            taker = _taker(events, index, arrived)
+            label = _message_label(fields)
+            if taker is None:
+                rows.append(_Row(event["at_ns"], event["device"], names.get(fields.get("peer", "")), label + " ✕ not received", "x"))
+            else:
+                arrived.add(taker)
+                late = (events[taker]["at_ns"] - event["at_ns"]) / 1e6
+                rows.append(_Row(event["at_ns"], event["device"], events[taker]["device"], f"{label}, {late:.1f} ms", "a"))
+        elif kind in MARKS:
+            css, form = MARKS[kind]
+            words = {key: WORDS.get(value, value) if isinstance(value, bool) else value for key, value in fields.items()}
+            rows.append(_Row(event["at_ns"], event["device"], None, form.format_map(_Blank(words)), css))
+    return rows
+
+
+class _Blank(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _taker(events: Sequence[Event], index: int, arrived: set[int]) -> int | None:
+    """The reception that belongs to a transmission: the next one of the same octets by another device."""
+    sent = events[index]
+    for later in range(index + 1, len(events)):
+        other = events[later]
+        if (
+            other["kind"] == "gbcs.rx"
+            and later not in arrived
+            and other["fields"].get("octets") == sent["fields"].get("octets")
+            and other["device"] != sent["device"]
+            and _same_road(str(sent["fields"].get("port")), str(other["fields"].get("port")))
+        ):
+            return later
+    return None
+
+
+def _same_road(a: str, b: str) -> bool:
+    """Whether two port names lie on the same kind of link (a tunnel, inter-PAN, or one of the message links)."""
+    radio = ("han", "interpan")
+    return a == b if a in radio or b in radio else True
+
+
+def _message_label(fields: Mapping[str, Any]) -> str:
+    octets = len(str(fields.get("octets", ""))) // 2
+    name = fields.get("use_case") or "message"
+    return f"{name} {fields.get('cra', '')} #{fields.get('counter', '?')} ({octets} octets)"
+
+
+def _draw_row(row: _Row, x: Mapping[str, int], y: int) -> list[str]:
+    parts = [f'<text class="t" x="12" y="{y + 4}">{row.at_ns / 1e9:.6f}</text>']
+    start = x[row.source]
+    if row.css in ("a", "x"):
+        end = x.get(row.target or "", start + COLUMN // 2)
+        if row.css == "x":
+            end = (start + end) // 2
+        marker = ' marker-end="url(#e)"' if row.css == "a" else ""
+        parts.append(f'<line class="{row.css}" x1="{start}" y1="{y}" x2="{end}" y2="{y}"{marker}/>')
+        parts.append(f'<text x="{(start + end) / 2:.0f}" y="{y - 5}" text-anchor="middle">{escape(row.label)}</text>')
+    else:
+        parts.append(f'<circle class="{row.css}" cx="{start}" cy="{y}" r="5"/>')
+        parts.append(f'<text class="{row.css}" x="{start + 10}" y="{y + 4}">{escape(row.label)}</text>')
+    return parts

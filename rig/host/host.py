@@ -1,0 +1,261 @@
+"""The host of one machine: hands it events, grants its effects.
+
+The host knows ports and clocks and nothing about protocols.  Power is real to it: while the device is without power no
+event reaches the machine, its timers are gone and its outputs rest; when power returns a *new* machine starts from what
+the old one had persisted, so nothing volatile can survive by accident.
+
+Must not live here: anything about one kind of machine.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from devices.machines import core
+from rig.host.store import Store
+from rig.ports.protocols import Clock, Handle, HanAdapter, Input, InterPanAdapter, MessageLink, Output
+
+__all__ = ["Host", "HostError", "Plugs", "Refused"]
+
+Recorder = Callable[[str, Mapping[str, Any]], None]
+
+
+class HostError(Exception):
+    """The bench put a machine and its ports together wrongly: a machine asked for a port or pin that nobody plugged in."""
+
+
+class Refused(Exception):
+    """The machine refused what it was asked; the text says what was expected, what it got, and what to do next."""
+
+
+@dataclass
+class Plugs:
+    """What is plugged into the ports and pins of one machine, by the machine's own names."""
+
+    messages: dict[str, MessageLink] = field(default_factory=dict)
+    han: dict[str, HanAdapter] = field(default_factory=dict)
+    interpan: dict[str, InterPanAdapter] = field(default_factory=dict)
+    outputs: dict[str, Output] = field(default_factory=dict)
+    inputs: dict[str, Input] = field(default_factory=dict)
+    buttons: dict[str, Input] = field(default_factory=dict)
+    power: Input | None = None
+
+
+class Host:
+    """Pumps one machine.  ``make`` builds a fresh machine; it is called at the start and after each power loss."""
+
+    def __init__(
+        self, name: str, make: Callable[[], core.Machine], clock: Clock, plugs: Plugs, store: Store, record: Recorder
+    ) -> None:
+        self.name = name
+        self.display = ""
+        self._make = make
+        self._clock = clock
+        self._plugs = plugs
+        self._store = store
+        self._record = record
+        self._machine: core.Machine | None = None
+        self._timers: dict[str, Handle] = {}
+        self._waiting: deque[core.Event] = deque()
+        self._handling = False
+        self._answers: list[core.Answer | core.Refuse] = []
+        self._lost_at: int | None = None
+        self._pressed_at: dict[str, int] = {}
+        self._plug_in()
+
+    # ------------------------------------------------------------------------------------------------ life and power
+
+    @property
+    def powered(self) -> bool:
+        """Whether the device runs."""
+        return self._machine is not None
+
+    def start(self) -> None:
+        """First start: with power at its pin (or without such a pin) the machine runs from now on."""
+        if self._plugs.power is None or self._plugs.power.level:
+            self._boot(core.Started(self._store.all()))
+
+    def _power_changed(self, level: bool) -> None:
+        if level and self._machine is None:
+            if self._lost_at is None:
+                self._boot(core.Started(self._store.all()))
+            else:
+                self._boot(core.PowerRestored(self._store.all(), self._clock.now - self._lost_at))
+        elif not level and self._machine is not None:
+            self.deliver(core.PowerLost())
+            self._lost_at = self._clock.now
+            self._shut()
+
+    def _boot(self, event: core.Event) -> None:
+        self._record("power", {"on": True})
+        self._machine = self._make()
+        for radio in (*self._plugs.han.values(), *self._plugs.interpan.values()):
+            radio.start()
+        self.deliver(event)
+        for port, link in self._plugs.messages.items():
+            if link.up:
+                self.deliver(core.LinkChanged(port, True))
+
+    def _shut(self) -> None:
+        for handle in self._timers.values():
+            handle.cancel()
+        self._timers.clear()
+        self._waiting.clear()
+        self._pressed_at.clear()
+        self._machine = None
+        self.display = ""
+        for radio in (*self._plugs.han.values(), *self._plugs.interpan.values()):
+            radio.stop()
+        for output in self._plugs.outputs.values():
+            output.drive(False)
+        self._record("power", {"on": False})
+
+    def safe(self) -> None:
+        """Drive every output of the device to its safe level, now."""
+        for output in self._plugs.outputs.values():
+            output.safe()
+
+    # -------------------------------------------------------------------------------------------------------- events
+
+    def deliver(self, event: core.Event) -> None:
+        """Hand an event to the machine; one that arises while another is handled waits for its turn."""
+        if self._machine is None:
+            return
+        self._waiting.append(event)
+        if self._handling:
+            return
+        self._handling = True
+        try:
+            while self._waiting and self._machine is not None:
+                for effect in self._machine.handle(self._waiting.popleft(), self._clock.now):
+                    self._grant(effect)
+        finally:
+            self._handling = False
+
+    def ask(self, verb: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put a request to the machine and return its answer.
+
+        Raises :class:`Refused` with the machine's own words, or when the device has no power.
+        """
+        if self._machine is None:
+            raise Refused(f"{self.name} has no power, so it cannot {verb}; restore its supply first")
+        self._answers.clear()
+        try:
+            self.deliver(core.Asked(verb, args))
+        except core.MachineError as problem:
+            raise Refused(f"{self.name}: {problem}") from None
+        if len(self._answers) != 1:
+            raise HostError(f"{self.name} gave {len(self._answers)} answers to {verb}; a machine must give exactly one")
+        answer = self._answers.pop()
+        if isinstance(answer, core.Refuse):
+            raise Refused(f"{self.name}: {answer.reason}")
+        return answer.value
+
+    def _plug_in(self) -> None:
+        plugs = self._plugs
+        for port, link in plugs.messages.items():
+            link.on_message = self._message_taker(port)
+            link.on_link = self._link_watcher(port)
+        for han in plugs.han.values():
+            han.on_event = self.deliver
+        for interpan in plugs.interpan.values():
+            interpan.on_event = self.deliver
+        for pin, source in plugs.inputs.items():
+            source.on_edge = self._pin_watcher(pin)
+        for button, source in plugs.buttons.items():
+            source.on_edge = self._button_watcher(button)
+        if plugs.power is not None:
+            plugs.power.on_edge = lambda level, _at: self._power_changed(level)
+
+    def _message_taker(self, port: str) -> Callable[[bytes, bytes], None]:
+        return lambda peer, octets: self.deliver(core.Received(port, peer, octets))
+
+    def _link_watcher(self, port: str) -> Callable[[bool], None]:
+        return lambda up: self.deliver(core.LinkChanged(port, up))
+
+    def _pin_watcher(self, pin: str) -> Callable[[bool, int], None]:
+        return lambda level, _at: self.deliver(core.PinChanged(pin, level))
+
+    def _button_watcher(self, button: str) -> Callable[[bool, int], None]:
+        def watch(level: bool, at: int) -> None:
+            if level:
+                self._pressed_at[button] = at
+            elif (since := self._pressed_at.pop(button, None)) is not None:
+                self.deliver(core.ButtonPressed(button, at - since))
+
+        return watch
+
+    # ------------------------------------------------------------------------------------------------------- effects
+
+    def _grant(self, effect: core.Effect) -> None:
+        match effect:
+            case core.Send():
+                self._send(effect)
+            case core.SetTimer(name, at):
+                self._cancel(name)
+                self._timers[name] = self._clock.call_at(at, lambda: self._fire(name))
+            case core.StopTimer(name):
+                self._cancel(name)
+            case core.Drive(pin, level):
+                self._plug(self._plugs.outputs, pin, "output").drive(level)
+            case core.Show(text):
+                self.display = text
+                self._record("display", {"text": text})
+            case core.Record(kind, fields):
+                self._record(kind, fields)
+            case core.Persist(key, value):
+                self._store.put(key, value)
+            case core.Answer() | core.Refuse():
+                self._answers.append(effect)
+            case _:
+                self._network(effect)
+
+    def _network(self, effect: core.Effect) -> None:
+        match effect:
+            case core.FormNetwork(port, epid):
+                self._radio(port).form(epid)
+            case core.JoinNetwork(port, code, epid):
+                self._radio(port).join(code, epid)
+            case core.LeaveNetwork(port):
+                self._radio(port).leave()
+            case core.AdmitDevice(port, peer, code):
+                self._radio(port).admit(peer, code)
+            case core.ForgetDevice(port, peer):
+                self._radio(port).forget(peer)
+            case core.OpenJoining(port, seconds):
+                self._radio(port).open_joining(seconds)
+            case core.CloseJoining(port):
+                self._radio(port).close_joining()
+            case core.Tune(port, channel, pan):
+                self._plug(self._plugs.interpan, port, "inter-PAN adapter").tune(channel, pan)
+            case core.ScanNetworks(port):
+                (self._plugs.interpan.get(port) or self._radio(port)).scan()
+
+    def _send(self, effect: core.Send) -> None:
+        plugs, port = self._plugs, effect.port
+        if port in plugs.messages:
+            plugs.messages[port].send(effect.peer, effect.octets)
+        elif port in plugs.han:
+            plugs.han[port].send(effect.peer, effect.cluster, effect.octets, effect.token)
+        else:
+            self._plug(plugs.interpan, port, "port").send(effect.peer, effect.cluster, effect.octets, effect.token)
+
+    def _radio(self, port: str) -> HanAdapter:
+        return self._plug(self._plugs.han, port, "HAN adapter")
+
+    def _plug(self, plugs: Mapping[str, Any], name: str, what: str) -> Any:
+        if name not in plugs:
+            raise HostError(f"{self.name} uses the {what} {name!r}, but the bench file plugs nothing into it; add it there")
+        return plugs[name]
+
+    def _fire(self, name: str) -> None:
+        self._timers.pop(name, None)
+        self.deliver(core.TimerFired(name))
+
+    def _cancel(self, name: str) -> None:
+        handle = self._timers.pop(name, None)
+        if handle is not None:
+            handle.cancel()
