@@ -181,7 +181,11 @@ def _dlms(row: dict[str, Any]) -> DlmsRow:
         fields=tuple(row.get("fields", ())),
         protects=tuple(
             Protected(
-                entry["class_id"], obis(entry["obis"]), entry["attribute"], entry["name"], tuple(entry.get("fields", ()))
+                entry["class_id"],
+                obis(entry["obis"]),
+                entry["attribute"],
+                entry["name"],
+                tuple(entry.get("fields", ())),
             )
             for entry in row.get("protects", ())
         ),

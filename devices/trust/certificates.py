@@ -7,6 +7,7 @@ Must not live here: trust anchor cells and who may replace whom (``model``, ``ma
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from devices.trust.errors import BadCertificate, NotAuthentic
 from devices.trust.keystore import load_public
@@ -38,8 +39,7 @@ HARDWARE_MODULE_NAME = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.4")
 _ROLE = NameOID.ORGANIZATIONAL_UNIT_NAME
 _UNIQUE_IDENTIFIER = NameOID.X500_UNIQUE_IDENTIFIER
 
-# Everything that the library raises for octets that are no certificate, or one that it can't read.  Warning is among
-# them because a program may have turned the library's warnings into errors.
+# Everything that the library raises for octets that are no certificate, or one that it can't read.
 _RUBBISH = (
     ValueError,
     TypeError,
@@ -128,7 +128,7 @@ def subject_key_identifier(public: bytes) -> bytes:
 def parse(octets: bytes) -> Certificate:
     """Read one DER certificate.  Raises :class:`BadCertificate`, whatever it is given, where it is of neither form."""
     try:
-        certificate = x509.load_der_x509_certificate(octets)
+        certificate = _load(octets)
         key = certificate.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise BadCertificate("a certificate here is for a P-256 key, this one is for another kind")
@@ -183,17 +183,28 @@ def check(
     raise NotAuthentic(f"the chain of {_who(certificate)} leads to no root")
 
 
+def _load(octets: bytes) -> x509.Certificate:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what the library only warns of (a serial number below 1) is refused here
+        certificate = x509.load_der_x509_certificate(octets)
+    if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
+        raise BadCertificate("a certificate here is signed by ECDSA with SHA-256, this one names another algorithm")
+    if octets[-len(certificate.signature) - 1]:  # the library reads over this one
+        raise BadCertificate("the signature of a certificate is a BIT STRING of whole octets")
+    return certificate
+
+
 def _who(certificate: Certificate) -> str:
     return f"key {certificate.ski.hex()}" if certificate.eui is None else certificate.eui.hex("-").upper()
 
 
 def _signed_by(certificate: Certificate, issuer: Certificate) -> bool:
-    parsed = x509.load_der_x509_certificate(certificate.octets)
+    parsed = _load(certificate.octets)
     try:
         load_public(issuer.public).verify(parsed.signature, parsed.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         return False
-    return parsed.issuer == x509.load_der_x509_certificate(issuer.octets).subject
+    return parsed.issuer == _load(issuer.octets).subject
 
 
 def _subject(certificate: x509.Certificate) -> tuple[int | None, bytes | None]:

@@ -237,7 +237,7 @@ class Get:
 
 @dataclass(frozen=True, slots=True)
 class GetResponse:
-    """02: the hub's answer; ``remaining`` counts the messages that still wait, ``octets`` is empty if there was none."""
+    """02: the hub's answer; ``remaining`` counts what still waits, ``octets`` is empty if there was nothing."""
 
     remaining: int
     octets: bytes = b""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from operator import attrgetter
 from typing import Any
 
 from devices.wire.errors import DecodeError, EncodeError
@@ -414,19 +413,54 @@ def parse(frame_data: bytes) -> Frame:
         raise DecodeError(LAYER, len(frame_data), f"frame {frame_data[0]:02x}: cut short") from None
 
 
-_Values = Callable[[Frame], tuple[Any, ...]]
-_Builder = tuple[int, struct.Struct, str, _Values, int]
+_Builder = Callable[[Any], bytes]
 
 
 def _builder(kind: int, frame: type[Frame], layout: str, tail: str) -> _Builder:
+    """A function that builds one frame type."""
     fixed = struct.Struct(layout.replace(">", ">B"))
     names = [item.name for item in fields(frame)]
-    get = attrgetter(*names)
-    values: _Values = get if len(names) > 1 else lambda frame: (get(frame),)
-    strings = [len(part) for part in struct.unpack(layout, bytes(fixed.size - 1)) if isinstance(part, bytes)]
-    return kind, fixed, tail, values, len(strings)
+    samples = struct.unpack(layout, bytes(fixed.size - 1))
+    # struct pads short strings without a word, so the lengths of addresses are compared here
+    lengths = [(index, len(sample)) for index, sample in enumerate(samples) if isinstance(sample, bytes)]
+    count = len(samples)
+
+    def build_one(frame: Any) -> bytes:
+        values = [getattr(frame, name) for name in names]
+        for index, length in lengths:
+            if len(values[index]) != length:
+                raise EncodeError(LAYER, f"{names[index]}: expected {length} octets, got {len(values[index])}")
+        octets = fixed.pack(kind, *values[:count])
+        match tail:
+            case "data":
+                return octets + bytes(values[count])
+            case "list":
+                relays: tuple[bytes, ...] = values[count]
+                if any(len(relay) != 2 for relay in relays) or len(relays) > 0xFF:
+                    raise EncodeError(LAYER, f"{names[count]}: expected at most 255 addresses of 2 octets")
+                return octets + bytes((len(relays),)) + b"".join(relays)
+            case "name":
+                name, *after, rest = values[count:]
+                if b"\0" in name or len(after[0]) != 2:
+                    raise EncodeError(LAYER, "the name holds a zero, or the parent's address has not 2 octets")
+                return octets + bytes(name) + b"\0" + _AFTER_NAME.pack(*after) + bytes(rest)
+        return octets
+
+    return build_one
 
 
 _BUILDERS: dict[type[Frame], _Builder] = {
     frame: _builder(kind, frame, layout, tail) for kind, (frame, layout, tail) in _LAYOUTS.items()
 }
+
+
+def build(frame: Frame) -> bytes:
+    """The frame data of a frame, as ``xbee.frame`` takes it.  Raises EncodeError."""
+    if isinstance(frame, Unknown):
+        if frame.kind in _LAYOUTS or not 0 <= frame.kind <= 0xFF:
+            raise EncodeError(LAYER, f"frame type {frame.kind:#04x} has a class of its own, or is no octet")
+        return bytes((frame.kind,)) + frame.data
+    try:
+        return _BUILDERS[type(frame)](frame)
+    except struct.error as error:
+        raise EncodeError(LAYER, f"{frame}: {error}") from None

@@ -1,8 +1,8 @@
 """Relays of the virtual bench: coils, an armature that takes its time, contacts that bounce, and what can break.
 
-A coil moves the armature, and the armature its contacts.  A latching relay has a SET and a RESET coil and stays where it
-is without current; a monostable relay falls back.  A pulse shorter than the travel moves nothing.  Contacts that make
-bounce; contacts that break do not; breaking contacts open before making ones close.
+A coil moves the armature, and the armature its contacts.  A latching relay has a SET and a RESET coil and stays where
+it is without current; a monostable relay falls back.  A pulse shorter than the travel moves nothing.  Contacts that
+make bounce; contacts that break do not; breaking contacts open before making ones close.
 
 Must not live here: what a contact switches (``supplies``), and who drives the coil.
 """
@@ -65,7 +65,7 @@ class Contact:
 
 
 def wire_contact(contact: Contact, net: Net, level: bool = False) -> Driver:
-    """Wire a contact between a net and a rail: closed it drives ``level`` (low by default: to ground), open it lets go."""
+    """Wire a contact between a net and a rail: closed drives ``level`` (low, to ground, by default), open lets go."""
     driver = net.driver(contact.name)
     driver.drive(level if contact.closed else None)
     contact.watch(lambda closed, _at: driver.drive(level if closed else None))

@@ -1,0 +1,120 @@
+"""Alert and event codes: what each is called, whether it is critical, which log keeps it and who is told.
+
+Must not live here: how an alert is built and sent (``machines.parts.alerting``).
+
+Source: facts/gbcs.md 6 for codes and names [2 sources where a maker's manual lists them]; the conduct of each code is
+[single source] where its row says so and [our choice] elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib import resources
+
+from devices.model.roles import Role
+
+__all__ = [
+    "GENERIC_CRITICAL",
+    "GENERIC_NON_CRITICAL",
+    "AlertRule",
+    "Log",
+    "alert_name",
+    "rule",
+]
+
+GENERIC_CRITICAL = 0x1000
+"""Message code of the signed carrier for critical event codes (GCA)."""
+GENERIC_NON_CRITICAL = 0x1001
+"""Message code of the MACed carrier for other event codes (GNCA)."""
+
+
+class Log(Enum):
+    """The logs of an electricity meter that keep events."""
+
+    EVENT = "event"
+    SECURITY = "security"
+    POWER = "power"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRule:
+    """What a device does about an event.
+
+    ``recipients`` are the roles told, none for events that are logged only.  ``message_code`` carries it.
+    """
+
+    code: int
+    critical: bool
+    log: Log | None
+    recipients: tuple[Role, ...]
+    message_code: int
+
+
+def _rule(
+    code: int, log: Log | None, *recipients: Role, critical: bool = True, message_code: int | None = None
+) -> tuple[int, AlertRule]:
+    carrier = message_code or (GENERIC_CRITICAL if critical else GENERIC_NON_CRITICAL)
+    return code, AlertRule(code, critical, log, recipients, carrier)
+
+
+_S, _N, _A = Role.SUPPLIER, Role.NETWORK_OPERATOR, Role.ACCESS_CONTROL_BROKER
+
+# facts/gbcs.md 6 and 5.1.  Recipients of 0x8F1E, 0x8F3D: "WAN provider, ACB or supplier" [single source], of which the
+# supplier is our choice, because every meter knows it.
+_RULES: Mapping[int, AlertRule] = dict(
+    (
+        _rule(0x8F1E, Log.SECURITY, _S),
+        _rule(0x8F30, Log.SECURITY, _S),
+        _rule(0x8F3D, Log.SECURITY, _S),
+        _rule(0x8F53, Log.SECURITY, _S),
+        _rule(0x8F60, Log.SECURITY, _S),
+        _rule(0x8F85, Log.SECURITY, _S, message_code=0x0120),
+        _rule(0x8F12, Log.SECURITY, _A, critical=False, message_code=0x0018),
+        _rule(0x8F32, Log.EVENT, _S),
+        _rule(0x8F33, Log.EVENT, _S),
+        _rule(0x8F34, Log.EVENT, _S, _N),
+        _rule(0x8F35, Log.POWER, _N, message_code=0x0067),
+        _rule(0x8F36, Log.POWER, _N, message_code=0x0067),
+        _rule(0x8F3F, Log.SECURITY, _S),
+        _rule(0x8F69, Log.EVENT, _S),
+        _rule(0x8183, Log.EVENT, _S, critical=False),
+        _rule(0x81BD, Log.EVENT, _S, critical=False),
+        _rule(0x81BE, Log.EVENT, _S, critical=False),
+        _rule(0x81C0, Log.EVENT, _S, critical=False),
+        _rule(0x8F52, Log.SECURITY),
+        _rule(0x8F70, Log.SECURITY),
+        _rule(0x8F57, Log.POWER),
+        _rule(0x8F0C, Log.EVENT),
+        _rule(0x8145, Log.EVENT, critical=False),
+        _rule(0x81C6, Log.EVENT, critical=False),
+        _rule(0x8154, Log.EVENT, critical=False),
+        _rule(0x8155, Log.EVENT, critical=False),
+        _rule(0x8161, Log.EVENT, critical=False),
+        _rule(0x8162, Log.EVENT, critical=False),
+    )
+)
+
+
+def rule(code: int) -> AlertRule:
+    """What a device does about event ``code``.
+
+    A code without a row is told to the supplier, critical where it lies in 0x8Fxx, and kept in the event log
+    [our choice].
+    """
+    known = _RULES.get(code)
+    return known if known is not None else _rule(code, Log.EVENT, Role.SUPPLIER, critical=code >> 8 == 0x8F)[1]
+
+
+def alert_name(code: int) -> str:
+    """The name of an alert or event code; ``"unknown code"`` for those newer than the table (facts/gbcs.md 11 no. 26)."""
+    return _names().get(code, "unknown code")
+
+
+@cache
+def _names() -> Mapping[int, str]:
+    text = resources.files(__package__).joinpath("alert_codes.json").read_text("utf-8")
+    return {int(code, 16): name for code, name in json.loads(text).items()}

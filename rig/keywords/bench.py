@@ -1,0 +1,150 @@
+"""Robot library `rig.keywords.bench.Bench`: the bench itself, its time, its faults, and the evidence of each test.
+
+Must not live here: keywords about one device (``hub``, ``meter``, ``handheld``, ``supplier``) or about contacts
+(``physics``).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import Enum
+
+from robot.api import SkipExecution, logger
+from robot.api.deco import keyword, library
+from robot.libraries.BuiltIn import BuiltIn
+
+from rig.evidence import chart
+from rig.keywords.session import Misused, as_timeline, chart_names, evidence_folder, nanoseconds, session
+
+__all__ = ["Bench", "State"]
+
+
+class State(Enum):
+    """The states of a premises that a test may need and leave."""
+
+    FRESH = "from manufacture: hub powered, nothing joined, supply disabled"
+    INSTALLED = "meter joined to the hub, clock set, supply as manufactured"
+    ENABLED = "installed, and the supply enabled"
+    ANY = "no matter"
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class Bench:
+    """The bench: prepare a premises, let time pass, break links, keep the evidence."""
+
+    @keyword
+    def prepare_premises(
+        self, *, needs: State, leaves: State, wan: bool = True, variant: str = "", overlay: dict[str, object] | None = None
+    ) -> None:
+        """Open the evidence of this test and bring a premises of the bench into the state that the test ``needs``.
+
+        ``leaves`` declares the state in which the test leaves it; on a device that is not emulated the next test must
+        start from there.  ``variant`` names one of the bench file's variants.
+
+        Example:
+        | Prepare Premises    needs=INSTALLED    leaves=ENABLED    wan=False |
+        """
+        now = session()
+        if BuiltIn().dry_run_active:
+            return
+        now.connect()
+        now.test = str(BuiltIn().get_variable_value("${TEST NAME}", ""))
+        now.events.clear()
+        now.now = 0
+        now.evidence = _slug(str(BuiltIn().get_variable_value("${SUITE NAME}", ""))) + "/" + _slug(now.test)
+        logger.info(f"This test needs a premises {needs.name} ({needs.value}) and leaves it {leaves.name} ({leaves.value}).")
+        now.call("evidence.open", name=now.evidence)
+        now.call("bench.reset", variant=variant, overlay=overlay or {})
+        now.describe()
+        now.call("bench.install", state=needs.name.lower())
+        if not wan:
+            now.call("wan.set", device="hub", up=False)
+
+    @keyword
+    def finish_test(self) -> None:
+        """Close the evidence of this test and put its message sequence chart into the log."""
+        now = session()
+        if BuiltIn().dry_run_active or not now.evidence:
+            return
+        manifest = now.call("evidence.close")
+        title = now.test
+        drawing = chart.draw(title, as_timeline(now.events), chart_names(now.devices))
+        folder = evidence_folder()
+        link = ""
+        if folder is not None:
+            place = folder / now.evidence
+            place.mkdir(parents=True, exist_ok=True)
+            (place / "sequence.svg").write_text(drawing, encoding="utf-8")
+            inside = f"evidence/{now.evidence}"
+            names = [str(entry["name"]) for entry in manifest["files"]] + ["sequence.svg"]
+            link = "".join(f"<a href='{inside}/{name}'>{name}</a> " for name in names)
+        logger.info(f"<div style='max-width:100%;overflow:auto'>{drawing}</div>{link}", html=True)
+        now.evidence = ""
+
+    @keyword
+    def bench_requires(self, *capabilities: str) -> None:
+        """Skip this test unless the bench has all of these capabilities.
+
+        Example:
+        | Bench Requires    radio-reach    outage |
+        """
+        session().connect()
+        lacking = [name for name in capabilities if name not in session().capabilities]
+        if lacking:
+            raise SkipExecution(f"SKIPPED: this bench cannot do {', '.join(lacking)}")
+
+    @keyword
+    def advance_time(self, span: timedelta) -> None:
+        """Let bench time pass: at once on the virtual bench, by waiting on a real one.
+
+        Example:
+        | Advance Time    61 minutes |
+        """
+        if span < timedelta(0):
+            raise Misused(f"time passes forwards: expected a span such as 61 minutes, got {span}")
+        session().call("clock.advance", span_ns=nanoseconds(span), until=None)
+
+    @keyword
+    def cut_wan(self, device: str = "hub") -> None:
+        """Cut the WAN link of a hub."""
+        session().call("wan.set", device=device, up=False)
+
+    @keyword
+    def restore_wan(self, device: str = "hub") -> None:
+        """Bring the WAN link of a hub back."""
+        session().call("wan.set", device=device, up=True)
+
+    @keyword
+    def set_radio_reach(self, device: str, *, in_reach: bool) -> None:
+        """Carry the radios of a device out of reach of all others, or back.
+
+        Example:
+        | Set Radio Reach    hht    in_reach=False |
+        """
+        session().call("air.reach", device=device, in_reach=in_reach)
+
+    @keyword
+    def cut_radio_after(self, device: str, *, frames: int) -> None:
+        """Let the radios of ``device`` fall out of reach after it has sent so many more MAC frames."""
+        session().call("air.cut_after", device=device, frames=frames)
+
+    @keyword
+    def switch_supply(self, supply: str, *, on: bool) -> None:
+        """Switch a supply of the bench.
+
+        Example:
+        | Switch Supply    mains    on=False |
+        """
+        session().call("supply.switch", supply=supply, on=on)
+
+    @keyword
+    def outage_of(self, span: timedelta, supply: str = "mains") -> None:
+        """Take a supply away for a span of bench time and give it back."""
+        self.switch_supply(supply, on=False)
+        self.advance_time(span)
+        self.switch_supply(supply, on=True)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80] or "test"

@@ -1,0 +1,104 @@
+"""Robot library `rig.keywords.handheld.HandHeld`: an installer with a pass-through hand-held terminal.
+
+Must not live here: what the terminal does by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from robot.api import logger
+from robot.api.deco import keyword, library
+
+from rig.keywords.session import Matcher, Misused, session
+
+__all__ = ["HandHeld"]
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class HandHeld:
+    """The operator of a hand-held terminal: finds hubs, connects to one, applies the commands of a work order."""
+
+    @keyword
+    def find_hubs(self, device: str = "hht", *, within: timedelta = timedelta(seconds=10)) -> list[str]:
+        """Scan for hubs; returns their printed EUI-64s, strongest first."""
+        now = session()
+        since = now.mark
+        now.ask(device, "scan")
+        event = now.expect(Matcher("hht.found", device, {}), within, since)
+        hubs: list[str] = [str(hub["epid"]) if isinstance(hub, dict) else str(hub) for hub in event.fields["hubs"]]
+        logger.info(f"hubs in reach: {', '.join(f'{hub} ({now.device_with(hub)})' for hub in hubs) or 'none'}")
+        return hubs
+
+    @keyword
+    def load_work_order(self, commands: list[dict[str, Any]], *, hub: str = "hub", device: str = "hht") -> None:
+        """Load the commands of a work order for the premises of ``hub``."""
+        now = session()
+        entries = [{"name": c["name"], "device": c["target"], "octets": c["octets"]} for c in commands]
+        now.ask(device, "load", hub=now.devices[hub]["eui"], work_order=entries)
+
+    @keyword
+    def connect_to_hub(self, hub: str = "hub", *, device: str = "hht", within: timedelta = timedelta(seconds=15)) -> None:
+        """Choose a hub that the terminal has found and connect to it by inter-PAN."""
+        now = session()
+        since = now.mark
+        now.ask(device, "connect", hub=now.devices[hub]["eui"] if hub in now.devices else hub)
+        now.expect(Matcher("hht.connected", device, {}), within, since)
+
+    @keyword
+    def hub_should_not_answer(self, hub: str = "hub", *, device: str = "hht", within: timedelta = timedelta(seconds=15)) -> None:
+        """The terminal must find no open inter-PAN window at the hub."""
+        now = session()
+        since = now.mark
+        now.ask(device, "connect", hub=now.devices[hub]["eui"])
+        if now.wait(Matcher("hht.connected", device, {}), within, since) is not None:
+            raise now.unmet(f"{hub} not to answer by inter-PAN", "a tunnel was opened")
+
+    @keyword
+    def connecting_should_be_refused(self, hub: str, *, device: str = "hht") -> str:
+        """The terminal must refuse to connect to this hub, and say why; returns its words."""
+        now = session()
+        try:
+            now.ask(device, "connect", hub=now.devices[hub]["eui"])
+        except Misused as refusal:
+            logger.info(f"refused: {refusal}")
+            return str(refusal)
+        raise now.unmet(f"the terminal to refuse {hub}", "it connected")
+
+    @keyword
+    def apply_command(self, name: str = "all", *, device: str = "hht") -> None:
+        """Apply one command of the work order by its name, or all of them one after the other."""
+        session().ask(device, "apply", which=name)
+
+    @keyword
+    def apply_and_wait(self, *names: str, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
+        """Apply these commands one after the other, each answered before the next."""
+        for name in names or ("all",):
+            since = session().mark
+            session().ask(device, "apply", which=name)
+            session().expect(Matcher("hht.idle", device, {}), within, since)
+
+    @keyword
+    def resume_work_order(self, *, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
+        """Go on with the command at which the transfer broke off."""
+        since = session().mark
+        session().ask(device, "resume")
+        session().expect(Matcher("hht.idle", device, {}), within, since)
+
+    @keyword
+    def command_states(self, *, device: str = "hht") -> dict[str, str]:
+        """The state of each command of the work order, by name."""
+        return {str(c["name"]): str(c["state"]) for c in session().ask(device, "status")["commands"]}
+
+    @keyword
+    def command_should_be(self, name: str, state: str, *, device: str = "hht") -> None:
+        """A command of the work order must be in this state (loaded, sent, answered, refused, interrupted, expired)."""
+        states = self.command_states(device=device)
+        if states.get(name) != state:
+            raise session().unmet(f"{name} {state}", states)
+
+    @keyword
+    def unload_terminal(self, *, device: str = "hht") -> list[str]:
+        """Take everything that the terminal collected; returns the messages as hex, to be handed to the supplier."""
+        return [str(octets) for octets in session().ask(device, "unload")["messages"]]

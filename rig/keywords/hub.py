@@ -1,0 +1,36 @@
+"""Robot library `rig.keywords.hub.Hub`: the Communications Hub as an installer sees it.
+
+Must not live here: what passes through its tunnels; that is judged where it arrives.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from robot.api.deco import keyword, library
+
+from rig.keywords.session import Matcher, session
+
+__all__ = ["Hub"]
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class Hub:
+    """A Communications Hub: emulated or under test."""
+
+    @keyword
+    def device_should_join(self, device: str = "esme", hub: str = "hub", *, within: timedelta = timedelta(minutes=5), since: int = 0) -> None:
+        """The device must join the HAN of the hub."""
+        now = session()
+        now.expect(Matcher("joined", hub, {"peer": now.devices[device]["eui"]}), within, since)
+
+    @keyword
+    def power_cycle_hub(self, hub: str = "hub", *, off_for: timedelta = timedelta(seconds=10)) -> None:
+        """Break the seal, take the hub's power away and give it back."""
+        now = session()
+        now.call("operator.break_seal", device=hub)
+        supply = str(now.devices[hub]["supply"])
+        now.call("supply.switch", supply=supply, on=False)
+        now.call("clock.advance", span_ns=int(off_for.total_seconds() * 1e9), until=None)
+        now.call("supply.switch", supply=supply, on=True)
+        now.call("clock.advance", span_ns=2_000_000_000, until=None)

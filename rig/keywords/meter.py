@@ -1,0 +1,57 @@
+"""Robot library `rig.keywords.meter.ElectricityMeter`: what an electricity meter reports, shows and takes from its user.
+
+Must not live here: what its contacts really do (``physics``).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+
+from robot.api.deco import keyword, library
+
+from rig.keywords.session import nanoseconds, session
+from rig.keywords.supplier import Delivery, Supplier
+
+__all__ = ["ElectricityMeter", "SupplyState"]
+
+
+class SupplyState(Enum):
+    """COSEM control_state of the load switch (facts/gbcs.md 10.1)."""
+
+    DISABLED = 0
+    ENABLED = 1
+    ARMED = 2
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class ElectricityMeter:
+    """An ESME: emulated or under test."""
+
+    @keyword
+    def meter_should_report_supply(self, state: SupplyState, device: str = "esme", *, party: str = "supplier") -> None:
+        """Read the load switch over the air (ECS45): the meter must report this state.
+
+        Example:
+        | Meter Should Report Supply    ARMED |
+        """
+        supplier = Supplier()
+        command = supplier.send_command("ECS45", device, delivery=Delivery.WAN, party=party)
+        answer = supplier.command_should_succeed(command)
+        values = answer.get("values") or []
+        if values != [state.value]:
+            raise session().unmet(f"{device} to report its supply {state.name}", f"control_state {values}")
+
+    @keyword
+    def press_button(self, button: str, device: str = "esme", *, hold: timedelta = timedelta(seconds=3)) -> None:
+        """Press a button of the device and hold it."""
+        session().call("operator.press", device=device, button=button, hold_ns=nanoseconds(hold))
+        session().call("clock.advance", span_ns=nanoseconds(hold) + 1_000_000, until=None)
+
+    @keyword
+    def display_should_show(self, text: str, device: str = "esme") -> None:
+        """The display of the device must hold ``text`` (case does not matter)."""
+        shown: Any = session().call("operator.read", device=device)["text"]
+        if text.lower() not in str(shown).lower():
+            raise session().unmet(f"the display of {device} to show {text!r}", repr(shown))

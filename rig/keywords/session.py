@@ -1,0 +1,246 @@
+"""The session of a Robot run with its bench: one controller on the bus, the events it has seen, and how to wait.
+
+Every library of this room works through the one :class:`Session`; nothing here connects before a keyword asks for it.
+
+    Unmet(AssertionError)     the device or the contact did not do what the test expects: a FAIL
+    Misused(ValueError)       a keyword was called wrongly: a FAIL that says how to call it
+    (SkipExecution "INFRA:")  the bench broke: never a failure of the device
+
+Must not live here: what a keyword means.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from robot.api import SkipExecution, logger
+
+from rig.bus.controller import Controller
+from rig.bus.errors import BusError
+from rig.bus.client import BusClient
+from rig.bus.messages import Answer, Context, Event
+
+__all__ = ["Matcher", "Misused", "Session", "Unmet", "nanoseconds", "session"]
+
+SHOWN = ("gbcs.tx", "gbcs.rx", "edge", "refused", "alert", "supply.state", "power", "display", "party.received")
+
+
+class Unmet(AssertionError):
+    """What the test expects did not happen.  The message holds expected, got, where, how long, and the evidence."""
+
+    ROBOT_SUPPRESS_NAME = True
+
+
+class Misused(ValueError):
+    """A keyword was called with something that makes no sense; the message says what would."""
+
+    ROBOT_SUPPRESS_NAME = True
+
+
+def nanoseconds(span: timedelta) -> int:
+    """A time span in whole nanoseconds."""
+    return (span.days * 86_400 + span.seconds) * 1_000_000_000 + span.microseconds * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """What to wait for: an event of ``kind`` at ``device`` whose fields hold all of ``fields``."""
+
+    kind: str
+    device: str
+    fields: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "device": self.device, "fields": dict(self.fields)}
+
+    def fits(self, event: Event) -> bool:
+        return (
+            event.kind == self.kind
+            and event.device == self.device
+            and all(event.fields.get(key) == value for key, value in self.fields.items())
+        )
+
+    def __str__(self) -> str:
+        wanted = ", ".join(f"{key}={value}" for key, value in self.fields.items())
+        return f"{self.kind} at {self.device}" + (f" with {wanted}" if wanted else "")
+
+
+class Session:
+    """One run's conversation with one bench."""
+
+    def __init__(self) -> None:
+        self._controller: Controller | None = None
+        self._client: BusClient | None = None
+        self._broken = ""
+        self._home = ""
+        self.devices: dict[str, dict[str, Any]] = {}
+        self.capabilities: frozenset[str] = frozenset()
+        self.events: list[Event] = []
+        self.now = 0
+        self.test = ""
+        self.evidence = ""
+        self.needs = self.leaves = ""
+
+    # ------------------------------------------------------------------------------------------------------ the bus
+
+    def connect(self) -> None:
+        """Take the lease of the bench that ``RIG_BROKER`` and ``RIG_BENCH`` name; `rig run` sets both."""
+        if self._controller is not None:
+            return
+        url, bench = os.environ.get("RIG_BROKER"), os.environ.get("RIG_BENCH")
+        if not url or not bench:
+            raise Misused("no bench: run the suites with `rig run`, or set RIG_BROKER and RIG_BENCH to a bench that is up")
+        try:
+            self._client = BusClient.connect(url, client_id=f"robot-{os.getpid()}")
+            self._controller = Controller(self._client, bench, "robot")
+            self._controller.take_lease()
+        except BusError as problem:
+            self._infra(problem)
+        self.describe()
+
+    def describe(self) -> None:
+        """Ask the bench what it consists of."""
+        assert self._controller is not None
+        self._home = next(iter(self._controller.nodes), "bench")
+        told = self.call("bench.describe")
+        self.devices = told["devices"]
+        self.capabilities = frozenset(told["capabilities"])
+
+    def close(self) -> None:
+        """Give the lease back and leave the bus."""
+        if self._controller is not None:
+            self._controller.close()
+        if self._client is not None:
+            self._client.close()
+        self._controller = self._client = None
+
+    def call(self, verb: str, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        """Run one numbered command at the node of ``device`` (without one: at the bench) and return its data.
+
+        Raises :class:`Misused` when the bench refuses the command; skips the test as INFRA when the bench broke.
+        """
+        answer = self._answer(verb, device, args)
+        if answer.st in ("refused", "error") and answer.err is not None:
+            if answer.err.code == "bench":
+                self._infra(f"the bench failed in {verb}: {answer.err.message}. {answer.err.advice}")
+            raise Misused(f"{answer.err.message} {answer.err.advice}".strip())
+        if answer.st != "ok":
+            self._infra(f"{verb} was answered {answer.st}: {answer.err.message if answer.err else 'no reason given'}")
+        return answer.data
+
+    def ask(self, device: str, verb: str, **args: Any) -> Mapping[str, Any]:
+        """Put a request to the machine of ``device`` (operator of a terminal, user of a party)."""
+        if device not in self.devices:
+            raise Misused(f"no device {device!r} on this bench; it has {', '.join(self.devices)}")
+        return self.call("device.ask", device=device, request=verb, values=args)
+
+    def _answer(self, verb: str, device: str, args: Mapping[str, Any]) -> Answer:
+        if self._broken:
+            raise SkipExecution(f"INFRA: not run, since the bench broke earlier: {self._broken}")
+        self.connect()
+        assert self._controller is not None
+        node = self.devices[device]["node"] if device in self.devices else self._home
+        sent = {**args, "device": device} if device else dict(args)
+        try:
+            answer = self._controller.call(node, verb, sent, context=Context(test=self.test))
+        except BusError as problem:
+            self._infra(problem)
+        for event in answer.events:
+            self.events.append(event)
+            self.now = max(self.now, event.at_ns)
+            _log(event)
+        self.now = max(self.now, int(answer.data.get("now", 0)))
+        return answer
+
+    def _infra(self, problem: object) -> None:
+        self._broken = str(problem)
+        raise SkipExecution(f"INFRA: {problem}")
+
+    # -------------------------------------------------------------------------------------------------------- events
+
+    @property
+    def mark(self) -> int:
+        """The order number of the last event seen; waits count from a mark."""
+        return self.events[-1].order if self.events else 0
+
+    def find(self, wanted: Matcher, since: int) -> Event | None:
+        """The first event after ``since`` that fits, among those seen."""
+        return next((event for event in self.events if event.order > since and wanted.fits(event)), None)
+
+    def wait(self, wanted: Matcher, within: timedelta, since: int) -> Event | None:
+        """The first event after ``since`` that fits, waiting up to ``within`` of bench time; None when none came."""
+        found = self.find(wanted, since)
+        if found is None:
+            self.call("clock.advance", span_ns=nanoseconds(within), until=wanted.as_json())
+            found = self.find(wanted, since)
+        return found
+
+    def expect(self, wanted: Matcher, within: timedelta, since: int) -> Event:
+        """As :meth:`wait`, but no event is a failure that says what was seen instead."""
+        found = self.wait(wanted, within, since)
+        if found is None:
+            near = [event for event in self.events if event.order > since and event.kind == wanted.kind]
+            seen = "; ".join(_words(event) for event in near[-4:]) or f"no {wanted.kind} at all"
+            raise self.unmet(f"{wanted} within {within.total_seconds():g} s", seen)
+        return found
+
+    def unmet(self, expected: object, got: object) -> Unmet:
+        """The failure: expected, got, at which bench time, and where the evidence lies."""
+        where = f"; evidence in {self.evidence}" if self.evidence else ""
+        return Unmet(f"expected {expected}, got {got} (bench time {self.now / 1e9:.6f} s{where})")
+
+    def device_with(self, eui: str) -> str:
+        """The device name behind a printed EUI-64; the EUI itself when the bench has no such device."""
+        plain = eui.replace("-", "").lower()
+        return next((name for name, told in self.devices.items() if told["eui"] == plain), eui)
+
+
+def _words(event: Event) -> str:
+    fields = {key: value for key, value in event.fields.items() if key not in ("octets", "port")}
+    return f"{event.kind} at {event.device} {json.dumps(fields, ensure_ascii=False)}"
+
+
+def _log(event: Event) -> None:
+    """One line a tapped event in the Robot log, under the keyword that caused it; octets fold out."""
+    if event.kind not in SHOWN:
+        logger.debug(f"{event.at_ns / 1e9:.6f} s  {_words(event)}")
+        return
+    line = html.escape(f"{event.at_ns / 1e9:.6f} s  {_words(event)}")
+    octets = event.fields.get("octets")
+    if octets:
+        line += f"<details><summary>{len(octets) // 2} octets</summary><code style='word-break:break-all'>{octets}</code></details>"
+    logger.info(line, html=True)
+
+
+_SESSION = Session()
+
+
+def session() -> Session:
+    """The session of this run."""
+    return _SESSION
+
+
+def chart_names(devices: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Device names by EUI-64 in hex, for charts."""
+    return {str(told["eui"]): name for name, told in devices.items()}
+
+
+def as_timeline(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """Events as the objects of the time line."""
+    return [
+        {"order": e.order, "at_ns": e.at_ns, "node": e.node, "device": e.device, "kind": e.kind, "fields": e.fields}
+        for e in events
+    ]
+
+
+def evidence_folder() -> Path | None:
+    """Where this run keeps its evidence; None outside `rig run`."""
+    folder = os.environ.get("RIG_EVIDENCE")
+    return Path(folder) if folder else None

@@ -1,0 +1,139 @@
+"""The time line of a bench: every tapped event gets its place in one order, once.
+
+Events come from the taps (radio air, pins, supplies, links, machines, instruments, bus) and go to three places: the
+evidence file of the test that runs, the bus, and whoever waits for an event at this very instant.
+
+Must not live here: making up an event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from devices.model import use_cases
+from devices.wire import eui64, gbcs
+from devices.wire.errors import WireError
+from rig.evidence.pcap import PcapngWriter
+from rig.ports.protocols import Clock
+
+__all__ = ["Recorder", "describe_message"]
+
+Event = dict[str, Any]
+CRA_WORDS = {1: "command", 2: "response", 3: "alert"}
+AIR_COMMENT = "Virtual ether of the bench: 802.15.4 MAC frames, recorded without NWK and APS security."
+
+
+def describe_message(octets: bytes) -> dict[str, Any]:
+    """What the envelope of a GBCS message says, for people: use case, direction, counter, parties."""
+    try:
+        message = gbcs.decode(octets)
+    except WireError as problem:
+        return {"unreadable": str(problem)}
+    use_case = use_cases.by_code(message.message_code)
+    return {
+        "use_case": (use_case.use_case or use_case.title) if use_case else f"0x{message.message_code:04x}",
+        "cra": CRA_WORDS.get(message.cra, str(message.cra)),
+        "counter": message.counter,
+        "originator": eui64.text(message.originator),
+        "recipient": eui64.text(message.recipient),
+    }
+
+
+class Recorder:
+    """The one writer of the time line.  ``civil_start`` is the civil time at bench time 0, ns since the Unix epoch."""
+
+    def __init__(self, clock: Clock, civil_start: int, folder: Path | None) -> None:
+        self._clock = clock
+        self._civil_start = civil_start
+        self._folder = folder
+        self._order = 0
+        self._listeners: list[Callable[[Event], None]] = []
+        self._publish: Callable[[Event], None] = lambda _event: None
+        self.context: Mapping[str, Any] = {}
+        self._lines: TextIO | None = None
+        self._air: BinaryIO | None = None
+        self._pcap: PcapngWriter | None = None
+        self._open: Path | None = None
+        self._counts: dict[str, int] = {}
+
+    @property
+    def order(self) -> int:
+        """The number of the last event."""
+        return self._order
+
+    def on_publish(self, publish: Callable[[Event], None]) -> None:
+        """Have every event handed to ``publish`` (the bus)."""
+        self._publish = publish
+
+    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Have every event handed to ``listener`` at its instant; returns how to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def for_device(self, node: str, device: str) -> Callable[[str, Mapping[str, Any]], None]:
+        """The recorder of one device or instrument."""
+
+        def record(kind: str, fields: Mapping[str, Any]) -> None:
+            self.record(node, device, kind, fields)
+
+        return record
+
+    def record(self, node: str, device: str, kind: str, fields: Mapping[str, Any], at_ns: int | None = None) -> None:
+        """Put one event on the time line, now (or at the instant that its own time stamp says)."""
+        shown = dict(fields)
+        if kind in ("gbcs.tx", "gbcs.rx"):
+            shown |= describe_message(bytes.fromhex(shown["octets"]))
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+        self._order += 1
+        event: Event = {
+            "order": self._order,
+            "at_ns": self._clock.now if at_ns is None else at_ns,
+            "node": node,
+            "device": device,
+            "kind": kind,
+            "fields": shown,
+        }
+        if self._lines is not None:
+            self._lines.write(json.dumps({**event, "context": self.context}, ensure_ascii=False) + "\n")
+        self._publish(event)
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    # ------------------------------------------------------------------------------------------------ evidence files
+
+    def open(self, name: str) -> None:
+        """Begin the evidence of a test in the folder ``name``; what was open is closed first."""
+        self.close()
+        if self._folder is None:
+            return
+        self._open = self._folder / name
+        self._open.mkdir(parents=True, exist_ok=True)
+        self._lines = (self._open / "timeline.jsonl").open("w", encoding="utf-8")
+        self._air = (self._open / "ether.pcapng").open("wb")
+        self._pcap = PcapngWriter(self._air, AIR_COMMENT)
+        self._counts.clear()
+
+    def air(self, at_ns: int, channel: int, frame: bytes, rssi: float, sender: str) -> None:
+        """The tap of the ether: one transmission."""
+        if self._pcap is not None:
+            self._pcap.write(self._civil_start + at_ns, frame, channel=channel, rssi=rssi, comment=sender)
+
+    def close(self) -> dict[str, Any]:
+        """End the evidence of the test; returns its manifest: files with size and SHA-256, and counts by kind."""
+        if self._lines is None or self._air is None or self._open is None:
+            return {"files": [], "counts": {}}
+        self._lines.close()
+        self._air.close()
+        self._lines = self._air = self._pcap = None
+        folder, self._open = self._open, None
+        files = []
+        for path in sorted(folder.iterdir()):
+            octets = path.read_bytes()
+            files.append(
+                {"name": path.name, "size": len(octets), "sha256": hashlib.sha256(octets).hexdigest(), "path": str(path)}
+            )
+        return {"files": files, "counts": dict(self._counts)}
