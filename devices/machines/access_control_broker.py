@@ -1,11 +1,11 @@
 """The access control broker (ACB): it puts its MAC to what users want sent to devices, and passes the answers on.
 
 It stands between the users (suppliers, network operators, others) and the WAN.  A user's pre-command that is critical
-must carry that user's signature; the broker checks it before it MACs.  For a user whom a device does not know, the broker
-is itself the originator and names the user in the other-information.
+must carry that user's signature; the broker checks it before it MACs.  For a user whom a device does not know, the
+broker is itself the originator and names the user in the other-information.
 
-Ports: ``users.wan``, ``users.local``, ``users.both`` (a user's pre-command with its way of delivery in, answers and local
-copies out) and ``wan``.
+Ports: ``users.wan``, ``users.local``, ``users.both`` (a user's pre-command with its way of delivery in, answers and
+local copies out) and ``wan``.
 
 Must not live here: what a use case carries (``parts.building``), keys.
 
@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from devices.machines.core import Answer, Asked, Effect, Event, MachineError, Received, Record, Refuse, Send
-from devices.machines.parts.building import command_payload, use_case_named
+from devices.machines.parts.building import arguments, command_payload, use_case_named
+from devices.machines.parts.reading import outcome
 from devices.model import use_cases
 from devices.trust import protection
 from devices.trust.errors import TrustError
@@ -53,13 +54,13 @@ class AccessControlBroker:
         self.settings = settings
         self._keys, self._directory, self._ledger = keys, directory, ledger
 
-    def handle(self, event: Event, now: int) -> Sequence[Effect]:
+    def handle(self, event: Event, now: int) -> Sequence[Effect]:  # noqa: ARG002
         """Take one event; see :class:`devices.machines.core.Machine`."""
         match event:
             case Received(port, peer, octets) if port.startswith("users."):
-                return self._from_user(port.removeprefix("users."), peer, octets)
-            case Received("wan", peer, octets):
-                return self._from_device(octets)
+                return [_arrived(event), *self._from_user(port.removeprefix("users."), peer, octets)]
+            case Received(port="wan", octets=octets):
+                return [_arrived(event), *self._from_device(octets)]
             case Asked(verb, args):
                 return self._asked(verb, args)
         return []
@@ -118,7 +119,7 @@ class AccessControlBroker:
             message = gbcs.decode(octets)
         except WireError as error:
             return [Record("broker.refused", {"reason": str(error), "octets": octets.hex()})]
-        effects: list[Effect] = [self._received(message, octets)]
+        effects: list[Effect] = []
         user = message.recipient
         if user == self.settings.eui:
             user = message.supplementary_party or b""
@@ -129,7 +130,7 @@ class AccessControlBroker:
         """What the broker itself learns from a message that is addressed to it."""
         fields = {"party": self.settings.eui.hex(), "from": message.originator.hex(), "cra": int(message.cra)}
         code = {"message_code": message.message_code, "counter": message.counter}
-        return Record("party.received", {**fields, **code, "verified": self._verified(message)})
+        return Record("party.received", {**fields, **code, "verified": self._verified(message), **outcome(message)})
 
     def _verified(self, message: Message) -> bool:
         try:
@@ -169,7 +170,7 @@ class AccessControlBroker:
         if user is not None:
             self._registered(device, user)
         # Built once with counter 0 so that wrong arguments are refused before a counter is spent on them.
-        command_payload(use_case, args.get("args", {}), 0)
+        command_payload(use_case, arguments(args), 0)
         self._public(agreement_key(device))
         counter = self._ledger.take(self.settings.series)
         message = Message(
@@ -178,7 +179,7 @@ class AccessControlBroker:
             self.settings.eui,
             device,
             use_case.code,
-            command_payload(use_case, args.get("args", {}), counter),
+            command_payload(use_case, arguments(args), counter),
             supplementary_party=user,
             supplementary_counter=_counter(args) if user else None,
         )
@@ -196,11 +197,12 @@ class AccessControlBroker:
         fields = {"port": port, "peer": peer.hex(), "octets": octets.hex()}
         return [Send(port, peer, octets), Record("gbcs.tx", fields)]
 
-    def _received(self, message: Message, octets: bytes) -> Record:
-        return Record("gbcs.rx", {"port": "wan", "peer": message.originator.hex(), "octets": octets.hex()})
-
     def _refused(self, user: bytes, reason: str, octets: bytes) -> Record:
         return Record("broker.refused", {"user": user.hex(), "reason": reason, "octets": octets.hex()})
+
+
+def _arrived(event: Received) -> Record:
+    return Record("gbcs.rx", {"port": event.port, "peer": event.peer.hex(), "octets": event.octets.hex()})
 
 
 def _eui(args: Mapping[str, Any], name: str) -> bytes:

@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from devices.trust.certificates import HARDWARE_MODULE_NAME, Certificate, Role, Usage, parse, subject_key_identifier
 from devices.trust.errors import BadCertificate
 from devices.trust.keystore import generate, load_public, public_of
+from devices.wire import asn1
 
 __all__ = ["Authority", "AuthoritySettings"]
 
@@ -120,8 +121,7 @@ class Authority:
         return self._now + timedelta(days=365.25 * years)
 
     def _hardware_module(self, eui: bytes) -> bytes:
-        kind = _object_identifier(self._settings.hardware_type)
-        return b"\x30%c\x06%c%b\x04\x08%b" % (len(kind) + 12, len(kind), kind, eui)
+        return asn1.encode(asn1.sequence(asn1.oid(self._settings.hardware_type), asn1.octet_string(eui)))
 
 
 def _authority_name(role: Role, name: str) -> x509.Name:
@@ -155,15 +155,3 @@ def _checked(eui: bytes) -> bytes:
     if len(eui) != 8:
         raise BadCertificate(f"a certificate names an EUI-64 of 8 octets, got {len(eui)}")
     return eui
-
-
-def _object_identifier(dotted: str) -> bytes:
-    """The content octets of an OBJECT IDENTIFIER."""
-    first, second, *rest = (int(arc) for arc in dotted.split("."))
-    content = bytearray()
-    for arc in (40 * first + second, *rest):
-        groups = [arc & 0x7F]
-        while arc := arc >> 7:
-            groups.append(arc & 0x7F | 0x80)
-        content += bytes(reversed(groups))
-    return bytes(content)

@@ -1,6 +1,7 @@
 """Certificates of devices and organisations: reading both the published and our own, and checking chains.
 
-What a certificate looks like: facts/gbcs.md 9.1 and 9.2.  Everywhere else in the project it is opaque octets.  The rig's own authority, which makes certificates for emulated devices and parties, is ``authority.py``.
+What a certificate looks like: facts/gbcs.md 9.1 and 9.2.  Everywhere else in the project it is opaque octets.
+The rig's own authority, which makes certificates for emulated devices and parties, is ``authority.py``.
 
 Must not live here: trust anchor cells and who may replace whom (``model``, ``machines``).
 """
@@ -22,6 +23,7 @@ from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from devices.trust.errors import BadCertificate, NotAuthentic
 from devices.trust.keystore import load_public
+from devices.wire import asn1
 
 __all__ = [
     "OWN_AUTHORITY",
@@ -32,6 +34,7 @@ __all__ = [
     "Usage",
     "check",
     "parse",
+    "signed_by",
     "subject_key_identifier",
 ]
 
@@ -175,7 +178,7 @@ def check(
         if not checks.chain:
             return
         issuer = known.get(current.aki or current.ski)
-        if issuer is None or not _signed_by(current, issuer):
+        if issuer is None or not signed_by(current, issuer):
             raise NotAuthentic(f"no certificate at hand signed that of {_who(current)} (issuer '{current.issuer}')")
         if issuer == current:
             return
@@ -198,7 +201,8 @@ def _who(certificate: Certificate) -> str:
     return f"key {certificate.ski.hex()}" if certificate.eui is None else certificate.eui.hex("-").upper()
 
 
-def _signed_by(certificate: Certificate, issuer: Certificate) -> bool:
+def signed_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether ``issuer`` signed ``certificate`` and is named in it; times are another matter."""
     parsed = _load(certificate.octets)
     try:
         load_public(issuer.public).verify(parsed.signature, parsed.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
@@ -232,13 +236,11 @@ def _hardware_module(names: x509.SubjectAlternativeName) -> bytes:
     others = names.get_values_for_type(x509.OtherName)
     if len(others) != 1 or others[0].type_id != HARDWARE_MODULE_NAME:
         raise BadCertificate("a device's subjectAltName is one hardwareModuleName")
-    value = others[0].value
-    after_type = 4 + value[3] if len(value) > 4 and value[0] == 0x30 and value[2] == 0x06 else 0
-    if not after_type or value[1] != len(value) - 2 or value[after_type : after_type + 2] != b"\x04\x08":
-        raise BadCertificate("a hardwareModuleName is a type and a serial number of 8 octets")
-    if len(value) != after_type + 10:
-        raise BadCertificate("a hardwareModuleName ends after its serial number of 8 octets")
-    return value[-8:]
+    name = asn1.decode(others[0].value)
+    if name.tag != asn1.Tag.SEQUENCE or len(name.children) != 2:
+        raise BadCertificate("a hardwareModuleName is a type and a serial number")
+    asn1.to_oid(name.children[0])
+    return asn1.to_octet_string(name.children[1], 8)
 
 
 def _usage(usage: x509.KeyUsage) -> Usage:

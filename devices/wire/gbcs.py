@@ -16,7 +16,18 @@ from struct import Struct, error
 
 from devices.wire.errors import DecodeError, EncodeError
 
-__all__ = ["CRA", "MAC_SIZE", "SIGNATURE_SIZE", "Message", "decode", "encode", "grouping", "to_be_signed"]
+__all__ = [
+    "CRA",
+    "MAC_SIZE",
+    "SIGNATURE_SIZE",
+    "Message",
+    "decode",
+    "encode",
+    "grouping",
+    "length_octets",
+    "read_length",
+    "to_be_signed",
+]
 
 MAC_SIZE = 12
 SIGNATURE_SIZE = 64
@@ -94,7 +105,7 @@ def _decode_maced(octets: bytes) -> Message:
         if octets[1] == 9:
             raise DecodeError(_LAYER, 1, "this is a block of a large message (GBT), to be reassembled first")
         raise DecodeError(_LAYER, 1, f"MAC header starts {octets[:7].hex()}, expected {_MAC_HEADER.hex()}")
-    length, position = _read_length(octets, 7)
+    length, position = read_length(octets, 7)
     end = position + length
     if end != len(octets):
         raise DecodeError(_LAYER, 7, f"MAC header announces {length} octets, {len(octets) - position} follow")
@@ -119,7 +130,7 @@ def _decode_grouping(octets: bytes, start: int, end: int, mac: bytes | None) -> 
             if dated != 12:
                 raise DecodeError(_LAYER, start + _TO_DATE_TIME, f"date-time of {dated} octets, expected 0 or 12")
             date_time = octets[position - 12 : position]
-        length, position = _read_length(octets, position)
+        length, position = read_length(octets, position)
         code = octets[position] << 8 | octets[position + 1]
         if length != 2:
             party, supplementary_counter, originator_counter, certificate = _read_supplement(octets, position, length)
@@ -128,7 +139,7 @@ def _decode_grouping(octets: bytes, start: int, end: int, mac: bytes | None) -> 
     if size < 0x80:
         position += 1
     else:
-        size, position = _read_length(octets, position)
+        size, position = read_length(octets, position)
     after = position + size
     if after == end and mac is None:
         signature = None
@@ -184,8 +195,11 @@ def _read_supplement(octets: bytes, position: int, length: int) -> tuple[bytes, 
     return party, counter, None, octets[position + 18 : end]
 
 
-def _read_length(octets: bytes, position: int) -> tuple[int, int]:
-    """Read a length: one octet below 80, else 81 nn, else 82 nnnn; each only where it is the shortest."""
+def read_length(octets: bytes, position: int) -> tuple[int, int]:
+    """Read a length: one octet below 80, else 81 nn, else 82 nnnn; each only where it is the shortest.
+
+    Returns it and the position after it; raises ``IndexError`` where the octets end too early.
+    """
     first = octets[position]
     if first < 0x80:
         return first, position + 1
@@ -214,7 +228,7 @@ def encode(message: Message) -> bytes:
         raise EncodeError(_LAYER, "a message with a MAC needs a signature field; give signature=b'' for an empty one")
     if len(message.mac) != MAC_SIZE:
         raise EncodeError(_LAYER, f"MAC of {len(message.mac)} octets, expected {MAC_SIZE}")
-    length = _length(len(_SECURITY) + len(body) + MAC_SIZE, "message")
+    length = length_octets(len(_SECURITY) + len(body) + MAC_SIZE, "message")
     return b"".join((_MAC_HEADER, length, _SECURITY, body, message.mac))
 
 
@@ -247,9 +261,9 @@ def to_be_signed(message: Message) -> bytes:
             _eui(message.recipient, "recipient"),
             bytes((len(message.date_time),)),
             message.date_time,
-            _length(len(information), "other-information"),
+            length_octets(len(information), "other-information"),
             information,
-            _length(len(message.payload), "payload"),
+            length_octets(len(message.payload), "payload"),
             message.payload,
         )
     )
@@ -293,7 +307,8 @@ def _unsigned(value: int, size: int, name: str) -> bytes:
         raise EncodeError(_LAYER, f"{name} {value} does not fit {size} octets") from None
 
 
-def _length(length: int, name: str) -> bytes:
+def length_octets(length: int, name: str) -> bytes:
+    """A length in its shortest form; ``name`` is whose length it is, for the ``EncodeError`` where it is too large."""
     if length < 0x80:
         return bytes((length,))
     if length < 0x100:

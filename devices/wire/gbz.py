@@ -1,7 +1,7 @@
 """GBZ: the ZigBee payloads of GBCS, a list of ZCL frames each with its cluster, and the alerts of that family.
 
-The contents of a ZCL command (after its header) stay octets here, and so does a sealed one: what a cluster makes of them
-does not live here.
+The contents of a ZCL command (after its header) stay octets here, and so does a sealed one: what a cluster makes of
+them does not live here.
 
 Layout: facts/gbcs.md 2.5, 3.2 and 3.9 (verified over the open corpus).  Decoding is strict: no octet may be left over,
 and the last-component bit must stand on the last component and on no other.
@@ -37,7 +37,7 @@ _LAYER = "gbz"
 _LAST, _ENCRYPTED, _FROM_TIME = 0x01, 0x02, 0x10
 _COMPONENT = Struct(">BHH")  # control, cluster, length
 _ALERT = Struct(">HI")  # code, UTC time
-_FUTURE_DATED = Struct(">HHQHBB")  # length 14, then the fields of FutureDated
+_FUTURE_DATED = Struct(">BHQHBB")  # length 14, then the fields of FutureDated
 _FUTURE_DATED_LENGTH = 14
 
 

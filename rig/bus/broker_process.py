@@ -19,9 +19,9 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from amqtt.broker import Broker
-from amqtt.plugins.base import BaseAuthPlugin
-from amqtt.session import Session
+from amqtt.broker import Broker  # type: ignore[import-untyped]
+from amqtt.plugins.base import BaseAuthPlugin  # type: ignore[import-untyped]
+from amqtt.session import Session  # type: ignore[import-untyped]
 
 __all__ = ["PasswordPlugin", "main"]
 

@@ -135,6 +135,10 @@ class Counters:
     sink_errors: int = 0
 
 
+def _nobody(_up: bool) -> None:
+    """Nobody wants to know about the link."""
+
+
 class Inbox:
     """A bounded queue between the network thread and whoever works; what does not fit is counted in ``dropped``."""
 
@@ -151,7 +155,11 @@ class Inbox:
     def get(self, timeout_s: float | None) -> Any:
         """The next item; None after ``timeout_s`` without one.  May be interrupted by a signal."""
         try:
-            return self._items.get_nowait() if timeout_s is not None and timeout_s <= 0 else self._items.get(True, timeout_s)
+            return (
+                self._items.get_nowait()
+                if timeout_s is not None and timeout_s <= 0
+                else self._items.get(True, timeout_s)
+            )
         except queue.Empty:
             return None
 
@@ -215,7 +223,7 @@ class BusClient:
         self.address = Address.parse(url, allow_plain=allow_plain)
         self.client_id = client_id
         self.counters = Counters()
-        self.on_link: Callable[[bool], None] = lambda up: None
+        self.on_link: Callable[[bool], None] = _nobody
         """Called on the network thread: True when connected and subscribed, False when the connection is lost."""
         self._settings = settings or ClientSettings()
         self._sinks: list[tuple[str, Sink]] = []
@@ -281,7 +289,9 @@ class BusClient:
         self.close()
         if refusal is not None:
             raise AccessRefused(str(self.address), refusal, "Check user, password or certificate of this client.")
-        raise BrokerGone(str(self.address), f"no connection in {timeout_s:g} s ({self._failure})", "Is the broker running?")
+        raise BrokerGone(
+            str(self.address), f"no connection in {timeout_s:g} s ({self._failure})", "Is the broker running?"
+        )
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, wait_s: float = 0.0) -> bool:
         """Send, from any thread.  QoS 1 is kept over a lost connection, QoS 0 is not.
@@ -365,7 +375,7 @@ class BusClient:
     def _tell(self, up: bool) -> None:
         try:
             self.on_link(up)
-        except Exception:  # noqa: BLE001 - the network thread must outlive whatever its user does wrong
+        except Exception:
             self.counters.sink_errors += 1
             log.exception("%s: link handler failed", self.client_id)
 
@@ -389,7 +399,7 @@ class BusClient:
             wanted = True
             try:
                 sink(incoming)
-            except Exception:  # noqa: BLE001 - the network thread must outlive whatever its user does wrong
+            except Exception:
                 self.counters.sink_errors += 1
                 log.exception("%s: sink for %s failed", self.client_id, pattern)
         if not wanted:

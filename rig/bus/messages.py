@@ -17,7 +17,11 @@ from typing import Any, ClassVar, Self
 from rig.bus.errors import BadMessage
 
 __all__ = [
+    "CLAIM",
     "LARGEST",
+    "REBIRTH",
+    "RELEASE",
+    "RENEW",
     "VERSION",
     "Answer",
     "Caps",
@@ -35,6 +39,10 @@ __all__ = [
 VERSION = 1
 LARGEST = 4 << 20
 """The largest payload in octets that is looked at; a longer one is refused unread."""
+
+CLAIM, RENEW, RELEASE, REBIRTH = "lease-claim", "lease-renew", "lease-release", "rebirth"
+"""The verbs that every node knows.  They carry no number.  Rebirth: publish again whatever is retained (a broker may
+have lost it, or never shown it)."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _KINDS: dict[type, str] = {str: "text", int: "an integer", bool: "true or false", dict: "an object", list: "a list"}

@@ -87,7 +87,7 @@ def commands(bench: str, node: str) -> str:
 
 
 def answer(bench: str, node: str, controller: str, command_id: str) -> str:
-    """Where ``node`` answers one command.  It lies in the node's own subtree, so that an access list by node allows it."""
+    """Where ``node`` answers one command: in its own subtree, so that an access list by node allows it."""
     return f"{_node(bench, node)}/re/{check_id('controller', controller)}/{check_name('command id', command_id)}"
 
 

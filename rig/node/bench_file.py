@@ -21,7 +21,7 @@ import yaml
 from devices.wire import eui64
 from devices.wire.errors import WireError
 
-__all__ = ["Bench", "BenchFileError", "Contactor", "Device", "Instrument", "Node", "Port", "Supply", "Wire", "load", "parse"]
+__all__ = ["Bench", "BenchFileError", "Contactor", "Device", "Instrument", "Node", "Port", "Supply", "Wire", "load", "parse", "value_of"]
 
 VERSION = 1
 T = TypeVar("T")
@@ -212,22 +212,39 @@ class Section:
             raise BenchFileError(self.where, "only known keys", sorted(self._left)[0])
 
 
-def load(path: Path) -> Bench:
-    """Read a bench file.  Raises :class:`BenchFileError` with the one thing that is wrong."""
+def value_of(text: str) -> Any:
+    """A single value as it would read in a bench file: a number, a text, true, null."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def load(path: Path, overlay: Mapping[str, Any] | None = None, variant: str = "") -> Bench:
+    """Read a bench file; ``variant`` and then ``overlay`` change values in it, key by key.
+
+    Raises :class:`BenchFileError` with the one thing that is wrong.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise BenchFileError(str(path), "a readable bench file", str(problem)) from None
-    return parse(text, str(path))
+    return parse(text, str(path), overlay, variant)
 
 
-def parse(text: str, source: str) -> Bench:
+def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, variant: str = "") -> Bench:
     """The bench that ``text`` describes; ``source`` names it in errors."""
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as problem:
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise BenchFileError(source, "valid YAML", first) from None
+    if isinstance(value, dict):
+        variants = Section(value.pop("variants", {}), f"{source}.variants")._left
+        if variant and variant not in variants:
+            raise BenchFileError(f"{source}.variants", f"one of {', '.join(variants) or 'none is defined'}", variant)
+        for layer in (variants.get(variant, {}), overlay or {}):
+            value = _merged(value, layer)
     top = Section(value, source)
     if top.whole("rig") != VERSION:
         raise BenchFileError(f"{source}.rig", f"version {VERSION} of the bench file format", "another version")
@@ -251,6 +268,13 @@ def parse(text: str, source: str) -> Bench:
     top.done()
     _check_references(bench)
     return bench
+
+
+def _merged(under: Any, over: Any) -> Any:
+    """``under`` with the values of ``over`` laid over it; mappings key by key, everything else as a whole."""
+    if not (isinstance(under, Mapping) and isinstance(over, Mapping)):
+        return over
+    return {**under, **{key: _merged(under.get(key), item) for key, item in over.items()}}
 
 
 def _each(top: Section, key: str, build: Callable[[str, Section], T]) -> Iterator[tuple[str, T]]:

@@ -1,9 +1,9 @@
 """The journal of a node: what became of each command, written down before it is acknowledged.
 
 One JSON object a line.  ``begun`` is written before a command runs, ``done`` with its whole answer after it, and
-``done`` is on the disk (fsync) before :meth:`Journal.finish` returns.  After a crash a repeat of a finished command gets
-the same answer, and a repeat of one that was begun and never finished is known to be of unknown outcome: neither is
-executed again.
+``done`` is on the disk (fsync) before :meth:`Journal.finish` returns.  After a crash a repeat of a finished command
+gets the same answer, and a repeat of one that was begun and never finished is known to be of unknown outcome: neither
+is executed again.
 
 Must not live here: what an answer says.
 """

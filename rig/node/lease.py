@@ -15,7 +15,7 @@ from dataclasses import dataclass
 __all__ = ["Lease", "LeaseHeld"]
 
 
-class LeaseHeld(Exception):  # noqa: N818 - it says what is the case, and is no failure of the bench
+class LeaseHeld(Exception):
     """Somebody else holds the bench: ``holder``, for ``remaining_s`` more seconds if unrenewed."""
 
     def __init__(self, holder: str, remaining_s: float) -> None:

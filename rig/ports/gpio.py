@@ -164,9 +164,10 @@ class GpioInput:
     virtual bench.
     """
 
-    def __init__(self, bank: GpioBank, name: str, device: Any) -> None:
+    def __init__(self, bank: GpioBank, name: str, device: Any, *, inverted: bool = False) -> None:
         self._bank = bank
         self._device = device
+        self._inverted = inverted
         self.name = name
         self.on_edge: Callable[[bool, int], None] = _nobody
         device.when_activated = self._activated
@@ -174,7 +175,7 @@ class GpioInput:
 
     @property
     def level(self) -> bool:
-        return bool(self._device.value)
+        return bool(self._device.value) is not self._inverted
 
     def close(self) -> None:
         """Give the pin back; closing again does nothing."""
@@ -191,7 +192,8 @@ class GpioInput:
     def _edge(self, level: bool, age_seconds: float | None) -> None:
         """On whatever thread the factory calls from: stamp the edge and hand it over."""
         at_ns = self._bank.clock.now - round((age_seconds or 0.0) * 1e9)
-        self._bank.hand_over(lambda: self.on_edge(level, at_ns))
+        logical = level is not self._inverted
+        self._bank.hand_over(lambda: self.on_edge(logical, at_ns))
 
 
 class GpioBank:
@@ -213,7 +215,7 @@ class GpioBank:
         Raises :class:`PortBusy` or :class:`PortMissing`.
         """
         chosen = settings or OutputSettings()
-        with _typed(name, pin):
+        with self._typed(name, pin):
             device = gpiozero.DigitalOutputDevice(
                 pin, active_high=chosen.active_high, initial_value=chosen.safe, pin_factory=self._factory
             )
@@ -223,20 +225,17 @@ class GpioBank:
 
     def input(self, name: str, pin: int, pull: Pull = Pull.UP, *, active_high: bool = False) -> GpioInput:
         """Claim a pin as an input with a pull; pulled up and closing to ground, so active low, by default."""
-        with _typed(name, pin):
-            device = gpiozero.DigitalInputDevice(pin, pull_up=None, active_state=active_high, pin_factory=self._factory)
-            device.pin.when_changed = None  # the pull of a pin is set while nobody listens for its edges
-            if pull is not Pull.NONE:
-                device.pin.pull = "up" if pull is Pull.UP else "down"
-            device.close()
-            device = (
-                gpiozero.DigitalInputDevice(pin, pull_up=None, active_state=active_high, pin_factory=self._factory)
-                if pull is Pull.NONE
-                else _pulled(pin, pull, active_high, self._factory)
-            )
-        result = GpioInput(self, name, device)
-        self._inputs.append(result)
-        return result
+        with self._typed(name, pin):
+            if pull is Pull.NONE:
+                device = gpiozero.DigitalInputDevice(
+                    pin, pull_up=None, active_state=active_high, pin_factory=self._factory
+                )
+            else:
+                device = gpiozero.DigitalInputDevice(pin, pull_up=pull is Pull.UP, pin_factory=self._factory)
+        # gpiozero takes the polarity from the pull; where the wiring is the other way round, the level is turned here
+        port = GpioInput(self, name, device, inverted=pull is not Pull.NONE and active_high is pull.value)
+        self._inputs.append(port)
+        return port
 
     def arm(self) -> None:
         """Arm every output."""
@@ -277,3 +276,163 @@ class GpioBank:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @contextmanager
+    def _typed(self, name: str, pin: int) -> Iterator[None]:
+        """Turn the errors of gpiozero and of the library under it into ours."""
+        try:
+            yield
+        except gpiozero.GPIOPinInUse as error:
+            raise PortBusy(
+                name, f"GPIO{pin} is taken: {error}", "Give each signal its own pin in the wiring."
+            ) from error
+        except gpiozero.PinInvalidPin as error:
+            raise PortMissing(name, f"GPIO{pin} is not there: {error}", "Correct the pin in the bench file.") from error
+        except self._factory.library_errors as error:
+            problem = f"the kernel refuses GPIO{pin}: {error}"
+            raise PortBusy(name, problem, "See which process holds the line (gpioinfo) and end it.") from error
+
+
+# ------------------------------------------------------------------------------------------------- the virtual pins
+
+
+class _NetPin(PiPin):  # type: ignore[misc]
+    """A pin that drives and senses a net of the virtual world."""
+
+    def __init__(self, factory: _NetFactory, info: Any) -> None:
+        super().__init__(factory, info)
+        self._net = factory.net_of(info)
+        self._driver = self._net.driver(info.name)
+        self._pulled = Pull.NONE
+        self._output = False
+        self._stop: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        """As on hardware: an input without bias."""
+        self.when_changed = None
+        self._set_function("input")
+        self._set_pull("floating")
+
+    def output_with_state(self, state: bool) -> None:
+        self._output = True
+        self._driver.drive(bool(state))
+
+    def _get_function(self) -> str:
+        return "output" if self._output else "input"
+
+    def _set_function(self, value: str) -> None:
+        self._output = value == "output"
+        self._driver.drive(self._net.level if self._output else None)
+
+    def _get_state(self) -> bool:
+        return self._net.level
+
+    def _set_state(self, value: bool) -> None:
+        if not self._output:
+            raise gpiozero.PinSetInput(f"{self!r} is an input")
+        self._driver.drive(bool(value))
+
+    def _get_pull(self) -> str:
+        return {Pull.NONE: "floating", Pull.UP: "up", Pull.DOWN: "down"}[self._pulled]
+
+    def _set_pull(self, value: str) -> None:
+        self._pulled = {"floating": Pull.NONE, "up": Pull.UP, "down": Pull.DOWN}[value]
+        self._net.pull(self.info.name, self._pulled)
+
+    def _set_bounce(self, value: float | None) -> None:
+        if value is not None:
+            raise gpiozero.PinEdgeDetectUnsupported("edges are raw here; debouncing is a timer of the machine")
+
+    def _get_edges(self) -> str:
+        return "both"
+
+    def _set_edges(self, value: str) -> None:
+        if value != "both":
+            raise gpiozero.PinEdgeDetectUnsupported("both edges are always watched")
+
+    def _enable_event_detect(self) -> None:
+        self._stop = self._net.watch(lambda level, at_ns: self._call_when_changed(at_ns, level))
+
+    def _disable_event_detect(self) -> None:
+        if self._stop is not None:
+            self._stop()
+            self._stop = None
+
+
+class _NetFactory(PiFactory):  # type: ignore[misc]
+    """Pins of one virtual node; ticks are nanoseconds of the bench clock."""
+
+    library_errors: tuple[type[Exception], ...] = ()
+
+    def __init__(self, nets: Mapping[int, Net], clock: Clock) -> None:
+        super().__init__()
+        self._nets = nets
+        self._clock = clock
+        self.pin_class = _NetPin
+
+    def net_of(self, info: Any) -> Net:
+        number = int(info.name.removeprefix("GPIO"))
+        if number not in self._nets:
+            raise gpiozero.PinInvalidPin(f"nothing is wired to {info.name} of this node")
+        return self._nets[number]
+
+    def _get_revision(self) -> int:
+        return 0xD04170  # a Raspberry Pi 5B: its header table says which pins exist
+
+    def ticks(self) -> int:
+        return self._clock.now
+
+    def ticks_diff(self, later: int, earlier: int) -> float:
+        return (later - earlier) / 1e9
+
+
+def virtual_factory(nets: Mapping[int, Net], clock: Clock) -> Any:
+    """The pins of a virtual node: GPIO number to net.  A pin without a net is an error, not a loose end."""
+    return _NetFactory(nets, clock)
+
+
+# ------------------------------------------------------------------------------------------------------- the real pins
+
+HEADER_CHIPS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
+"""Labels of the chip behind the header of a Raspberry Pi 5, 4 and older; its number changed with the kernel."""
+
+
+def pi_factory(labels: tuple[str, ...] = HEADER_CHIPS) -> Any:
+    """The pins of this Raspberry Pi, through lgpio, claimed at their level in one call (facts/pi-bench.md 2.2, 2.5).
+
+    Use one factory a process, and a :class:`GpioBank` with ``threaded=True``.  Raises :class:`PortMissing` where there
+    is no such chip or a library is missing.
+    """
+    try:
+        gpiod = importlib.import_module("gpiod")
+        lgpio = importlib.import_module("lgpio")
+        driver = importlib.import_module("gpiozero.pins.lgpio")
+    except ImportError as error:
+        advice = "On a Raspberry Pi install the extra 'pi'; elsewhere choose virtual pins in the bench file."
+        raise PortMissing("gpio", f"the library {error.name} is not installed", advice) from error
+    chip = _header_chip(gpiod, labels)
+
+    class SafePin(driver.LGPIOPin):  # type: ignore[misc, name-defined]
+        """Claims the line at its wanted level in one call; upstream claims it low first, which blips."""
+
+        def output_with_state(self, state: bool) -> None:
+            lgpio.gpio_claim_output(self.factory._handle, self._number, bool(state))
+
+    factory = driver.LGPIOFactory(chip=chip)
+    factory.pin_class = SafePin
+    factory.library_errors = (lgpio.error,)
+    return factory
+
+
+def _header_chip(gpiod: Any, labels: tuple[str, ...]) -> int:
+    """The number of the GPIO chip behind the header, found by its label."""
+    found = {}
+    for path in sorted(glob("/dev/gpiochip*")):
+        with gpiod.Chip(path) as chip:
+            found[chip.get_info().label] = int(path.removeprefix("/dev/gpiochip"))
+    for label in labels:
+        if label in found:
+            return int(found[label])
+    seen = ", ".join(sorted(found)) or "none"
+    advice = "Choose virtual pins in the bench file, or run this node on a Raspberry Pi (group gpio)."
+    raise PortMissing("gpio", f"no GPIO chip is labelled {' or '.join(labels)} (found: {seen})", advice)

@@ -97,14 +97,10 @@ class I2CBus:
                 self.where, f"no chip answers at {address:#04x}", "Check its power, its wires and its address jumpers."
             )
         if error.errno in _HUNG:
-            return PortLost(
-                self.where,
-                f"the bus hangs or is closed ({error.strerror})",
-                "Power-cycle the chips on it; check SDA and SCL.",
-            )
-        return PortError(
-            self.where, f"transaction with {address:#04x} failed: {error.strerror}", "Check the bus's wiring."
-        )
+            problem = f"the bus hangs or is closed ({error.strerror})"
+            return PortLost(self.where, problem, "Power-cycle the chips on it; check SDA and SCL.")
+        problem = f"transaction with {address:#04x} failed: {error.strerror}"
+        return PortError(self.where, problem, "Check the wiring of the bus.")
 
 
 def open_i2c(url: str, buses: Mapping[str, VirtualI2C] | None = None) -> I2CBus:

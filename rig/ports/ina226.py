@@ -1,7 +1,7 @@
 """The INA226 current and voltage monitor, over any I2C bus.
 
-Registers: facts/pi-bench.md 4.3.  They are 16 bits, most significant octet first, whereas SMBus words are little-endian;
-so every access is a block of two octets.
+Registers: facts/pi-bench.md 4.3.  They are 16 bits, most significant octet first, whereas SMBus words are
+little-endian; so every access is a block of two octets.
 
     PortError
     ├── WrongChipError           something answers, but it is no INA226

@@ -21,7 +21,7 @@ from devices.model.use_cases import DlmsRow, UseCase
 from devices.wire import axdr, cosem, eui64
 from devices.wire.axdr import Data
 
-__all__ = ["RECIPES", "Recipe", "command_payload", "use_case_named"]
+__all__ = ["RECIPES", "Recipe", "arguments", "command_payload", "use_case_named"]
 
 Args = Mapping[str, Any]
 
@@ -113,6 +113,14 @@ def command_payload(use_case: UseCase, args: Args, counter: int) -> bytes:
         return _access(use_case, args, (None,) * len(use_case.dlms), counter)
     _check_names(name, args, recipe.arguments)
     return _access(use_case, args, recipe.data({**recipe.defaults, **args}), counter)
+
+
+def arguments(asked: Args) -> Args:
+    """The ``args`` of a verb ``command``: a mapping by name, empty when left out.  Raises :class:`MachineError`."""
+    named = asked.get("args", {})
+    if not isinstance(named, Mapping):
+        raise MachineError(f"argument 'args': expected names and values, got {named!r}")
+    return named
 
 
 def _access(use_case: UseCase, args: Args, values: tuple[Data | None, ...], counter: int) -> bytes:

@@ -1,0 +1,201 @@
+"""Commands of remote parties: checked, executed and answered, the same way in a meter and in a hub.
+
+The checks are a table (``checks``).  Only a command that passes all of them changes anything:
+its counter is recorded first, then it is executed, then it is answered.  A refused command changes nothing here; what
+the device logs and whom it tells is the machine's business, from :class:`Refusal`.
+
+Must not live here: the conduct of one kind of device, ports, the rule of the counters (``replay``).
+
+Source: facts/gbcs.md 1, 2.1, 3.5, 11 no. 1 and 2; the use-case table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from devices.machines.core import Effect, Persist, Record
+from devices.machines.parts.alerting import AlertBuilder
+from devices.machines.parts.checks import CHECKS, Checks, CommandSettings, Inquiry, Refusal, series
+from devices.machines.parts.civil_clock import CivilTime
+from devices.machines.parts.execution import CommandContext, execute
+from devices.machines.parts.replay import ReplayFloors
+from devices.model.credentials import CredentialCells
+from devices.model.objects import ObjectModel
+from devices.model.roles import Role
+from devices.model.use_cases import UseCase
+from devices.trust import certificates, protection
+from devices.trust.errors import TrustError
+from devices.trust.keystore import KeyStore, agreement_key
+from devices.wire import gbcs
+from devices.wire.axdr import Data
+from devices.wire.errors import WireError
+from devices.wire.gbcs import CRA, Message
+
+__all__ = ["CHECKS", "CommandContext", "CommandProcessor", "CommandSettings", "Outcome", "PayloadHandler", "Refusal"]
+
+PayloadHandler = Callable[[bytes, CommandContext], bytes]
+"""Executes the payload of one message code that is no access-request (ASN.1) and gives the response's payload.  Raises
+``WireError`` for a payload that it can't read, before it changes anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one message.
+
+    ``effects`` are in the order in which they must be granted (the counter first, then what the command did), all before
+    ``response`` leaves.  ``results`` are the result codes of the accesses.  ``message`` is None where it was unreadable.
+    """
+
+    response: bytes | None
+    refused: Refusal | None
+    executed: bool
+    effects: tuple[Effect, ...]
+    message: Message | None = None
+    use_case: UseCase | None = None
+    results: tuple[int, ...] = ()
+
+
+class CommandProcessor:
+    """The commands of one device.
+
+    ``device`` is its kind as in the use-case table (``"ESME"``, ``"CHF"``).  ``handlers`` execute message codes whose
+    payload is no access-request.
+    """
+
+    def __init__(
+        self,
+        identity: bytes,
+        keys: KeyStore,
+        cells: CredentialCells,
+        objects: ObjectModel[CommandContext],
+        settings: CommandSettings | None = None,
+        *,
+        device: str = "ESME",
+        handlers: Mapping[int, PayloadHandler] | None = None,
+    ) -> None:
+        self.identity, self.keys, self.cells, self.objects = identity, keys, cells, objects
+        self.settings = settings or CommandSettings()
+        self.device, self.handlers = device, dict(handlers or {})
+        self.floors = ReplayFloors(self.settings.replay)
+        self.alerts = AlertBuilder(identity, keys, cells, self.settings.first_counter)
+        self.checks = Checks(identity, keys, cells, self.floors, self.settings, device, self.handlers)
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take over what the effects of an earlier life saved: counters both ways, objects."""
+        self.floors.restore(saved.get("floors"))
+        self.alerts.restore(saved)
+        self.objects.restore(saved.get("objects"))
+
+    def alert(
+        self, code: int, recipient: Role, civil: CivilTime, extra: Sequence[Data] = (), **carrier: Any
+    ) -> tuple[bytes | None, list[Effect]]:
+        """One alert as octets, see :meth:`AlertBuilder.build`."""
+        return self.alerts.build(code, recipient, civil.dlms(), extra, **carrier)
+
+    def receive(self, octets: bytes, now: int, civil: CivilTime) -> Outcome:
+        """Check one message, execute it and answer it.  Never raises for whatever octets it is given."""
+        try:
+            message = gbcs.decode(octets)
+        except WireError as error:
+            return self._refused(Refusal("decode", str(error), self.settings.malformed_alert), None)
+        inquiry = Inquiry(message)
+        refusal = self.checks.judge(inquiry)
+        if refusal is not None:
+            return self._refused(refusal, inquiry)
+        assert inquiry.use_case is not None
+        return self._execute(inquiry, inquiry.use_case, now, civil)
+
+    # ------------------------------------------------------------------------------------------------- after the checks
+
+    def _refused(self, refusal: Refusal, inquiry: Inquiry | None) -> Outcome:
+        message = inquiry.message if inquiry else None
+        if message is not None:
+            refusal = replace(
+                refusal, message_code=message.message_code, counter=message.counter, originator=message.originator
+            )
+        told = {
+            "check": refusal.check,
+            "reason": refusal.reason,
+            "alert": None if refusal.alert is None else f"0x{refusal.alert:04X}",
+            "message_code": None if message is None else f"0x{message.message_code:04X}",
+            "originator": None if message is None else message.originator.hex(),
+            "counter": None if message is None else message.counter,
+        }
+        return Outcome(None, refusal, False, (Record("refused", told),), message, inquiry.use_case if inquiry else None)
+
+    def _execute(self, inquiry: Inquiry, use_case: UseCase, now: int, civil: CivilTime) -> Outcome:
+        message = inquiry.message
+        effects: list[Effect] = []
+        if self.floors.protects(use_case.replay_protected):
+            self.floors.record(series(message, use_case, inquiry.role), message.counter)
+            effects.append(Persist("floors", self.floors.as_json()))
+        supplementary = None
+        if message.certificate is not None:
+            supplementary, recorded = self.alerts.take_counter()
+            effects.append(recorded)
+
+        def seal(plaintext: bytes) -> bytes:
+            return self._seal(plaintext, message, inquiry.role, supplementary)
+
+        context = CommandContext(now, civil, message, use_case, inquiry.role, seal, effects)
+        try:
+            if inquiry.request is not None:
+                payload = execute(inquiry.request, self.objects, context)
+            else:
+                payload = self.handlers[message.message_code](message.payload, context)
+            response: bytes | None = self._respond(message, use_case, inquiry.role, payload, civil, supplementary)
+        except (TrustError, WireError) as error:
+            effects.append(
+                Record("response.unsendable", {"reason": str(error), "code": f"0x{message.message_code:04X}"})
+            )
+            response = None
+        done = {
+            "message_code": f"0x{message.message_code:04X}",
+            "use_case": use_case.use_case,
+            "originator": message.originator.hex(),
+            "counter": message.counter,
+            "results": list(context.results),
+        }
+        effects.append(Record("executed", done))
+        return Outcome(response, None, True, tuple(effects), message, use_case, context.results)
+
+    def _respond(
+        self,
+        command: Message,
+        use_case: UseCase,
+        role: Role,
+        payload: bytes,
+        civil: CivilTime,
+        supplementary: int | None,
+    ) -> bytes:
+        """The response: counter repeated, titles swapped, supplementary party mirrored (facts/gbcs.md 1.1, 1.3, 2.1)."""
+        response = Message(
+            CRA.RESPONSE,
+            command.counter,
+            self.identity,
+            command.originator,
+            command.message_code,
+            payload,
+            date_time=civil.dlms() if use_case.response_has_time else b"",
+            supplementary_party=command.supplementary_party,
+            supplementary_counter=command.supplementary_counter,
+            supplementary_originator_counter=supplementary,
+        )
+        form = use_case.protection["response"]
+        signed = bool(command.signature) if form == "MAC or sig" else form == "sig"
+        return gbcs.encode(self.alerts.protect(response, role, signed=signed))
+
+    def _seal(self, plaintext: bytes, command: Message, role: Role, supplementary: int | None) -> bytes:
+        """Encrypt for the remote party of ``command`` (facts/gbcs.md 2.5)."""
+        party = command.originator if command.supplementary_party is None else command.supplementary_party
+        if command.certificate is not None:
+            unknown = certificates.parse(command.certificate)
+            if unknown.eui != party:
+                raise TrustError(f"the certificate in the command is not that of {party.hex()}, whom it names")
+            z = self.keys.agree(agreement_key(self.identity), unknown.public)
+        else:
+            z = self.alerts.secret_with(role)
+        counter = command.counter if supplementary is None else supplementary
+        return protection.seal(plaintext, z, self.identity, party, counter)

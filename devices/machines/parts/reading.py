@@ -1,0 +1,110 @@
+"""Responses and alerts in few words: result codes, data, alert code, and one line for a display.
+
+Reading is best effort: what cannot be read is left out, never an error, because whoever reads has the octets as well.
+
+Must not live here: verification of signatures and MACs (the parties), what a device answers.
+
+Source: facts/gbcs.md 3.1 to 3.4; which use cases are sensitive is [our choice], after the rule of the 2013 design group
+that a terminal shows every message type except those with sensitive data.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from devices.model import use_cases
+from devices.model.use_cases import UseCase
+from devices.wire import axdr, cosem
+from devices.wire.axdr import Data
+from devices.wire.errors import WireError
+from devices.wire.gbcs import CRA, Message
+
+__all__ = ["outcome", "sensitive", "words"]
+
+_SENSITIVE: Final = frozenset(
+    # tokens, identification numbers, install codes and hashes of link keys
+    {"CS01a", "CS01b", "ECS50", "GCS36", "CCS01", "CCS03", "CCS07", "CS14", "ECS14", "GCS11", "ECS12", "ECS10"}
+)
+_STATES: Final = {"ECS45": {0: "disabled", 1: "enabled", 2: "armed"}}
+_KINDS: Final = {CRA.COMMAND: "command", CRA.RESPONSE: "response", CRA.ALERT: "alert"}
+_RESULTS: Final = {0: "success", 2: "temporary failure", 3: "read-write denied", 250: "other reason"}
+_GBZ: Final = bytes.fromhex("0109")
+_SHORTEST_GBZ_ALERT: Final = 9  # profile 2, count 1, code 2, time 4
+
+
+def sensitive(use_case: UseCase | None) -> bool:
+    """Whether the content of these messages is not for a display: encrypted, or named above, or unknown."""
+    return use_case is None or use_case.encrypted_reply or use_case.use_case in _SENSITIVE
+
+
+def outcome(message: Message) -> dict[str, Any]:
+    """``results`` (access result codes), ``data`` (A-XDR of each datum, hex) and ``alert`` (its code, or None)."""
+    results: list[int] = []
+    data: list[str] = []
+    alert: int | None = None
+    pdu = _pdu(message)
+    if isinstance(pdu, cosem.AccessResponse):
+        results = [result.code for result in pdu.results]
+        data = [axdr.encode(datum).hex() for datum in pdu.data]
+    elif isinstance(pdu, cosem.Notification):
+        alert = _alert_code(pdu.body)
+    elif message.cra == CRA.ALERT and message.payload.startswith(_GBZ) and len(message.payload) >= _SHORTEST_GBZ_ALERT:
+        alert = int.from_bytes(message.payload[3:5], "big")
+    return {"results": results, "data": data, "alert": alert}
+
+
+def words(message: Message) -> str:
+    """One line for a person.  Sensitive content is never part of it."""
+    use_case = use_cases.by_code(message.message_code)
+    name = (use_case.use_case or use_case.title) if use_case else f"unknown code 0x{message.message_code:04X}"
+    title = f" ({use_case.title})" if use_case and use_case.use_case else ""
+    kind = _KINDS.get(CRA(message.cra), "message") if message.cra in list(CRA) else "message"
+    device = message.recipient if message.cra == CRA.COMMAND else message.originator
+    return f"{name}{title} {kind} {_way(message.cra)} {device.hex('-').upper()}{_details(message, use_case)}"
+
+
+def _way(cra: int) -> str:
+    return "for" if cra == CRA.COMMAND else "from"
+
+
+def _details(message: Message, use_case: UseCase | None) -> str:
+    read = outcome(message)
+    if read["alert"] is not None:
+        return f": alert {read['alert']:04X}"
+    if message.cra != CRA.RESPONSE or not read["results"]:
+        return ""
+    failed = [code for code in read["results"] if code]
+    text = f": {_RESULTS.get(failed[0], f'result {failed[0]}')}" if failed else ": success"
+    if failed or sensitive(use_case):
+        return text
+    values = [value for value in (_value(use_case, datum) for datum in _data(message)) if value]
+    return text + (f", {', '.join(values)}" if values else "")
+
+
+def _value(use_case: UseCase | None, datum: Data) -> str:
+    """A simple value in words, empty for null and for what has parts."""
+    value = datum.value
+    if datum.tag == axdr.Tag.NULL or isinstance(value, tuple):
+        return ""
+    names = _STATES.get((use_case.use_case or "") if use_case else "", {})
+    if isinstance(value, int):
+        return names.get(value, str(value))
+    return value.hex() if isinstance(value, bytes) and len(value) <= 16 else ""
+
+
+def _data(message: Message) -> tuple[Data, ...]:
+    pdu = _pdu(message)
+    return pdu.data if isinstance(pdu, cosem.AccessResponse) else ()
+
+
+def _pdu(message: Message) -> cosem.AccessRequest | cosem.AccessResponse | cosem.Notification | None:
+    try:
+        return cosem.decode(message.payload)
+    except WireError:
+        return None  # another payload family: there is nothing to say beyond the envelope
+
+
+def _alert_code(body: Data) -> int | None:
+    parts = body.value if isinstance(body.value, tuple) else (body,)
+    first = parts[0] if parts else None
+    return first.value if isinstance(first, Data) and isinstance(first.value, int) else None

@@ -1,0 +1,243 @@
+"""An energy supplier (or any user of the same kind): it builds and signs commands, and reads what comes back.
+
+Counters come from a ledger, are taken before anything leaves, and are never given twice.  Critical commands are signed
+with the supplier's own key; the MAC is the broker's.  What comes back is verified with the device's public keys and
+matched to the command that it answers.
+
+Ports: ``acb.wan`` (deliver over the WAN), ``acb.local`` (hand the final command back for a terminal), ``acb.both``.  On
+all of them ``peer`` is the device that is meant.  A network operator is the same machine with another identity.
+
+Must not live here: what a use case carries (``parts.building``), MACs on commands (the broker).
+
+Source: facts/gbcs.md 1.4, 2.1 [verified by running], 5.7 [2 sources].
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from devices.machines.core import (
+    Answer,
+    Asked,
+    Effect,
+    Event,
+    MachineError,
+    Received,
+    Record,
+    Refuse,
+    Send,
+    eui_text,
+)
+from devices.machines.parts.building import arguments, command_payload, use_case_named
+from devices.machines.parts.reading import outcome
+from devices.model.use_cases import UseCase
+from devices.trust import protection
+from devices.trust.errors import TrustError
+from devices.trust.keystore import KeyStore, agreement_key, signing_key
+from devices.trust.ledger import Ledger
+from devices.wire import eui64, gbcs
+from devices.wire.errors import WireError
+from devices.wire.gbcs import CRA, Message
+
+__all__ = ["Supplier", "SupplierSettings"]
+
+WAYS: Final = ("wan", "local", "both")
+_TOP_UPS: Final = frozenset({"CS01a", "CS01b"})
+
+
+@dataclass(frozen=True, slots=True)
+class SupplierSettings:
+    """Who the supplier is and how much it remembers."""
+
+    eui: bytes
+    series: str = "commands"  # the row of its originator counters in the ledger
+    remembered: int = 1000  # commands, inbox entries and local copies kept; the oldest go first [our choice]
+
+
+@dataclass(slots=True)
+class _Outstanding:
+    """A command that was sent, and what is known of its answer."""
+
+    use_case: UseCase
+    delivery: str
+    answers: int = 0
+
+
+@dataclass(slots=True)
+class _Local:
+    """A final command that the broker handed back for a terminal."""
+
+    name: str
+    message: Message
+    octets: bytes = field(repr=False)
+
+
+class Supplier:
+    """One supplier.  ``directory`` holds the public points of devices and parties by key name."""
+
+    def __init__(
+        self, settings: SupplierSettings, keys: KeyStore, directory: Mapping[str, bytes], ledger: Ledger
+    ) -> None:
+        self.settings = settings
+        self._keys, self._directory, self._ledger = keys, directory, ledger
+        self._outstanding: OrderedDict[tuple[bytes, int, int], _Outstanding] = OrderedDict()
+        self._inbox: deque[dict[str, Any]] = deque(maxlen=settings.remembered)
+        self._local: deque[_Local] = deque(maxlen=settings.remembered)
+
+    def handle(self, event: Event, now: int) -> Sequence[Effect]:
+        """Take one event; see :class:`devices.machines.core.Machine`."""
+        match event:
+            case Received(port, peer, octets) if port.startswith("acb."):
+                arrived = Record("gbcs.rx", {"port": port, "peer": peer.hex(), "octets": octets.hex()})
+                return [arrived, *self._received(octets, port, now)]
+            case Asked(verb, args):
+                return self._asked(verb, args, now)
+        return []
+
+    # ----------------------------------------------------------------------------------------------------------- verbs
+
+    def _asked(self, verb: str, args: Mapping[str, Any], now: int) -> list[Effect]:
+        try:
+            match verb:
+                case "command":
+                    return self._command(args)
+                case "receive_local":
+                    return self._receive_local(args, now)
+                case "inbox":
+                    return [Answer({"messages": list(self._inbox)})]
+                case "work_order":
+                    return [Answer({"commands": self._work_order(args)})]
+        except (MachineError, TrustError, WireError) as error:
+            return [Refuse(str(error))]
+        return [Refuse(f"expected one of command, receive_local, inbox, work_order, got {verb!r}")]
+
+    def _command(self, args: Mapping[str, Any]) -> list[Effect]:
+        """``command {use_case, device, args, delivery}``: build, sign where critical, and send to the broker."""
+        delivery = args.get("delivery", "wan")
+        if delivery not in WAYS:
+            raise MachineError(f"argument 'delivery': expected one of {', '.join(WAYS)}, got {delivery!r}")
+        use_case = use_case_named(str(args.get("use_case", "")))
+        device = _eui(args, "device")
+        named = arguments(args)
+        command_payload(use_case, named, 0)  # wrong arguments are refused before a counter is spent on them
+        if use_case.critical:
+            self._keys.public(signing_key(self.settings.eui))
+        counter = (
+            self._top_up_counter(args) if use_case.use_case in _TOP_UPS else self._ledger.take(self.settings.series)
+        )
+        payload = command_payload(use_case, named, counter)
+        message = Message(CRA.COMMAND, counter, self.settings.eui, device, use_case.code, payload, signature=None)
+        if use_case.critical:
+            message = protection.sign(message, self._keys, signing_key(self.settings.eui))
+        octets = gbcs.encode(message)
+        self._remember(message, use_case, delivery)
+        port = f"acb.{delivery}"
+        request = f"{eui_text(self.settings.eui)}:{eui_text(device)}:{counter}"
+        code = message.message_code
+        answer = {"counter": counter, "message_code": code, "octets": octets.hex(), "request_id": request}
+        tx = Record("gbcs.tx", {"port": port, "peer": device.hex(), "octets": octets.hex()})
+        return [Answer(answer), Send(port, device, octets), tx]
+
+    def _top_up_counter(self, args: Mapping[str, Any]) -> int:
+        """The counter of a top-up is that of its token, so it is given, not taken (facts/gbcs.md 5.5)."""
+        counter = args.get("counter")
+        if isinstance(counter, bool) or not isinstance(counter, int) or counter & 0xFFFFFFFF or counter <= 0:
+            raise MachineError(f"argument 'counter': expected the token's counter, low 32 bits zero, got {counter!r}")
+        return counter
+
+    def _remember(self, message: Message, use_case: UseCase, delivery: str) -> None:
+        key = (message.recipient, message.counter, message.message_code)
+        self._outstanding[key] = _Outstanding(use_case, delivery)
+        while len(self._outstanding) > self.settings.remembered:
+            self._outstanding.popitem(last=False)
+
+    def _receive_local(self, args: Mapping[str, Any], now: int) -> list[Effect]:
+        """``receive_local {octets}``: what a terminal brought back, one message or a list of them."""
+        given = args.get("octets", ())
+        texts = [given] if isinstance(given, str) else list(given)
+        try:
+            messages = [bytes.fromhex(text) for text in texts]
+        except (TypeError, ValueError):
+            raise MachineError(
+                "argument 'octets': expected hexadecimal digits, or a list of such; check what was unloaded"
+            )
+        if not messages:
+            raise MachineError("argument 'octets' is missing; give what the terminal unloaded")
+        for octets in messages:
+            gbcs.decode(octets)  # all are read before any is taken
+        effects = [effect for octets in messages for effect in self._received(octets, "local", now)]
+        return [Answer({"received": len(messages)}), *effects]
+
+    def _work_order(self, args: Mapping[str, Any]) -> list[dict[str, str]]:
+        """``work_order {device?}``: the final commands the broker handed back, as a terminal loads them."""
+        device = _eui(args, "device") if args.get("device") else None
+        return [
+            {"name": local.name, "device": local.message.recipient.hex(), "octets": local.octets.hex()}
+            for local in self._local
+            if device is None or local.message.recipient == device
+        ]
+
+    # ------------------------------------------------------------------------------------------------------- receiving
+
+    def _received(self, octets: bytes, port: str, now: int) -> list[Effect]:
+        try:
+            message = gbcs.decode(octets)
+        except WireError as error:
+            return [Record("party.bad", {"reason": str(error), "octets": octets.hex()})]
+        if message.cra == CRA.COMMAND:
+            return self._local_copy(message, octets)
+        entry = self._entry(message, port)
+        self._inbox.append({**entry, "octets": octets.hex(), "at": now})
+        return [Record("party.received", entry)]
+
+    def _local_copy(self, message: Message, octets: bytes) -> list[Effect]:
+        ours = self.settings.eui in (message.originator, message.supplementary_party)
+        if not ours or message.mac is None:
+            return [Record("party.bad", {"reason": "expected a final command of our own", "octets": octets.hex()})]
+        known = self._outstanding.get((message.recipient, message.counter, message.message_code))
+        name = (known.use_case.use_case if known else None) or f"0x{message.message_code:04X}"
+        self._local.append(_Local(name, message, octets))
+        return [Record("party.local", {"name": name, "device": message.recipient.hex(), "counter": message.counter})]
+
+    def _entry(self, message: Message, port: str) -> dict[str, Any]:
+        """What is known of a response or alert.  ``verified`` is None where only another party can verify it."""
+        key = (message.originator, message.counter, message.message_code)
+        sent = self._outstanding.get(key) if message.cra == CRA.RESPONSE else None
+        if sent is not None:
+            sent.answers += 1
+        return {
+            "party": self.settings.eui.hex(),
+            "port": port,
+            "from": message.originator.hex(),
+            "cra": int(message.cra),
+            "message_code": message.message_code,
+            "counter": message.counter,
+            "verified": self._verified(message),
+            "matched": sent is not None,
+            "duplicate": sent is not None and sent.answers > 1,
+            **outcome(message),
+        }
+
+    def _verified(self, message: Message) -> bool | None:
+        """By the device's signature, or by the MAC under our key and the device's; None if it is for the broker."""
+        try:
+            if message.signature:
+                return protection.signature_valid(message, self._directory[signing_key(message.originator)])
+            if message.recipient != self.settings.eui:
+                return None
+            peer = self._directory[agreement_key(message.originator)]
+            return protection.mac_valid(message, self._keys.agree(agreement_key(self.settings.eui), peer))
+        except (KeyError, TrustError):
+            return False
+
+
+def _eui(args: Mapping[str, Any], name: str) -> bytes:
+    try:
+        return eui64.parse(str(args[name]))
+    except KeyError:
+        raise MachineError(f"argument {name!r} is missing; give it the EUI-64")
+    except WireError as error:
+        raise MachineError(f"argument {name!r}: {error}")

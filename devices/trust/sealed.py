@@ -1,0 +1,78 @@
+"""Where the encrypted parts of a payload are: found from its structure, never by looking for octets.
+
+DLMS: a list of protection parameters directly followed by an octet-string, the answer of class 30, Data Protection.
+GBZ: a component whose control says that it is encrypted.  ASN.1 payloads have none.  (facts/gbcs.md 2.5)
+
+Must not live here: opening them (``protection``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from devices.wire import cosem, gbz
+from devices.wire.axdr import Data, Tag
+from devices.wire.payload import Payload
+
+__all__ = ["SealedPart", "sealed_parts"]
+
+_PARAMETERS = (Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.STRUCTURE)
+# transaction identifier, originator, recipient, other information, key information
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPart:
+    """One encrypted part: ``where`` in words, and its octets, header and tag included."""
+
+    where: str
+    blob: bytes
+
+
+def sealed_parts(payload: Payload) -> list[SealedPart]:
+    """The encrypted parts of a decoded payload, in the order of its octets."""
+    if isinstance(payload, cosem.AccessResponse):
+        return [SealedPart(f"datum {where}", blob) for where, blob in _in_data(payload.data)]
+    if isinstance(payload, cosem.Notification):
+        return [SealedPart(f"element {where}", blob) for where, blob in _in_data(_elements(payload.body))]
+    if isinstance(payload, gbz.Payload):
+        return _in_components(payload.components)
+    if isinstance(payload, gbz.Alert) and isinstance(payload.body, tuple):
+        return _in_components(payload.body)
+    return []
+
+
+def _in_components(components: tuple[gbz.Component, ...]) -> list[SealedPart]:
+    return [
+        SealedPart(f"component {number}", component.frame.payload)
+        for number, component in enumerate(components, 1)
+        if component.additional is not None
+    ]
+
+
+def _in_data(elements: Sequence[Data], path: str = "") -> Iterator[tuple[str, bytes]]:
+    protected = False
+    for number, element in enumerate(elements, 1):
+        where = f"{path}{number}"
+        if protected and element.tag == Tag.OCTET_STRING:
+            yield where, element.value
+        protected = _are_parameters(element)
+        if not protected:
+            yield from _in_data(_elements(element), where + ".")
+
+
+def _elements(data: Data) -> tuple[Data, ...]:
+    return data.value if data.tag in (Tag.ARRAY, Tag.STRUCTURE) else ()
+
+
+def _are_parameters(data: Data) -> bool:
+    """Whether this is an array of protection parameters: each a kind of protection and five fields."""
+    if data.tag != Tag.ARRAY or not data.value:
+        return False
+    for entry in data.value:
+        fields = _elements(entry)
+        if len(fields) != 2 or fields[0].tag != Tag.ENUM or fields[1].tag != Tag.STRUCTURE:
+            return False
+        if tuple(field.tag for field in fields[1].value) != _PARAMETERS:
+            return False
+    return True

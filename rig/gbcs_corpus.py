@@ -1,0 +1,132 @@
+"""A corpus folder: ``keys.json`` and ``*.jsonl`` files of messages with what is known of them.
+
+    CorpusError    a folder, line or key file that cannot be used: file, line, reason and what to do
+
+Must not live here: what is done with the messages (``corpus_check``), or the form of keys (``devices.trust``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devices.trust.errors import TrustError
+from devices.trust.keystore import load_corpus_keys
+from rig.gbcs_reading import Keys
+
+__all__ = ["CorpusError", "Encrypted", "Entry", "load_entries", "load_keys"]
+
+KEYS_FILE = "keys.json"
+
+STATED = ("message_code", "originator", "recipient", "originator_counter", "payload_format")
+"""Fields of the envelope that an entry may state; whoever checks compares them with what was decoded."""
+
+
+class CorpusError(Exception):
+    """A folder, line or key file that cannot be used; the text is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encrypted:
+    """What the corpus says of one encrypted part: ``offset`` and ``length`` in the payload, and its plaintext."""
+
+    offset: int
+    length: int
+    plaintext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message of a corpus and what is known of it; ``stated`` are envelope fields as the corpus gives them."""
+
+    name: str
+    octets: bytes
+    signature_key: str | None
+    mac_keys: tuple[str, str] | None
+    encrypted: tuple[Encrypted, ...] | None
+    stated: Mapping[str, Any]
+
+
+def load_keys(folder: Path) -> Keys:
+    """The keys in a folder's ``keys.json``.  Raises :class:`CorpusError`."""
+    path = folder / KEYS_FILE
+    if not folder.is_dir():
+        raise CorpusError(f"{folder} is no folder; name one that holds {KEYS_FILE}")
+    try:
+        return Keys(load_corpus_keys(json.loads(path.read_text(encoding="utf-8"))))
+    except FileNotFoundError:
+        raise CorpusError(f"{folder} holds no {KEYS_FILE}; put the keys there or name another folder")
+    except (OSError, ValueError, RecursionError) as fault:
+        raise CorpusError(f"{path} cannot be read as JSON: {_first_line(fault)}; correct or replace the file")
+    except TrustError as fault:
+        raise CorpusError(f"{path}: {fault.reason}")
+
+
+def load_entries(folder: Path) -> Iterator[Entry]:
+    """Every message of every ``*.jsonl`` of a folder, files by name.  Raises :class:`CorpusError`."""
+    paths = sorted(folder.glob("*.jsonl"))
+    if not paths:
+        raise CorpusError(f"{folder} holds no *.jsonl file; name the folder of a corpus")
+    for path in paths:
+        try:
+            with path.open(encoding="utf-8") as lines:
+                for number, line in enumerate(lines, 1):
+                    if line.strip():
+                        yield _entry(line, f"{path}, line {number}")
+        except (OSError, UnicodeDecodeError) as fault:
+            raise CorpusError(f"{path} cannot be read: {_first_line(fault)}; correct or replace the file")
+
+
+def _entry(line: str, where: str) -> Entry:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as fault:
+        raise CorpusError(f"{where} is no JSON ({_first_line(fault)}); correct or remove the line")
+    if not isinstance(fields, dict):
+        raise CorpusError(f"{where} is no JSON object; correct or remove the line")
+
+    def want(name: str, kind: str, read_field: Callable[[Any], Any]) -> Any:
+        try:
+            return read_field(fields[name])
+        except KeyError:
+            raise CorpusError(f"{where} has no '{name}'; add {kind}")
+        except (TypeError, ValueError, AttributeError):
+            raise CorpusError(f"{where}: '{name}' is not as it should be; give {kind}")
+
+    return Entry(
+        name=want("name", "a name", _text),
+        octets=want("hex", "the message in hexadecimal digits", bytes.fromhex),
+        signature_key=want("signature_key", "the name of a key, or null", _optional(_text)),
+        mac_keys=want("mac_keys", "a list of two key names, or null", _optional(_pair)),
+        encrypted=want("encrypted", "a list of offset, length and plaintext, or null", _optional(_encrypted)),
+        stated={name: fields[name] for name in STATED if name in fields},
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value
+
+
+def _pair(value: Any) -> tuple[str, str]:
+    one, other = value
+    return _text(one), _text(other)
+
+
+def _encrypted(value: Any) -> tuple[Encrypted, ...]:
+    if not isinstance(value, list) or not value:
+        raise TypeError
+    return tuple(Encrypted(int(p["offset"]), int(p["length"]), bytes.fromhex(p["plaintext"])) for p in value)
+
+
+def _optional(read_field: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read_field(value)
+
+
+def _first_line(fault: BaseException) -> str:
+    text = str(fault).strip()
+    return text.splitlines()[0] if text else type(fault).__name__

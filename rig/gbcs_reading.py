@@ -1,0 +1,147 @@
+"""Reading a GBCS message wholly: envelope, payload, signature, MAC and encrypted parts, in one function.
+
+``rig corpus check``, ``rig gbcs decode`` and ``rig perf`` all call :func:`read`: what is measured is what is checked.
+
+Must not live here: where messages come from (``gbcs_sources``), words for people (``gbcs_words``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from devices.trust.errors import KeyMissing, NotAuthentic, TrustError
+from devices.trust.keystore import KeyStore, agreement_key, signing_key
+from devices.trust.protection import mac_parties, mac_valid, open_sealed, sealing_parties, signature_valid
+from devices.trust.sealed import sealed_parts
+from devices.wire import gbcs, payload
+from devices.wire.gbcs import CRA, Message
+from devices.wire.payload import Payload
+
+__all__ = ["BROKER", "Keys", "Opened", "Reading", "Verdict", "read"]
+
+BROKER = bytes.fromhex("90B3D51F30000002")
+"""The access control broker of the published test keys."""
+
+_SEALED_HEADER = bytes.fromhex("3100000000")
+
+
+class Verdict(Enum):
+    """What came of a check."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNCHECKED = "not checked"
+    ABSENT = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What messages are checked with: a key store, and who the access control broker is in its trust domain."""
+
+    store: KeyStore
+    broker: bytes = BROKER
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A verdict, and the names of the keys that led to it or the reason why there is none."""
+
+    verdict: Verdict
+    keys: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An encrypted part: where it stands, its octets, and the plaintext where it could be had."""
+
+    where: str
+    blob: bytes
+    check: Check
+    plaintext: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that was found out about one message."""
+
+    message: Message
+    payload: Payload
+    signature: Check
+    mac: Check
+    sealed: tuple[Opened, ...]
+
+
+_ABSENT = Check(Verdict.ABSENT)
+_NO_KEYS = Check(Verdict.UNCHECKED, reason="no keys given")
+
+
+def read(
+    octets: bytes,
+    keys: Keys | None = None,
+    *,
+    signer: str | None = None,
+    mac_keys: tuple[str, str] | None = None,
+) -> Reading:
+    """Decode one message to its last octet and check its protection with ``keys``.
+
+    ``signer`` and ``mac_keys`` name the keys where the caller knows better than the rules of facts/gbcs.md 2.1.
+    Raises ``DecodeError`` where the octets are no message; what does not verify is a verdict, not an error.
+    """
+    message = gbcs.decode(octets)
+    body = payload.decode(message)
+    parts: tuple[Opened, ...] = ()
+    # The header of an encrypted part has five fixed octets: most payloads need no walk through their structure.
+    if message.cra != CRA.COMMAND and _SEALED_HEADER in message.payload:
+        parts = _open(message, body, keys)
+    return Reading(message, body, _signature(message, keys, signer), _mac(message, keys, mac_keys), parts)
+
+
+def _signature(message: Message, keys: Keys | None, signer: str | None) -> Check:
+    if not message.signature:
+        return _ABSENT
+    if keys is None:
+        return _NO_KEYS
+    name = signer or signing_key(message.originator)
+    try:
+        valid = signature_valid(message, keys.store.public(name))
+    except KeyMissing as fault:
+        return Check(Verdict.UNCHECKED, (name,), fault.reason)
+    return Check(Verdict.VALID if valid else Verdict.INVALID, (name,))
+
+
+def _mac(message: Message, keys: Keys | None, names: tuple[str, str] | None) -> Check:
+    if message.mac is None:
+        return _ABSENT
+    if keys is None:
+        return _NO_KEYS
+    if names is None:
+        one, other = mac_parties(message, keys.broker)
+        names = agreement_key(one), agreement_key(other)
+    try:
+        valid = mac_valid(message, keys.store.agree(names[0], keys.store.public(names[1])))
+    except KeyMissing as fault:
+        return Check(Verdict.UNCHECKED, names, fault.reason)
+    return Check(Verdict.VALID if valid else Verdict.INVALID, names)
+
+
+def _open(message: Message, body: Payload, keys: Keys | None) -> tuple[Opened, ...]:
+    parts = sealed_parts(body)
+    if keys is None:
+        return tuple(Opened(part.where, part.blob, _NO_KEYS) for part in parts)
+    device, party, counter = sealing_parties(message)
+    names = agreement_key(device), agreement_key(party)
+    opened = []
+    for part in parts:
+        plaintext = None
+        try:
+            z = keys.store.agree(names[0], keys.store.public(names[1]))
+            plaintext = open_sealed(part.blob, z, device, party, counter)
+            check = Check(Verdict.VALID, names)
+        except NotAuthentic as fault:
+            check = Check(Verdict.INVALID, names, fault.reason)
+        except TrustError as fault:
+            check = Check(Verdict.UNCHECKED, names, fault.reason)
+        opened.append(Opened(part.where, part.blob, check, plaintext))
+    return tuple(opened)

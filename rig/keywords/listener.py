@@ -1,0 +1,52 @@
+"""The one listener of a run: counts verdicts and maps them to Robot's three.  It never fails a test by itself.
+
+Must not live here: evidence; keywords and the bench write that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rig.evidence.verdicts import ROBOT_STATUS, Verdict, verdict_of
+from rig.keywords.session import session
+
+__all__ = ["RunListener"]
+
+
+class RunListener:
+    """Robot listener, API version 3."""
+
+    ROBOT_LISTENER_API_VERSION = 3
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[Verdict] = Counter()
+
+    def end_test(self, _data: Any, result: Any) -> None:
+        """Count the verdict, and give the test the status of Robot's that belongs to it."""
+        verdict = verdict_of(result.status, result.message)
+        if "INFRA: " in result.message and result.status != "PASS":
+            # A keyword that broke in a teardown reads 'Teardown skipped: INFRA: ...': the bench broke all the same.
+            verdict = Verdict.INFRA
+            result.status = ROBOT_STATUS[verdict]
+        self.verdicts[verdict] += 1
+
+    def leave(self) -> None:
+        """Give the bench back."""
+        session().close()
+
+    @property
+    def total(self) -> int:
+        return sum(self.verdicts.values())
+
+    @property
+    def infra(self) -> bool:
+        """Whether the bench broke."""
+        return bool(self.verdicts[Verdict.INFRA])
+
+    def summary(self) -> str:
+        """One line: how many ran, and what became of them."""
+        words = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.SKIPPED: "skipped"}
+        shown = [f"{self.verdicts[verdict]} {word}" for verdict, word in words.items()]
+        shown += [f"{count} {verdict.value}" for verdict, count in self.verdicts.items() if verdict not in words]
+        return f"{self.total} tests: {', '.join(shown)}"

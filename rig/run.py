@@ -1,0 +1,193 @@
+"""`rig run`: bring up a bench, run the Robot suites on it, say where the results are.
+
+Three processes: Robot (this one), the bench (nodes and world), the broker.  The other two end when this one does, however
+that happens: each watches its standard input.
+
+Must not live here: what a bench is made of (``rig.node``), what a keyword does (``rig.keywords``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import robot
+
+from rig import share
+from rig.bus.broker import EmbeddedBroker
+from rig.bus.errors import BusError
+from rig.evidence.verdicts import INFRA_EXIT
+from rig.keywords.listener import RunListener
+from rig.node import bench_file
+
+__all__ = ["BadRun", "add_parser", "bench_path", "main"]
+
+BENCH_START_S = 30.0
+BENCH_STOP_S = 10.0
+
+
+class BadRun(ValueError):
+    """The command line asks for something that does not exist; the text says what does."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Mount `rig run` on the command line."""
+    parser = commands.add_parser(
+        "run",
+        help="bring up a bench and run Robot suites on it",
+        description="Bring up a bench (by default the virtual one, which needs no hardware), run Robot suites on it, "
+        "and write results and evidence.  The exit status is Robot's; 255 when the bench broke.",
+        epilog="example: rig run contactor_valve outage --include req:CV-1 --out results/today",
+    )
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="a suite of this project by name, or a path; default: all")
+    parser.add_argument("--bench", metavar="FILE", default="virtual", help="bench file, or the name of a shipped one")
+    parser.add_argument("--out", metavar="DIR", help="where results go; default: results/<date>-<time>-<run>")
+    parser.add_argument("--include", metavar="TAG", action="append", default=[], help="only tests with this tag")
+    parser.add_argument("--exclude", metavar="TAG", action="append", default=[], help="no tests with this tag")
+    parser.add_argument("--test", metavar="NAME", action="append", default=[], help="only tests with this name")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], dest="changes",
+                        help="change one value of the bench file, e.g. devices.esme.fault=accepts-replays")  # fmt: skip
+    parser.add_argument("--quiet", action="store_true", help="no line a test on the screen")
+    parser.set_defaults(handler=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run; the exit status."""
+    path = bench_path(args.bench)
+    overlay = _overlay(args.changes)
+    bench = bench_file.load(path, overlay)
+    suites = [_suite(name) for name in args.suites] or [share.folder("robot_suites")]
+    run_id = secrets.token_hex(4)
+    out = Path(args.out) if args.out else Path("results") / f"{datetime.now():%Y%m%d-%H%M%S}-{run_id}"
+    out = _writable(out)
+    listener = RunListener()
+    started = time.monotonic()
+    try:
+        with ExitStack() as stack:
+            url = bench.broker
+            if url == "embedded":
+                url = stack.enter_context(EmbeddedBroker()).url
+            stack.enter_context(_bench_process(path, overlay, url, out / "evidence", run_id))
+            stack.callback(listener.leave)
+            os.environ |= {"RIG_BROKER": url, "RIG_BENCH": bench.name, "RIG_EVIDENCE": str(out / "evidence")}
+            status = _robot(args, suites, out, listener)
+    except BusError as problem:
+        print(f"rig run: INFRA: {problem}", file=sys.stderr)
+        return INFRA_EXIT
+    if status in (252, 255) and not listener.total:
+        return int(status)
+    print(f"rig run: {listener.summary()} in {time.monotonic() - started:.1f} s; results: {out / 'log.html'}, evidence: {out / 'evidence'}")
+    return INFRA_EXIT if listener.infra else int(status)
+
+
+def bench_path(name: str) -> Path:
+    """The bench file called ``name``: a path, or one of those shipped."""
+    shipped = share.folder("wiring") / "benches"
+    for path in (Path(name), shipped / f"{name}.yaml"):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.stem for path in shipped.glob("*.yaml")))
+    raise BadRun(f"no bench file {name!r}: give a path, or the name of a shipped one ({known})")
+
+
+def _suite(name: str) -> Path:
+    folder = share.folder("robot_suites")
+    for path in (Path(name), folder / name, folder / f"{name}.robot"):
+        if path.exists():
+            return path
+    known = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_dir() and any(p.glob("*.robot"))))
+    raise BadRun(f"no suite {name!r}: give a path, or one of {known}")
+
+
+def _overlay(changes: Sequence[str]) -> dict[str, Any]:
+    overlay: dict[str, Any] = {}
+    for change in changes:
+        key, sign, value = change.partition("=")
+        if not sign or not key:
+            raise BadRun(f"--set takes KEY=VALUE, e.g. devices.esme.fault=accepts-replays; got {change!r}")
+        inner = overlay
+        *path, last = key.split(".")
+        for part in path:
+            inner = inner.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise BadRun(f"--set {change!r} goes into a value that another --set has given")
+        inner[last] = bench_file.value_of(value)
+    return overlay
+
+
+def _writable(out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "evidence").mkdir(exist_ok=True)
+    except OSError as problem:
+        raise BadRun(f"results cannot be written to {out}: {problem.strerror}; name another place with --out") from None
+    return out.resolve()
+
+
+def _robot(args: argparse.Namespace, suites: Sequence[Path], out: Path, listener: RunListener) -> int:
+    options: dict[str, Any] = {
+        "outputdir": str(out),
+        "include": args.include,
+        "exclude": args.exclude,
+        "test": args.test,
+        "listener": listener,
+        "name": "Rig",
+        "console": "quiet" if args.quiet else "verbose",
+        "loglevel": "INFO",
+    }
+    if len(suites) == 1:
+        options.pop("name")
+    return int(robot.run(*map(str, suites), **options))
+
+
+@contextmanager
+def _bench_process(path: Path, overlay: Mapping[str, Any], url: str, evidence: Path, run_id: str) -> Iterator[None]:
+    """The bench, as a process of its own, up before the body runs and gone after it."""
+    root = str(share.PACKAGE.parent)
+    python_path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rig.node.bench_process"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": python_path},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        order = {"bench": str(path), "overlay": overlay, "url": url, "evidence": str(evidence), "run": run_id}
+        try:
+            process.stdin.write(json.dumps(order).encode() + b"\n")
+            process.stdin.flush()
+            heard, _, _ = select.select([process.stdout], [], [], BENCH_START_S)
+            told = json.loads(process.stdout.readline()) if heard else {"error": f"it said nothing for {BENCH_START_S:g} s"}
+        except (OSError, ValueError):
+            told = {"error": f"the bench process ended with status {process.wait()}; its messages stand above"}
+        if "error" in told:
+            if told.get("misuse"):
+                raise BadRun(str(told["error"]))
+            raise BusError("bench process", str(told["error"]).rstrip("."))
+        yield
+    finally:
+        with ExitStack() as stack:
+            stack.callback(process.stdout.close)
+            try:
+                process.stdin.close()
+            except BrokenPipeError:
+                pass
+            try:
+                process.wait(BENCH_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,63 @@
+*** Settings ***
+Documentation       The load switch of an electricity meter, judged by its auxiliary contact and by the current through it.
+Resource            ../resources/rig.resource
+
+Test Teardown       Finish Test
+
+
+*** Test Cases ***
+Enable Closes The Contact
+    [Documentation]    ECS42 closes the contact at once, and the meter reports its supply enabled.
+    [Tags]    req:cv-1
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ENABLED
+    ${command}=    Send Command    ECS42
+    ${operate_time}=    Contact Should Close    since=${command}[since]
+    Operate Time Should Be Usual    ${operate_time}
+    Command Should Succeed    ${command}
+    Meter Should Report Supply    ENABLED
+
+Disable Opens The Contact
+    [Documentation]    ECS43 opens the contact, the load goes dark, and the meter reports its supply disabled.
+    [Tags]    req:cv-1
+    [Setup]    Prepare Premises    needs=ENABLED    leaves=INSTALLED
+    ${command}=    Send Command    ECS43
+    ${operate_time}=    Contact Should Open    since=${command}[since]
+    Operate Time Should Be Usual    ${operate_time}
+    Command Should Succeed    ${command}
+    Meter Should Report Supply    DISABLED
+
+Arm Moves Nothing Until The Consumer Acts
+    [Documentation]    ECS44 opens the contact and arms the supply; only the consumer's button closes it.
+    [Tags]    req:cv-1
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ENABLED
+    ${command}=    Send Command    ECS44
+    Command Should Succeed    ${command}
+    Contact Should Be    closed=${False}
+    Meter Should Report Supply    ARMED
+    Press Button    b
+    Contact Should Close    since=${command}[since]
+    Meter Should Report Supply    ENABLED
+
+Button Of A Disabled Supply Does Nothing
+    [Documentation]    A consumer cannot reconnect a supply that is disabled and not armed.
+    [Tags]    req:cv-1
+    [Setup]    Prepare Premises    needs=ENABLED    leaves=INSTALLED
+    ${command}=    Send Command    ECS43
+    Command Should Succeed    ${command}
+    Contact Should Open    since=${command}[since]
+    Press Button    b
+    Contact Should Not Move
+    Meter Should Report Supply    DISABLED
+
+Welded Contactor Is Found Although The Meter Reports Success
+    [Documentation]    The meter reports its supply disabled, but contact and current say that it is not: physical truth wins.
+    [Tags]    req:cv-1    req:rg-7
+    [Setup]    Prepare Premises    needs=ENABLED    leaves=ENABLED
+    Bench Requires    contactor-fault
+    Break Contactor    main    welded
+    ${command}=    Send Command    ECS43
+    Command Should Succeed    ${command}
+    Meter Should Report Supply    DISABLED
+    Contact Should Be    closed=${True}
+    Run Keyword And Expect Error    *contact of esme to open*
+    ...    Contact Should Open    since=${command}[since]

@@ -1,0 +1,27 @@
+*** Settings ***
+Documentation       Several hubs in reach with open windows.
+Resource            ../resources/rig.resource
+
+Test Teardown       Finish Test
+
+
+*** Test Cases ***
+Installer Sees Which Hub Is Which
+    [Documentation]    Two hubs in reach are told apart by the number printed on them.
+    [Tags]    req:hht-17    req:id-5
+    [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH    wan=${False}
+    ${hubs}=    Find Hubs
+    Length Should Be    ${hubs}    2
+    Hub Should Be Among    hub    ${hubs}
+    Hub Should Be Among    neighbour    ${hubs}
+
+A Work Order Never Runs On The Neighbour's Equipment
+    [Documentation]    The wrong hub is refused with an explanation, and nothing is sent to it.
+    [Tags]    req:hht-17
+    [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH    wan=${False}
+    ${order}=    Prepare Work Order    CCS01:hub    ECS42
+    Load Work Order    ${order}    hub=hub
+    Find Hubs
+    ${words}=    Connecting Should Be Refused    neighbour
+    Should Contain    ${words}    work order    ignore_case=True
+    Contact Should Not Move

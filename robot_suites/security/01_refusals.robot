@@ -1,0 +1,69 @@
+*** Settings ***
+Documentation       Commands that a meter must refuse with nothing changed: replayed, tampered with, forged, misdirected.
+Resource            ../resources/rig.resource
+
+Test Setup          Prepare Premises    needs=ENABLED    leaves=ENABLED
+Test Teardown       Finish Test
+
+
+*** Test Cases ***
+Replayed Command Is Refused
+    [Documentation]    The octets of a command that was executed are refused the second time.
+    [Tags]    req:hht-2    req:sa-9
+    ${open}=    Send Command    ECS43
+    Command Should Succeed    ${open}
+    ${close}=    Send Command    ECS42
+    Command Should Succeed    ${close}
+    Contact Should Close    since=${close}[since]
+    Send Again By WAN    ${open}
+    Contact Should Not Move
+    Refusal Should Be Recorded    esme    reason=replay
+    Meter Should Report Supply    ENABLED
+
+Tampered Command Is Refused
+    [Documentation]    One octet of the payload altered on the way: refused.
+    [Tags]    req:sa-9
+    Send Spoilt Command    ECS43    spoil=payload
+    Contact Should Not Move
+    Refusal Should Be Recorded    esme    reason=mac
+    Meter Should Report Supply    ENABLED
+
+Wrongly Signed Command Is Refused
+    [Documentation]    A critical command with a good MAC and another's signature: refused.
+    [Tags]    req:sa-9    req:im-7
+    Send Spoilt Command    ECS43    spoil=signature
+    Contact Should Not Move
+    Refusal Should Be Recorded    esme    reason=signature
+    Meter Should Report Supply    ENABLED
+
+Command With A Wrong MAC Is Refused
+    [Documentation]    A command with a good signature and a MAC that is not the broker's: refused.
+    [Tags]    req:sa-9    req:im-7
+    Send Spoilt Command    ECS43    spoil=mac
+    Contact Should Not Move
+    Refusal Should Be Recorded    esme    reason=mac
+    Meter Should Report Supply    ENABLED
+
+Command For Another Device Is Refused
+    [Documentation]    A valid command for another meter, carried to this one: refused.
+    [Tags]    req:hht-17    req:sa-9
+    Send Spoilt Command    ECS43    spoil=recipient
+    Contact Should Not Move
+    Refusal Should Be Recorded    esme    reason=addressee
+    Meter Should Report Supply    ENABLED
+
+Command From A Party Without The Role Is Refused
+    [Documentation]    The network operator signs a load switch command: valid protection, no authority.
+    [Tags]    req:sa-10
+    ${command}=    Send Command    ECS43    party=network_operator
+    Contact Should Not Move
+    Refusal Should Be Recorded    esme    reason=role
+    Meter Should Report Supply    ENABLED
+
+Command From A Stranger Is Refused
+    [Documentation]    A supplier whose credentials the meter does not hold: refused.
+    [Tags]    req:hht-12    req:sa-10
+    ${command}=    Send Command    ECS43    party=other_supplier
+    Contact Should Not Move
+    Refusal Should Be Recorded    esme    reason=originator
+    Meter Should Report Supply    ENABLED
