@@ -45,7 +45,7 @@ from devices.machines.core import (
     eui_text,
 )
 from devices.machines.parts import tunnel
-from devices.machines.parts.closing import close_frame
+from devices.machines.parts.interpan_window import close_frame
 from devices.machines.parts.reading import words
 from devices.machines.parts.tunnel import TunnelClient, TunnelSettings
 from devices.wire import eui64, gbcs
@@ -178,7 +178,9 @@ class HandHeldTerminal:
         hub = eui64.parse(str(args["hub"])) if args.get("hub") else None
         entries = args.get("work_order")
         if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
-            raise MachineError("argument 'work_order': expected a list of commands; ask the supplier for its work order")
+            raise MachineError(
+                "argument 'work_order': expected a list of commands; ask the supplier for its work order"
+            )
         jobs = [self._job(entry, hub, now) for entry in entries]
         if len(self._jobs) + len(jobs) > self.settings.capacity:
             raise MachineError(f"the terminal holds {self.settings.capacity} commands; unload before loading more")
@@ -196,10 +198,14 @@ class HandHeldTerminal:
             raise MachineError(f"work order, {name}: octets must be hexadecimal digits; ask the supplier for a new one")
         message = gbcs.decode(octets)
         if message.cra != CRA.COMMAND or not (message.mac or message.signature):
-            raise MachineError(f"work order, {name}: expected a final command, signed or with a MAC; send it to the broker")
+            raise MachineError(
+                f"work order, {name}: expected a final command, signed or with a MAC; send it to the broker"
+            )
         if message.recipient != device:
             expected, got = eui_text(device), eui_text(message.recipient)
-            raise MachineError(f"work order, {name}: expected a command for {expected}, got one for {got}; load the right one")
+            raise MachineError(
+                f"work order, {name}: expected a command for {expected}, got one for {got}; load the right one"
+            )
         expires = entry.get("expires_at")
         if expires is None and self.settings.expires_after_s is not None:
             expires = now + self.settings.expires_after_s * SECOND
@@ -237,7 +243,9 @@ class HandHeldTerminal:
             if job.state is State.EXPIRED:
                 raise MachineError(f"{job.name} has expired; ask the supplier for a new work order")
             if job.hub not in (None, hub):
-                raise MachineError(f"{job.name} is for hub {eui_text(job.hub or b'')}, connected is {eui_text(hub)}; go there")
+                raise MachineError(
+                    f"{job.name} is for hub {eui_text(job.hub or b'')}, connected is {eui_text(hub)}; go there"
+                )
         self._queue.extend(picked)
         return [Answer({"picked": [job.name for job in picked]}), *self._next(now)]
 
@@ -253,7 +261,9 @@ class HandHeldTerminal:
             picked = [job for job in self._jobs if job.name == args.get("name") and job.state is not State.ANSWERED][:1]
         if not picked:
             names = ", ".join(job.name for job in self._jobs) or "nothing: load a work order"
-            raise MachineError(f"expected an index, a name or which='all' of what is loaded ({names}), got {dict(args)}")
+            raise MachineError(
+                f"expected an index, a name or which='all' of what is loaded ({names}), got {dict(args)}"
+            )
         return picked
 
     def _resume(self, now: int) -> list[Effect]:

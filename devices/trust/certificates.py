@@ -34,6 +34,7 @@ __all__ = [
     "Usage",
     "check",
     "parse",
+    "role_name",
     "signed_by",
     "subject_key_identifier",
 ]
@@ -68,6 +69,16 @@ class Role(IntEnum):
     ISSUING_AUTHORITY = 7
     LOAD_CONTROLLER = 8  # [single source: RTDS]
     OTHER = 127
+
+
+def role_name(role: int | None) -> str:
+    """The role in words; numbers that :class:`Role` does not know as ``role 87``."""
+    if role is None:
+        return "device"
+    try:
+        return Role(role).name.lower().replace("_", " ")
+    except ValueError:
+        return f"role {role:02X}"
 
 
 class Usage(IntEnum):

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 from rig.bus.errors import BadMessage
 
 __all__ = [
+    "BENCH",
     "CLAIM",
     "LARGEST",
     "REBIRTH",
@@ -39,6 +40,9 @@ __all__ = [
 VERSION = 1
 LARGEST = 4 << 20
 """The largest payload in octets that is looked at; a longer one is refused unread."""
+
+BENCH = "bench"
+"""The fault code of everything that is the bench's own failure; a controller makes INFRA of it."""
 
 CLAIM, RENEW, RELEASE, REBIRTH = "lease-claim", "lease-renew", "lease-release", "rebirth"
 """The verbs that every node knows.  They carry no number.  Rebirth: publish again whatever is retained (a broker may

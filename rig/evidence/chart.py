@@ -90,15 +90,15 @@ def _rows(events: Sequence[Event], names: Mapping[str, str]) -> list[_Row]:
             taker = _taker(events, index, arrived)
             label = _message_label(fields)
             if taker is None:
-                rows.append(_Row(event["at_ns"], event["device"], names.get(fields.get("peer", "")), label + " ✕ not received", "x"))
+                rows.append(_Row(event["at_ns"], event["fields"]["device"], names.get(fields.get("peer", "")), label + " ✕ not received", "x"))
             else:
                 arrived.add(taker)
                 late = (events[taker]["at_ns"] - event["at_ns"]) / 1e6
-                rows.append(_Row(event["at_ns"], event["device"], events[taker]["device"], f"{label}, {late:.1f} ms", "a"))
+                rows.append(_Row(event["at_ns"], event["fields"]["device"], events[taker]["fields"]["device"], f"{label}, {late:.1f} ms", "a"))
         elif kind in MARKS:
             css, form = MARKS[kind]
             words = {key: WORDS.get(value, value) if isinstance(value, bool) else value for key, value in fields.items()}
-            rows.append(_Row(event["at_ns"], event["device"], None, form.format_map(_Blank(words)), css))
+            rows.append(_Row(event["at_ns"], event["fields"]["device"], None, form.format_map(_Blank(words)), css))
     return rows
 
 
@@ -116,7 +116,7 @@ def _taker(events: Sequence[Event], index: int, arrived: set[int]) -> int | None
             other["kind"] == "gbcs.rx"
             and later not in arrived
             and other["fields"].get("octets") == sent["fields"].get("octets")
-            and other["device"] != sent["device"]
+            and other["fields"]["device"] != sent["fields"]["device"]
             and _same_road(str(sent["fields"].get("port")), str(other["fields"].get("port")))
         ):
             return later

@@ -16,7 +16,17 @@ from typing import Any
 
 from devices.machines import core
 from rig.host.store import Store
-from rig.ports.protocols import Clock, Handle, HanAdapter, Input, InterPanAdapter, MessageLink, Output
+from rig.ports.protocols import (
+    Clock,
+    HanAdapter,
+    Handle,
+    Input,
+    InterPanAdapter,
+    MessageLink,
+    Output,
+    PortLost,
+    PortMissing,
+)
 
 __all__ = ["Host", "HostError", "Plugs", "Refused"]
 
@@ -237,11 +247,19 @@ class Host:
     def _send(self, effect: core.Send) -> None:
         plugs, port = self._plugs, effect.port
         if port in plugs.messages:
-            plugs.messages[port].send(effect.peer, effect.octets)
+            self._send_message(plugs.messages[port], effect)
         elif port in plugs.han:
             plugs.han[port].send(effect.peer, effect.cluster, effect.octets, effect.token)
         else:
             self._plug(plugs.interpan, port, "port").send(effect.peer, effect.cluster, effect.octets, effect.token)
+
+    def _send_message(self, link: MessageLink, effect: core.Send) -> None:
+        """A link that is down is a fact of the machine's life, not a broken bench: the machine is told."""
+        try:
+            link.send(effect.peer, effect.octets)
+        except (PortLost, PortMissing) as problem:
+            self._record("send.failed", {"port": effect.port, "peer": effect.peer.hex(), "reason": problem.problem})
+            self._waiting.append(core.SendFailed(effect.port, effect.peer, effect.token, problem.problem))
 
     def _radio(self, port: str) -> HanAdapter:
         return self._plug(self._plugs.han, port, "HAN adapter")

@@ -54,7 +54,7 @@ class Physics:
         now = session()
         start = now.mark if since is None else since
         now.call("clock.advance", span_ns=int(within.total_seconds() * 1e9), until=None)
-        moved = [e for e in now.events if e.order > start and e.kind == "edge" and e.device == device and not e.fields.get("button")]
+        moved = [e for e in now.events if e.order > start and e.kind == "edge" and e.fields["device"] == device]
         moved = [e for e in moved if e.fields["pin"] in ("contactor_set", "contactor_reset", "aux_no")]
         if moved:
             raise now.unmet(f"no contact of {device} to move", f"{moved[0].fields['pin']} at {moved[0].at_ns / 1e9:.6f} s")
@@ -79,7 +79,7 @@ class Physics:
         coil_pin = "contactor_set" if closed else "contactor_reset"
         coils = [
             e for e in now.events
-            if e.kind == "edge" and e.device == device and e.fields == {"pin": coil_pin, "level": True} and start < e.order <= aux.order
+            if e.kind == "edge" and e.fields["device"] == device and e.fields["pin"] == coil_pin and e.fields["level"] and start < e.order <= aux.order
         ]  # fmt: skip
         now.call("clock.advance", span_ns=int(BOUNCE_SPAN.total_seconds() * 1e9), until=None)
         self._should_stand(device, instrument, closed)
@@ -87,7 +87,7 @@ class Physics:
             raise now.unmet(f"{coil_pin} driven before the contact moved", "a contact that moved without its coil")
         operate_ms = (aux.at_ns - coils[-1].at_ns) / 1e6
         bounces = [
-            e for e in now.events if e.order > aux.order and e.kind == "edge" and e.device == device and e.fields["pin"] == "aux_no"
+            e for e in now.events if e.order > aux.order and e.kind == "edge" and e.fields["device"] == device and e.fields["pin"] == "aux_no"
         ]
         logger.info(f"operate time {operate_ms:.3f} ms from coil to contact, {len(bounces) // 2} bounces")
         return operate_ms

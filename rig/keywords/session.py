@@ -63,7 +63,7 @@ class Matcher:
     def fits(self, event: Event) -> bool:
         return (
             event.kind == self.kind
-            and event.device == self.device
+            and event.fields.get("device") == self.device
             and all(event.fields.get(key) == value for key, value in self.fields.items())
         )
 
@@ -203,8 +203,8 @@ class Session:
 
 
 def _words(event: Event) -> str:
-    fields = {key: value for key, value in event.fields.items() if key not in ("octets", "port")}
-    return f"{event.kind} at {event.device} {json.dumps(fields, ensure_ascii=False)}"
+    fields = {key: value for key, value in event.fields.items() if key not in ("octets", "port", "device")}
+    return f"{event.kind} at {event.fields.get('device')} {json.dumps(fields, ensure_ascii=False)}"
 
 
 def _log(event: Event) -> None:
@@ -235,7 +235,7 @@ def chart_names(devices: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 def as_timeline(events: Sequence[Event]) -> list[dict[str, Any]]:
     """Events as the objects of the time line."""
     return [
-        {"order": e.order, "at_ns": e.at_ns, "node": e.node, "device": e.device, "kind": e.kind, "fields": e.fields}
+        {"order": e.order, "at_ns": e.at_ns, "node": e.node, "kind": e.kind, "fields": e.fields}
         for e in events
     ]
 

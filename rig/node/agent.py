@@ -15,7 +15,7 @@ from typing import Any
 from rig.bus import topics
 from rig.bus.client import BusClient, Incoming
 from rig.bus.errors import BadTopic, BusError
-from rig.bus.messages import RENEW, Caps, ChannelState, Command, Event, EventBatch, Manifest, Presence
+from rig.bus.messages import REBIRTH, RENEW, Caps, ChannelState, Command, Event, EventBatch, Manifest, Presence
 from rig.node.executor import Executor, Handler
 
 __all__ = ["NodeAgent"]
@@ -138,8 +138,10 @@ class NodeAgent:
             return
         if command.verb == RENEW:
             self._executor.renew(command.lease, arrived)
-        else:
-            self._executor.submit(self, command, arrived)
+            return
+        if command.verb == REBIRTH:
+            self._announce("online")  # whoever asks wants to know now, also while a long command runs
+        self._executor.submit(self, command, arrived)
 
     def _check(self, command: Command, topic: str) -> None:
         """An answer goes below our own ``re/`` only, or a controller could make us speak anywhere (facts/mqtt.md 5)."""

@@ -92,6 +92,7 @@ class Contactor:
     release_ms: float
     bounce_ms: tuple[float, ...]
     load_ohm: float
+    closed: bool
     fault: str | None
 
 
@@ -153,6 +154,9 @@ class Section:
         self._left: dict[str, Any] = {str(key): item for key, item in value.items()}
         self.where = where
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._left
+
     def at(self, key: str) -> str:
         return f"{self.where}.{key}"
 
@@ -181,6 +185,12 @@ class Section:
     def number(self, key: str, default: float | None = None) -> float:
         value: float = self.take(key, (int, float), "a number", default)  # type: ignore[arg-type]
         return float(value)
+
+    def flag(self, key: str) -> bool:
+        value = self._left.pop(key, False)
+        if not isinstance(value, bool):
+            raise BenchFileError(self.at(key), "true or false", value)
+        return value
 
     def optional(self, key: str) -> str | None:
         return self.text(key) if self._left.get(key) is not None else self._left.pop(key, None)
@@ -336,7 +346,7 @@ def _supply(name: str, section: Section) -> Supply:
         node=section.text("node"),
         driver=section.choice("driver", ("virtual", "switched"), "virtual"),
         volts=section.number("volts", 24.0),
-        output=section.whole("output", -1) if section else None,
+        output=section.whole("output") if "output" in section else None,
         feeds=tuple(str(item) for item in section.items("feeds")),
     )
 
@@ -349,7 +359,8 @@ def _contactor(name: str, section: Section) -> Contactor:
         operate_ms=section.number("operate_ms", 8.0),
         release_ms=section.number("release_ms", 4.0),
         bounce_ms=tuple(float(item) for item in section.items("bounce_ms")),
-        load_ohm=section.number("load_ohm", 115.0),
+        load_ohm=section.number("load_ohm", 115.2),
+        closed=section.flag("closed"),
         fault=section.optional("fault"),
     )
 

@@ -21,19 +21,16 @@ from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
 from rig.bus.errors import BadMessage, BusError
-from rig.bus.messages import CLAIM, REBIRTH, RELEASE, Answer, Command, Context, Event, Fault
+from rig.bus.messages import BENCH, CLAIM, REBIRTH, RELEASE, Answer, Command, Context, Event, Fault
 from rig.bus.topics import check_name
 from rig.node.journal import Journal, JournalError
 from rig.node.lease import Lease, LeaseHeld
 from rig.ports.protocols import PortError
 
-__all__ = ["BENCH", "CommandError", "Executor", "ExecutorSettings", "Handler", "LeaseEnded", "Refused", "Voice"]
+__all__ = ["CommandError", "Executor", "ExecutorSettings", "Handler", "LeaseEnded", "Refused", "Voice"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-BENCH = "bench"
-"""The fault code of everything that is the bench's own failure; a controller makes INFRA of it."""
 
 Handler = Callable[[dict[str, Any], Context], Mapping[str, Any] | None]
 """Carries out one verb on the executor thread: arguments and context in, JSON types out.  Raises

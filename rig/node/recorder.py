@@ -9,6 +9,7 @@ Must not live here: making up an event.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,6 +44,12 @@ def describe_message(octets: bytes) -> dict[str, Any]:
     }
 
 
+def _count() -> Callable[[str, str, int, Event], int]:
+    """Numbers for a time line that goes nowhere else."""
+    numbers = itertools.count(1)
+    return lambda *_event: next(numbers)
+
+
 class Recorder:
     """The one writer of the time line.  ``civil_start`` is the civil time at bench time 0, ns since the Unix epoch."""
 
@@ -50,9 +57,9 @@ class Recorder:
         self._clock = clock
         self._civil_start = civil_start
         self._folder = folder
+        self._emit: Callable[[str, str, int, Event], int] = _count()
         self._order = 0
         self._listeners: list[Callable[[Event], None]] = []
-        self._publish: Callable[[Event], None] = lambda _event: None
         self.context: Mapping[str, Any] = {}
         self._lines: TextIO | None = None
         self._air: BinaryIO | None = None
@@ -65,9 +72,9 @@ class Recorder:
         """The number of the last event."""
         return self._order
 
-    def on_publish(self, publish: Callable[[Event], None]) -> None:
-        """Have every event handed to ``publish`` (the bus)."""
-        self._publish = publish
+    def on_emit(self, emit: Callable[[str, str, int, Event], int]) -> None:
+        """Have every event go out through ``emit(node, kind, at_ns, fields)``, which gives it its number."""
+        self._emit = emit
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Have every event handed to ``listener`` at its instant; returns how to stop that."""
@@ -84,22 +91,15 @@ class Recorder:
 
     def record(self, node: str, device: str, kind: str, fields: Mapping[str, Any], at_ns: int | None = None) -> None:
         """Put one event on the time line, now (or at the instant that its own time stamp says)."""
-        shown = dict(fields)
+        shown = {"device": device, **fields}
         if kind in ("gbcs.tx", "gbcs.rx"):
             shown |= describe_message(bytes.fromhex(shown["octets"]))
             self._counts[kind] = self._counts.get(kind, 0) + 1
-        self._order += 1
-        event: Event = {
-            "order": self._order,
-            "at_ns": self._clock.now if at_ns is None else at_ns,
-            "node": node,
-            "device": device,
-            "kind": kind,
-            "fields": shown,
-        }
+        at = self._clock.now if at_ns is None else at_ns
+        self._order = self._emit(node, kind, at, shown)
+        event: Event = {"order": self._order, "at_ns": at, "node": node, "kind": kind, "fields": shown}
         if self._lines is not None:
             self._lines.write(json.dumps({**event, "context": self.context}, ensure_ascii=False) + "\n")
-        self._publish(event)
         for listener in tuple(self._listeners):
             listener(event)
 

@@ -141,7 +141,7 @@ def _opening(where: str, error: serial.SerialException) -> PortError:
     return PortMissing(where, f"it is no serial device ({reason})", "Correct the path in the bench file.")
 
 
-# --------------------------------------------------------------------------------------------------------------- virtual
+# -------------------------------------------------------------------------------------------------------------- virtual
 
 
 class VirtualByteLink:
@@ -249,8 +249,8 @@ class PtyEnd:
     """A pseudo terminal: we hold one end, another program opens :attr:`path` like a serial device.
 
     Our own handle on the far end stays open, so that programs can come and go (facts/radio.md 4), and it is raw.  What
-    nobody reads is kept up to ``bound`` octets and lost beyond, counted in ``dropped``.  One thread moves the octets and
-    posts what came to the clock.  A pseudo terminal has no modem lines and no break.
+    nobody reads is kept up to ``bound`` octets and lost beyond, counted in ``dropped``.  One thread moves the octets
+    and posts what came to the clock.  A pseudo terminal has no modem lines and no break.
     """
 
     def __init__(self, clock: Clock, name: str = "pty", bound: int = 65_536) -> None:
@@ -284,7 +284,9 @@ class PtyEnd:
     def set_line(self, name: str, level: bool) -> None:
         """Always raises :class:`PortUnable`: a pseudo terminal has no modem lines."""
         _check_line(self.where, name)
-        raise PortUnable(self.where, f"a pseudo terminal has no line {name}", "Use a serial adapter.")
+        raise PortUnable(
+            self.where, f"a pseudo terminal has no line {name} to set to {int(level)}", "Use a serial adapter."
+        )
 
     def close(self) -> None:
         """Hang up: whoever has the far end open sees the device vanish.  Closing again does nothing."""
@@ -344,7 +346,5 @@ def open_byte_link(url: str, baud: int, clock: Clock, lines: Mapping[str, Virtua
     if url.startswith("pty:"):
         return PtyEnd(clock, url.removeprefix("pty:") or "pty")
     if separator and scheme != "serial":
-        raise PortMissing(
-            url, "not the address of a byte link", "Write virtual://, pty: or serial:// in the bench file."
-        )
+        raise PortMissing(url, "not the address of a byte link", "Write virtual://, pty: or serial:// there.")
     return SerialByteLink(url, baud, clock)

@@ -1,9 +1,9 @@
 """Digital outputs and inputs, through gpiozero on hardware and on the virtual bench alike.
 
 Of gpiozero only DigitalOutputDevice and DigitalInputDevice are used, and never its holding, blinking, debouncing or
-waiting: those run on real threads whatever the clock says.  Which world the pins belong to is decided by the pin factory
-alone: :func:`virtual_factory` (pins that drive and sense nets of the virtual world, ticks from the bench clock) or
-:func:`pi_factory` (the kernel's lines through lgpio).  This is the one file that imports gpiozero, lgpio and gpiod.
+waiting: those run on real threads whatever the clock says.  Which world the pins belong to is decided by the pin
+factory alone: :func:`virtual_factory` (pins that drive and sense nets of the virtual world, ticks from the bench clock)
+or :func:`pi_factory` (the kernel's lines through lgpio).  This is the one file that imports gpiozero, lgpio and gpiod.
 
     PortError
     ├── NotArmedError            the output is not armed: it stays at its safe level
@@ -64,6 +64,10 @@ class OutputSettings:
     shortest_off_ns: int = 0  # how long it must have been off before it may be on again
     interlock: str | None = None  # outputs of one bank that share this name are never on together
 
+    def __post_init__(self) -> None:
+        if self.safe and (self.longest_on_ns is not None or self.interlock is not None):
+            raise ValueError("an output that is safe when on cannot have a longest on-time or an interlock")
+
 
 # ---------------------------------------------------------------------------------------------------------------- ports
 
@@ -81,6 +85,7 @@ class GpioOutput:
         self._limit: Handle | None = None
         self._off_since: int | None = None
         self._tripped = False
+        self._level = settings.safe
         self.name = name
         self.settings = settings
         self.armed = False
@@ -89,7 +94,7 @@ class GpioOutput:
     @property
     def level(self) -> bool:
         """The level that is driven now."""
-        return bool(self._device.value)
+        return self._level
 
     def arm(self) -> None:
         """Allow the output to be driven."""
@@ -137,7 +142,7 @@ class GpioOutput:
             self._tripped = False
         if level is self.level:
             return
-        self._device.value = level
+        self._device.value = self._level = level
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None

@@ -83,7 +83,7 @@ class Ether:
         self.transmissions = 0
         self.lost = 0
 
-    # ------------------------------------------------------------------------------------------------------ who is there
+    # --------------------------------------------------------------------------------------------------- who is there
 
     def attach(self, name: str, hear: Hear) -> Antenna:
         """A new radio, switched off until it sets its channel.  Raises EtherError when the name is taken."""
@@ -103,7 +103,7 @@ class Ether:
             known = ", ".join(self._antennas) or "none"
             raise EtherError(f"there is no radio called {name!r}; there are: {known}") from None
 
-    # ----------------------------------------------------------------------------------------------------------- quality
+    # -------------------------------------------------------------------------------------------------------- quality
 
     def set_link(self, a: str, b: str, *, both: bool = True, **changes: Any) -> None:
         """Change how ``b`` hears ``a`` (and the other way round, if ``both``): fields of :class:`Link` by name."""
@@ -122,14 +122,14 @@ class Ether:
         """Carry a radio out of everybody's range, or back."""
         self._known(name).out_of_range = out_of_range
 
-    # -------------------------------------------------------------------------------------------------------------- taps
+    # ----------------------------------------------------------------------------------------------------------- taps
 
     def tap(self, callback: Tap) -> Callable[[], None]:
         """Hear of each transmission once, lost ones too.  Returns what ends it."""
         self._taps.append(callback)
         return lambda: self._taps.remove(callback)
 
-    # ----------------------------------------------------------------------------------------------------- transmissions
+    # -------------------------------------------------------------------------------------------------- transmissions
 
     def inject(self, sender: str, channel: int, octets: bytes, *, rssi_dbm: int = -48, seal: bytes = b"") -> None:
         """An attacker's transmission: heard by every radio of the channel that is in anybody's range."""

@@ -56,7 +56,7 @@ class MacRadio:
         self._waiting: Appointment | None = None
         self._life = 0  # counts power cycles: what was on its way to an earlier life is lost
 
-    # ------------------------------------------------------------------------------------------------------------- power
+    # ---------------------------------------------------------------------------------------------------------- power
 
     @property
     def channel(self) -> int | None:
@@ -75,7 +75,7 @@ class MacRadio:
             self._waiting.cancel()
             self._waiting = None
 
-    # ----------------------------------------------------------------------------------------------------------- sending
+    # -------------------------------------------------------------------------------------------------------- sending
 
     def send(self, frame: Frame, seal: bytes = b"", done: Done | None = None) -> None:
         """Queue a frame; its sequence number is given here.  Raises EncodeError for what does not fit."""
@@ -112,7 +112,7 @@ class MacRadio:
         if job.done is not None:
             job.done(acknowledged)
 
-    # --------------------------------------------------------------------------------------------------------- receiving
+    # ------------------------------------------------------------------------------------------------------ receiving
 
     def _hear(self, octets: bytes, rssi: int, hold: int, seal: bytes) -> None:
         try:

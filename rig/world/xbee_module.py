@@ -63,7 +63,7 @@ class XBeeModule:
         self._guarded = False  # what stands in _text may still become +++
         self._next_mode: bytes | None = None  # an AP change waits for its own reply
 
-    # ------------------------------------------------------------------------------------------- what the firmware fills in
+    # ------------------------------------------------------------------------------------- what the firmware fills in
 
     def _started(self) -> None:
         """The firmware runs: bring the radio up."""
@@ -93,7 +93,7 @@ class XBeeModule:
         """In transparent mode: send these."""
         raise NotImplementedError
 
-    # ------------------------------------------------------------------------------------------------------------- power
+    # ---------------------------------------------------------------------------------------------------------- power
 
     def power(self, on: bool) -> None:
         """Switch the supply.  Off: silent at once; what was not written (WR) is forgotten, a network is remembered."""
@@ -126,7 +126,7 @@ class XBeeModule:
         self._silenced()
         self._boot()
 
-    # ------------------------------------------------------------------------------------------------------------ output
+    # --------------------------------------------------------------------------------------------------------- output
 
     def _emit(self, frame: xbee.Frame) -> None:
         """Give a frame to the host after the reply delay; nothing in transparent mode."""
@@ -139,7 +139,7 @@ class XBeeModule:
         at = self.clock.now + self.settings.reply_delay_ns
         self.clock.call_at(at, lambda: self.to_host(octets) if life == self._life else None)
 
-    # ------------------------------------------------------------------------------------------------------------- input
+    # ---------------------------------------------------------------------------------------------------------- input
 
     def on_host_bytes(self, octets: bytes) -> None:
         """Octets from the host, in whatever pieces."""
@@ -180,7 +180,7 @@ class XBeeModule:
         at = self.clock.now + self.settings.reply_delay_ns
         self.clock.call_at(at, lambda: self._reset() if life == self._life else None)
 
-    # ------------------------------------------------------------------------------------------------------- AT commands
+    # ---------------------------------------------------------------------------------------------------- AT commands
 
     def _number(self, name: str) -> int:
         return int.from_bytes(self._registers[name], "big")
@@ -256,7 +256,7 @@ class XBeeModule:
     def _command_nothing(self) -> Outcome:
         return OK, b""
 
-    # ------------------------------------------------------------------------------------ transparent and command mode
+    # ----------------------------------------------------------------------------------- transparent and command mode
 
     def _plain_text(self, octets: bytes) -> None:
         """Collect until a pause: ``+++`` between two guard times enters command mode, all else is sent."""

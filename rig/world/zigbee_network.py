@@ -100,7 +100,7 @@ class Membership:
 
 
 class ZigbeeNetwork:
-    """``on_status(octet)`` gets modem status changes; ``on_nwk(frame, seal_ok)`` the network frames for us."""
+    """``on_status(octet)`` gets modem status changes; ``on_nwk(frame)`` the network data frames for us."""
 
     def __init__(self, ether: Ether, name: str, eui: bytes, rng: Random, settings: NetworkSettings) -> None:
         self.eui, self.settings = eui, settings
@@ -121,11 +121,12 @@ class ZigbeeNetwork:
         self._timer: Appointment | None = None
         self._closing: Appointment | None = None
         self._candidate: Heard | None = None
+        self._waiting_response: tuple[bytes, bytes] | None = None  # EUI-64 and short address of who asked last
         self._sequence = rng.randrange(256)
         self._counter = rng.randrange(256)
         self._life = 0
 
-    # -------------------------------------------------------------------------------------------------- up and down
+    # ---------------------------------------------------------------------------------------------------- up and down
 
     def start(self, parameters: Parameters) -> None:
         """Take up the remembered network if it fits ``parameters``; else form one, or look for one to join."""
@@ -190,9 +191,22 @@ class ZigbeeNetwork:
             self.on_status(Status.LEFT)
         self.start(self._parameters)
 
-    # ---------------------------------------------------------------------------------------------------------- scanning
+    # ------------------------------------------------------------------------------------------------------- scanning
 
-    def scan(self, mask: int, done: Callable[[list[Heard]], None]) -> None:
+    def survey(self, mask: int, done: Callable[[list[Heard]], None]) -> None:
+        """A scan that the host asks for; a search for a network is broken off and taken up afterwards."""
+        if self.up:
+            self._scan(mask, done)
+            return
+
+        def finished(heard: list[Heard]) -> None:
+            done(heard)
+            self.start(self._parameters)
+
+        self._quiet()
+        self._scan(mask, finished)
+
+    def _scan(self, mask: int, done: Callable[[list[Heard]], None]) -> None:
         """Active scan over the channels of ``mask``; a member returns to its own channel afterwards."""
         heard: list[Heard] = []
         self._heard = heard
@@ -201,7 +215,7 @@ class ZigbeeNetwork:
     def _scan_next(
         self, channels: Iterator[int], heard: list[Heard], done: Callable[[list[Heard]], None], life: int
     ) -> None:
-        if life != self._life:
+        if life != self._life or self._heard is not heard:
             return
         channel = next(channels, None)
         if channel is None:
@@ -212,12 +226,8 @@ class ZigbeeNetwork:
             return
         self.mac.tune(channel)
         request = ieee802154.encode_command(ieee802154.BeaconRequest())
-        self.mac.send(
-            Frame(FrameType.COMMAND, 0, request, ieee802154.BROADCAST_PAN, ieee802154.BROADCAST), done=None
-        )
-        self.clock.call_at(
-            self.clock.now + self.settings.scan_ns, lambda: self._scan_next(channels, heard, done, life)
-        )
+        self.mac.send(Frame(FrameType.COMMAND, 0, request, ieee802154.BROADCAST_PAN, ieee802154.BROADCAST), done=None)
+        self.clock.call_at(self.clock.now + self.settings.scan_ns, lambda: self._scan_next(channels, heard, done, life))
 
     def _hear_beacon(self, frame: Frame, rssi: int) -> None:
         if self._heard is None or frame.source_pan is None:
@@ -245,11 +255,11 @@ class ZigbeeNetwork:
         beacon = ieee802154.encode_beacon(ieee802154.Beacon(network, association_permit=self.open))
         self.mac.send(Frame(FrameType.BEACON, 0, beacon, source_pan=member.pan, source=member.short))
 
-    # ----------------------------------------------------------------------------------------------------------- forming
+    # -------------------------------------------------------------------------------------------------------- forming
 
     def _form(self) -> None:
         self.mac.pan = 0xFFFF
-        self.scan(self._parameters.mask, self._found_place)
+        self._scan(self._parameters.mask, self._found_place)
 
     def _found_place(self, heard: list[Heard]) -> None:
         """The channel with the fewest networks, the lowest of equals; a PAN identifier that nobody uses."""
@@ -268,11 +278,11 @@ class ZigbeeNetwork:
         self._settle(Membership(epid, pan, channel, COORDINATOR, key, True, self.eui))
         self.on_status(Status.STARTED)
 
-    # ----------------------------------------------------------------------------------------------------------- joining
+    # -------------------------------------------------------------------------------------------------------- joining
 
     def _search(self) -> None:
         self.mac.pan, self.mac.short = 0xFFFF, NO_ADDRESS
-        self.scan(self._parameters.mask, self._choose)
+        self._scan(self._parameters.mask, self._choose)
 
     def _choose(self, heard: list[Heard]) -> None:
         wanted = self._parameters.epid
@@ -343,7 +353,14 @@ class ZigbeeNetwork:
             self._timer.cancel()
         hub = content[26:34][::-1]
         member = Membership(
-            candidate.epid, candidate.pan, candidate.channel, self.mac.short, content[1:17], False, hub, {hub: COORDINATOR}
+            candidate.epid,
+            candidate.pan,
+            candidate.channel,
+            self.mac.short,
+            content[1:17],
+            False,
+            hub,
+            {hub: COORDINATOR},
         )
         self._candidate = None
         self._settle(member)
@@ -362,7 +379,7 @@ class ZigbeeNetwork:
         aps = zigbee.ApsFrame(self._next_counter(), content, cluster=0x0013, delivery=zigbee.Delivery.BROADCAST)
         self.broadcast(zigbee.encode_aps(aps))
 
-    # -------------------------------------------------------------------------------------------- the coordinator's side
+    # ----------------------------------------------------------------------------------------- the coordinator's side
 
     @property
     def open(self) -> bool:
@@ -407,8 +424,6 @@ class ZigbeeNetwork:
             short = None if drawn in member.addresses.values() else drawn
         self._waiting_response = (device, short)
 
-    _waiting_response: tuple[bytes, bytes] | None = None
-
     def _hear_data_request(self, frame: Frame) -> None:
         waiting, member = self._waiting_response, self.member
         if waiting is None or member is None or frame.source != waiting[0]:
@@ -417,9 +432,7 @@ class ZigbeeNetwork:
         device, short = waiting
         response = ieee802154.encode_command(ieee802154.AssociationResponse(short))
         self.mac.send(
-            Frame(
-                FrameType.COMMAND, 0, response, member.pan, device, member.pan, self.eui, True, True
-            ),
+            Frame(FrameType.COMMAND, 0, response, member.pan, device, member.pan, self.eui, True, True),
             done=lambda acknowledged: self._send_key(device, short) if acknowledged else None,
         )
 
@@ -433,7 +446,7 @@ class ZigbeeNetwork:
         aps = zigbee.ApsFrame(self._next_counter(), content, frame_type=zigbee.ApsType.COMMAND)
         self.unicast(short, zigbee.encode_aps(aps), seal=entry[0])
 
-    # ------------------------------------------------------------------------------------------------------------ frames
+    # --------------------------------------------------------------------------------------------------------- frames
 
     def _next_counter(self) -> int:
         self._counter = (self._counter + 1) & 0xFF
@@ -508,7 +521,7 @@ class ZigbeeNetwork:
             return
         self.on_nwk(nwk)
 
-    # --------------------------------------------------------------------------------------------------------- addresses
+    # ------------------------------------------------------------------------------------------------------ addresses
 
     def learn(self, device: bytes, short: bytes) -> None:
         """A device has this short address; whoever had it or whatever it had before is forgotten."""

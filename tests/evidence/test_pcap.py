@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -232,10 +234,12 @@ class Air:
         return Path(self.file.name)
 
 
-def small_message(counter: int = 0x3E8) -> bytes:
-    """A general-signing message with a dummy content of 3 octets (facts/radio.md 8.2)."""
-    head = bytes.fromhex("DF0901") + counter.to_bytes(8, "big")
-    return head + bytes.fromhex("0890B3D51F30010000080013A200410000010002006203414243") + b"\0"
+def message(counter: int = 0x3E8, content: bytes = bytes(4)) -> bytes:
+    """A general-signing message ECS70 with a content of nothing but its tag D9, invoke id and ``content``."""
+    head = bytes.fromhex("DF0901") + counter.to_bytes(8, "big") + bytes.fromhex("0890B3D51F30010000 080013A20041000001")
+    payload = bytes.fromhex("D920000000") + content
+    length = bytes((len(payload),)) if len(payload) < 128 else b"\x82" + len(payload).to_bytes(2, "big")
+    return head + bytes.fromhex("00020062") + length + payload + b"\0"
 
 
 def fields(file: Path, *names: str) -> list[list[str]]:
@@ -247,16 +251,99 @@ def fields(file: Path, *names: str) -> list[list[str]]:
 CODE, COUNTER = "gbcs_message.grouping_header.message_code", "gbcs_message.grouping_header.originator_counter"
 
 
+MALFORMED = ("-Y", "_ws.malformed")
+
+
 @pytest.mark.parametrize("link_type", list(LinkType))
 def test_tshark_reads_a_small_message(tmp_path: Path, link_type: LinkType) -> None:
     air = Air(tmp_path / "small.pcapng", link_type)
     air.han(0x1234, 0, tunnelling.RequestTunnel())
     air.han(0, 0x1234, tunnelling.RequestTunnelResponse(1))
-    air.han(0x1234, 0, tunnelling.TransferData(1, small_message(), to_server=True))
+    air.han(0x1234, 0, tunnelling.TransferData(1, message(), to_server=True))
     file = air.close()
     assert fields(file, CODE, COUNTER) == [["0x0062", "1000"]]
-    assert tshark("-r", file, "-Y", "_ws.malformed") == ""
+    assert tshark("-r", file, *MALFORMED) == ""
     if link_type != LinkType.NO_FCS:
-        assert {row[0] for row in fields(file, "wpan.fcs_ok")} <= {"1", ""}
+        assert set(map(tuple, fields(file, "wpan.fcs_ok"))) == {("1",)}
     if link_type == LinkType.TAP:
-        assert {tuple(row) for row in fields(file, "wpan-tap.rss", "wpan-tap.ch_num")} == {("-45", "20")}
+        assert set(map(tuple, fields(file, "wpan-tap.rss", "wpan-tap.ch_num"))) == {("-45", "20")}
+
+
+def test_tshark_sees_a_message_that_is_no_message(tmp_path: Path) -> None:
+    """The witness of the tests here must be able to object."""
+    air = Air(tmp_path / "broken.pcapng")
+    air.han(0x1234, 0, tunnelling.TransferData(1, message()[:-6], to_server=True))
+    assert tshark("-r", air.close(), *MALFORMED).count("\n") == 1
+
+
+def long_messages(corpus: Path | None) -> list[bytes]:
+    if corpus is None:
+        return [message(0x1000 + number, bytes(600 + number)) for number in range(3)]
+    rows = map(json.loads, (corpus / "gbcs-open.jsonl").read_text().splitlines())
+    return [octets for row in rows if len(octets := bytes.fromhex(row["hex"])) > 1200 and octets[1] == 0][:5]
+
+
+def check_blocks(air: Air, messages: list[bytes]) -> None:
+    file = air.close()
+    whole = [row[1:] for row in fields(file, CODE, "gbcs_message.gbt.reassembled.length", COUNTER) if row[0]]
+    parsed = [gbcs.decode(octets) for octets in messages]
+    assert whole == [[str(len(octets)), str(seen.counter)] for octets, seen in zip(messages, parsed, strict=True)]
+    assert tshark("-r", file, *MALFORMED) == ""
+
+
+def on_the_han(file: Path, messages: list[bytes], wrap: Callable[[bytes], bytes]) -> Air:
+    air = Air(file)
+    for octets in messages:
+        for block in gbt.split(octets, 180):
+            air.han(0x1234, 0, tunnelling.TransferData(1, wrap(block), to_server=True), largest=82)
+    return air
+
+
+def by_inter_pan(file: Path, messages: list[bytes]) -> Air:
+    air = Air(file)
+    for octets in messages:
+        for block in gbt.split(octets, 40):
+            air.inter_pan(CH, METER, tunnelling.TransferData(0, block, to_server=True))
+    return air
+
+
+WRAPS: dict[str, Callable[[bytes], bytes]] = {
+    "bare": lambda block: block,
+    "put": lambda block: tunnelling.encode_gas(tunnelling.Put(block)),
+    "get-response": lambda block: tunnelling.encode_gas(tunnelling.GetResponse(1, block)),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_tshark_joins_aps_fragments_and_blocks(tmp_path: Path, wrap: str) -> None:
+    messages = long_messages(None)
+    check_blocks(on_the_han(tmp_path / "han.pcapng", messages, WRAPS[wrap]), messages)
+
+
+def test_tshark_joins_the_blocks_of_inter_pan(tmp_path: Path) -> None:
+    messages = long_messages(None)
+    check_blocks(by_inter_pan(tmp_path / "inter-pan.pcapng", messages), messages)
+
+
+@pytest.mark.corpus
+def test_tshark_joins_published_messages(tmp_path: Path, corpus_dir: Path) -> None:
+    messages = long_messages(corpus_dir)
+    check_blocks(on_the_han(tmp_path / "han.pcapng", messages, WRAPS["bare"]), messages)
+    check_blocks(by_inter_pan(tmp_path / "inter-pan.pcapng", messages), messages)
+
+
+def test_tshark_joins_a_message_sent_again_after_it_broke_off(tmp_path: Path) -> None:
+    air = Air(tmp_path / "again.pcapng")
+    (octets,) = long_messages(None)[:1]
+    blocks = gbt.split(octets, 180)
+    for block in (*blocks[:2], *blocks):
+        air.han(0x1234, 0, tunnelling.TransferData(1, block, to_server=True), largest=82)
+    check_blocks(air, [octets])
+
+
+def test_tshark_shows_the_comments(tmp_path: Path) -> None:
+    path = tmp_path / "comment.pcapng"
+    with path.open("wb") as file:
+        PcapngWriter(file, NOTE).write(START, FRAME, comment="HHT scans")
+    assert fields(path, "frame.comment", "frame.time_epoch") == [["HHT scans", "1700000000.123456789"]]
+    assert NOTE.encode() in path.read_bytes()

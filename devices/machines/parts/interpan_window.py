@@ -16,11 +16,16 @@ from enum import Enum
 from typing import Final
 
 from devices.machines.core import Effect, Record, SetTimer, StopTimer
+from devices.wire import zcl
+from devices.wire.errors import DecodeError
 
-__all__ = ["FAULTS", "InterPanWindow", "OpenedBy", "WindowSettings"]
+__all__ = ["FAULTS", "InterPanWindow", "OpenedBy", "WindowSettings", "close_frame", "is_close"]
 
 SECOND: Final = 1_000_000_000
 TIMER: Final = "interpan.window"
+
+_TEST_MAKER: Final = 0xFFF1  # a manufacturer code set aside for tests
+_CLOSE: Final = 0x00
 
 NEVER_CLOSES: Final = "window-never-closes"
 NOT_KEPT_ALIVE: Final = "window-not-kept-alive"
@@ -101,3 +106,18 @@ class InterPanWindow:
     def _flags(self, cause: str) -> Record:
         fields = {"beaconing": self.is_open and self.settings.beaconing, "interpan": self.is_open, "cause": cause}
         return Record("hub.flags", {**fields, "closes_at": self.closes_at if self.is_open else None})
+
+
+def close_frame(sequence: int = 0) -> bytes:
+    """The ZCL frame by which a terminal turns inter-PAN off, on the tunnelling cluster.  Its form is [our choice]."""
+    control = zcl.CLUSTER_SPECIFIC | zcl.MANUFACTURER_SPECIFIC
+    return zcl.encode(zcl.Frame(control, sequence, _CLOSE, b"", _TEST_MAKER))
+
+
+def is_close(octets: bytes) -> bool:
+    """Whether a ZCL frame of the tunnelling cluster is that command."""
+    try:
+        frame = zcl.decode(octets)
+    except DecodeError:
+        return False
+    return (frame.manufacturer, frame.command, frame.cluster_specific) == (_TEST_MAKER, _CLOSE, True)

@@ -456,7 +456,8 @@ class TunnelClient(_End):
 
     def _lost(self, link: _Link, reason: str, now: int) -> list[Effect]:  # noqa: ARG002
         link.tunnel, link.asked, link.tries = None, False, 0
-        return self._stop(link) + self._break_all(link, reason)
+        told = Record("tunnel.given_up", {"port": self.port, "peer": link.peer.hex(), "reason": reason})
+        return [told, *self._stop(link), *self._break_all(link, reason)]
 
     def _timed(self, what: str, link: _Link, now: int) -> list[Effect]:
         if what == "renew" and link.current is not None:
