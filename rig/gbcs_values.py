@@ -31,7 +31,7 @@ def readable(octets: bytes) -> str | None:
 
 
 def date_time(octets: bytes) -> str:
-    """A COSEM date-time of 12 octets; parts that are not specified are written as ``*``, anything else as hexadecimal."""
+    """A COSEM date-time of 12 octets; parts not specified are written as ``*``, anything else as hexadecimal."""
     if len(octets) != 12:
         return octets.hex()
     year, month, day, _, hour, minute, second, _, deviation, status = unpack(">HBBBBBBBhB", octets)
@@ -51,7 +51,7 @@ def zigbee_time(seconds: int) -> str:
     return f"{_ZIGBEE_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}Z"
 
 
-# ------------------------------------------------------------------------------------------------------------------ DLMS
+# ------------------------------------------------------------------------------------------------------------ DLMS
 
 
 def dlms_value(data: Data, names: Sequence[str] = ()) -> Value:
@@ -102,7 +102,7 @@ def _dates(octets: bytes) -> bool:
     return all(in_range)
 
 
-# ------------------------------------------------------------------------------------------------------------------- ZCL
+# ------------------------------------------------------------------------------------------------------------ ZCL
 
 # Types of the use-case table: octets and what to do with them ("B": number, "T": time); strings carry their own length.
 _FIELD_TYPES: dict[str, tuple[int, str]] = {
@@ -195,7 +195,7 @@ def _attribute_records(octets: bytes, names: Mapping[int, str]) -> list[Value] |
     return found
 
 
-# ----------------------------------------------------------------------------------------------------------------- ASN.1
+# ------------------------------------------------------------------------------------------------------------ ASN.1
 
 _CLASSES = ("universal", "application", "context", "private")
 _SHORTEST_CERTIFICATE = 200

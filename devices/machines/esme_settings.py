@@ -69,5 +69,7 @@ class EsmePolicy:
     transitions: Mapping[tuple[Supply, SupplyEvent], Supply] = field(default_factory=lambda: TRANSITIONS)
     reported: Callable[[Supply], Supply] = _as_it_is  # the supply state that it tells a reader
     contact: Callable[[Supply], bool] = _closed_when_enabled  # whether the contactor is closed in a supply state
-    recalled: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _everything  # what its memory gives back after an outage
+    recalled: Callable[[Mapping[str, Any]], Mapping[str, Any]] = (
+        _everything  # what its memory gives back after an outage
+    )
     outage_code: Callable[[int | None], int] | None = None  # alert code by duration; None: the rule of ``outage``

@@ -15,7 +15,7 @@ sources) and 8.1.  No specification of this interface is known: what is not mark
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -147,7 +147,7 @@ class HandHeldTerminal:
             case Received(port=port, cluster=tunnel.CLUSTER) if port == PORT:
                 return self._heard(event, now)
             case SendFailed():
-                return self._after(self._tunnel.failed(event, now), now)
+                return self._after(self._tunnel.failed(event, now))
             case TimerFired(name):
                 return self._fired(name, now)
         return []
@@ -155,7 +155,7 @@ class HandHeldTerminal:
     # ----------------------------------------------------------------------------------------------------------- verbs
 
     def _asked(self, verb: str, args: Mapping[str, Any], now: int) -> list[Effect]:
-        verbs = {
+        verbs: dict[str, Callable[[], list[Effect]]] = {
             "scan": lambda: [Answer({}), Show("Searching for hubs"), ScanNetworks(PORT)],
             "load": lambda: self._load(args, now),
             "connect": lambda: self._connect(args, now),
@@ -221,8 +221,8 @@ class HandHeldTerminal:
         if self._jobs and not any(job.hub in (None, hub) for job in self._jobs):
             meant = ", ".join(sorted({eui_text(job.hub) for job in self._jobs if job.hub}))
             raise MachineError(
-                f"wrong hub: the work order is for {meant}, you chose {eui_text(hub)}; compare with the number printed on "
-                f"the hub in front of you and connect to that"
+                f"wrong hub: the work order is for {meant}, you chose {eui_text(hub)}; compare with the number "
+                f"printed on the hub in front of you and connect to that"
             )
         if self._current is not None:
             raise MachineError("a command is under way; wait for its answer, then connect")
@@ -308,7 +308,7 @@ class HandHeldTerminal:
         return [Answer({}), Send(PORT, hub, close_frame(), tunnel.CLUSTER)]
 
     def _unload(self, args: Mapping[str, Any]) -> list[Effect]:
-        """``unload {keep_commands?}``: responses and alerts for the supplier; empties the terminal unless told to keep."""
+        """``unload {keep_commands?}``: responses and alerts for the supplier; the commands go too unless kept."""
         if self._current is not None:
             raise MachineError("a command is under way; wait for its answer, then unload")
         messages = list(self._collected)
@@ -334,7 +334,7 @@ class HandHeldTerminal:
             shown = Show(f"Sending {words(job.message)}")
             told = Record("hht.sent", {"name": job.name, "counter": job.message.counter})
             effects = [shown, told, timer, *self._keep(), *self._tunnel.send(self._hub, job.octets, now)]
-            return self._after(effects, now)
+            return self._after(effects)
         return []
 
     def _done(self, job: _Job, state: State, now: int) -> list[Effect]:
@@ -346,7 +346,7 @@ class HandHeldTerminal:
         messages, effects = self._tunnel.receive(event, now)
         for _, octets in messages:
             effects += self._message(octets, now)
-        return self._after(effects, now)
+        return self._after(effects)
 
     def _message(self, octets: bytes, now: int) -> list[Effect]:
         try:
@@ -376,9 +376,9 @@ class HandHeldTerminal:
                 return [SetTimer(ANSWER_TIMER, now + self.settings.answer_timeout_s * SECOND)]
             return [Show(f"No answer to {job.name}"), *self._done(job, State.UNANSWERED, now)]
         effects = self._tunnel.fired(name, now)
-        return [] if effects is None else self._after(effects, now)
+        return [] if effects is None else self._after(effects)
 
-    def _after(self, effects: list[Effect], now: int) -> list[Effect]:
+    def _after(self, effects: list[Effect]) -> list[Effect]:
         """See what became of the connection; called after whatever the tunnel did."""
         hub = self._hub
         broken = self._tunnel.take_broken()

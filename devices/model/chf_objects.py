@@ -44,7 +44,9 @@ CHF_OBJECTS: tuple[ObjectDef, ...] = (
     ObjectDef(*EVENT_LOG, "event log", {2: AttributeDef("buffer", "compact-array")}),
     ObjectDef(*SECURITY_LOG, "security log", {2: AttributeDef("buffer", "compact-array")}),
     ObjectDef(
-        *FIRMWARE, "firmware version", {2: AttributeDef("value", "octet-string[4]", initial=axdr.octets(bytes.fromhex("00000001")))}
+        *FIRMWARE,
+        "firmware version",
+        {2: AttributeDef("value", "octet-string[4]", initial=axdr.octets(bytes.fromhex("00000001")))},
     ),
 )
 """Every object of the hub; methods and logs are bound by the machine."""

@@ -89,11 +89,7 @@ _CORE: tuple[ObjectDef, ...] = (
     ObjectDef(
         *IMPORT_REGISTERS,
         "import register collection",
-        {
-            2: AttributeDef(
-                "value", "structure", "r", axdr.structure(*_quantity(_WATT_HOURS), *_quantity(_VAR_HOURS))
-            )
-        },
+        {2: AttributeDef("value", "structure", "r", axdr.structure(*_quantity(_WATT_HOURS), *_quantity(_VAR_HOURS)))},
     ),
 )
 

@@ -92,7 +92,8 @@ class ObjectModel(Generic[Context]):
     """The objects of one device with their values.
 
     ``get``, ``set`` and ``act`` raise :class:`AccessError` and change nothing when they do.  A getter or setter that is
-    bound takes the place of the stored value; a method without callable answers object-unavailable.
+    bound takes the place of the stored value; a method without callable answers object-unavailable.  ``revision`` counts
+    the changes of stored values.
     """
 
     def __init__(self, definitions: Iterable[ObjectDef]) -> None:
@@ -102,13 +103,14 @@ class ObjectModel(Generic[Context]):
         self._getters: dict[Key, Getter[Context]] = {}
         self._setters: dict[Key, Setter[Context]] = {}
         self._changed: dict[Key, Data] = {}
+        self.revision = 0
         for definition in definitions:
             self._objects.setdefault(definition.obis, []).append(definition)
             for index, attribute in definition.attributes.items():
                 value = data_types.default(attribute.type) if attribute.initial is None else attribute.initial
                 self._values[definition.class_id, definition.obis, index] = value
 
-    # ------------------------------------------------------------------------------------------------------- the machine
+    # ------------------------------------------------------------------------------------------------------ the machine
 
     def bind(
         self,
@@ -141,6 +143,7 @@ class ObjectModel(Generic[Context]):
         if key not in self._values:
             raise KeyError(f"no attribute {_text(key)}")
         self._values[key] = self._changed[key] = data
+        self.revision += 1
 
     def __iter__(self) -> Iterator[ObjectDef]:
         return (definition for found in self._objects.values() for definition in found)
@@ -176,7 +179,7 @@ class ObjectModel(Generic[Context]):
         setter = self._setters.get(key)
         if setter is not None:
             setter(data, context)
-        self._values[key] = self._changed[key] = data
+        self.put(*key, data)
 
     def act(self, key: Key, data: Data, context: Context) -> tuple[int, Data | None]:
         """Execute a method: its result code and what it returns."""
@@ -189,7 +192,7 @@ class ObjectModel(Generic[Context]):
             raise AccessError(ResultCode.OBJECT_UNAVAILABLE, f"this device does not carry out {_text(key)}")
         return conduct(data, context)
 
-    # ---------------------------------------------------------------------------------------------------------- looking up
+    # ------------------------------------------------------------------------------------------------------- looking up
 
     def _definition(self, key: Key) -> ObjectDef:
         found = self._objects.get(key[1])

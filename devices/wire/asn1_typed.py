@@ -3,7 +3,7 @@
 The tree reads every ASN.1 payload; a view here says what its elements mean.  Credentials (CS02a, CS02b and their like)
 have none yet.  Certificates stay DER octets.
 
-Shapes: facts/gbcs.md 3.4 and 5.3 to 5.6, use-cases.json (``asn1``).  CS06 is in no published message of the open corpus.
+Shapes: facts/gbcs.md 3.4 and 5.3 to 5.6, use-cases.json (``asn1``).  No message of the open corpus is a CS06.
 """
 
 from __future__ import annotations

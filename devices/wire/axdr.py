@@ -396,11 +396,9 @@ def _write(data: Data, depth: int) -> bytes:
         parts = [bytes((tag,)), encode_length(len(value))]
         parts += [_write(element, depth + 1) for element in value]
         return b"".join(parts)
-    except (error, OverflowError, AttributeError, TypeError) as cause:
-        raise EncodeError(_LAYER, f"tag {tag} cannot carry {value!r}: {cause}") from None
-    except ValueError as cause:
-        if isinstance(cause, EncodeError):
-            raise
+    except EncodeError:
+        raise
+    except (error, OverflowError, AttributeError, TypeError, ValueError) as cause:
         raise EncodeError(_LAYER, f"tag {tag} cannot carry {value!r}: {cause}") from None
 
 

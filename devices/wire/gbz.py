@@ -156,6 +156,8 @@ def _read_encrypted(octets: bytes, position: int, end: int, cluster: int, from_t
     additional = AdditionalHeader(octets[position], octets[position + 1])
     position += 2
     blob = position + (5 if octets[position] & zcl.MANUFACTURER_SPECIFIC else 3) + 2
+    if blob > end:
+        raise DecodeError(_LAYER, end, "an encrypted component ends inside its headers")
     length = int.from_bytes(octets[blob - 2 : blob], "big")
     if blob + length != end:
         raise DecodeError(_LAYER, blob - 2, f"ciphered information of {length} octets, {end - blob} in the component")

@@ -66,8 +66,9 @@ class Deframer:
     """Finds the frames in the octets of a serial line, in whatever pieces these come.
 
     Counted: ``good`` frames, ``bad_checksum``, ``bad_length`` (none, above ``limit``, or cut off by the next
-    delimiter), and ``noise``, octets outside frames.  At most one unfinished frame is kept, so memory is bounded.
-    In mode 1 nothing marks a true delimiter: after a bad frame the search goes on at the octet behind its 7E.
+    delimiter), and ``noise``, octets outside frames (an escape among them may count once or twice).  At most one
+    unfinished frame is kept, so memory is bounded.  In mode 1 nothing marks a true delimiter: after a bad frame the
+    search goes on at the octet behind its 7E.
     """
 
     def __init__(self, *, escaped: bool = True, limit: int = _LIMIT) -> None:
@@ -76,6 +77,7 @@ class Deframer:
         self._escaped = escaped
         self._rest = b""  # what follows the delimiter of an unfinished frame; in mode 1 the delimiter too
         self._open = False  # mode 2: a delimiter has come and its frame is unfinished
+        self._skip = False  # mode 2: the frame after the last delimiter was refused, its octets pass by
 
     def __repr__(self) -> str:
         return (
@@ -100,7 +102,7 @@ class Deframer:
 
     @escaped.setter
     def escaped(self, value: bool) -> None:
-        self._escaped, self._rest, self._open = value, b"", False
+        self._escaped, self._rest, self._open, self._skip = value, b"", False, False
 
     def feed(self, octets: bytes) -> list[bytes]:
         """Take octets from the line; the frame data of each frame that they complete, checksum verified."""
@@ -117,7 +119,7 @@ class Deframer:
         first, *others = octets.split(_DELIMITER)
         if self._open:
             self._rest += first
-        else:
+        elif not self._skip:
             self.noise += len(first)
         if not others:
             self._try_open(found)
@@ -127,7 +129,7 @@ class Deframer:
         last = others.pop()
         for body in others:
             self._close(body, found)
-        self._rest, self._open = last, True
+        self._rest, self._open, self._skip = last, True, False
         self._try_open(found)
 
     def _close(self, body: bytes, found: list[bytes]) -> None:
@@ -150,7 +152,7 @@ class Deframer:
         length = octets[0] << 8 | octets[1]
         if not 0 < length <= self._limit:
             self.bad_length += 1
-            self.noise += len(self._rest)
+            self._skip = True
         elif len(octets) < length + 3:
             return
         else:

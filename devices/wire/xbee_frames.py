@@ -377,7 +377,7 @@ def _reader(make: Callable[..., Frame], layout: str, tail: str) -> _Reader:
         return make(*unpack(data), data[end:])
 
     def without_data(data: bytes) -> Frame:
-        if len(data) != end:
+        if len(data) > end:
             raise DecodeError(LAYER, end, f"frame {data[0]:02x}: {len(data) - end} octets left over")
         return make(*unpack(data))
 

@@ -58,6 +58,7 @@ class ControllerSettings:
     attempt_most_s: float = 4.0  # ... doubling up to this, so that a long command is not asked for all the time
     broker_grace_s: float = 2.0  # a connection that is lost for longer fails the call
     lost_grace_s: float = 1.0  # so long a node may be lost to the broker and come back in the same life
+    goodbye_s: float = 1.0  # how long closing waits for each executor to take the lease back
     early_limit: int = 100_000  # events of one node kept while an earlier one is missing
 
 
@@ -153,7 +154,8 @@ class Controller:
         self._n = 0
         self._after: dict[str, int] = {}
         self._leases: tuple[str, ...] = ()
-        self._awaited, self._answer = "", None  # type: tuple[str, Answer | None]
+        self._awaited = ""
+        self._answer: Answer | None = None
         self._down_since: float | None = None
         self._mouth: _Mouth | None = None
         self.bad_messages = 0
@@ -197,7 +199,9 @@ class Controller:
         """
         known = self._nodes.get(node)
         if known is None or not known.claimed:
-            raise NotConnected(f"node {node!r}", "is not among the nodes that were opened", "Name it in the bench file.")
+            raise NotConnected(
+                f"node {node!r}", "is not among the nodes that were opened", "Name it in the bench file."
+            )
         self._pump()
         self._n += 1
         order = {"n": self._n, "after": self._after.get(known.boot, 0), "context": context or Context()}
@@ -232,11 +236,11 @@ class Controller:
         if self._mouth is None:
             self._client.close()
             return
-        leases, self._leases = self._leases, ()
+        leases, self._leases, wait_s = self._leases, (), self._settings.goodbye_s
         try:
             for node in leases:
-                self._request(node, RELEASE, {}, self._clock() + _GOODBYE_S, _GOODBYE_S, {})
-            self._client.publish(topics.lease(self.bench), self._holder("free"), retain=True, wait_s=_GOODBYE_S)
+                self._request(node, RELEASE, {}, self._clock() + wait_s, wait_s, {})
+            self._client.publish(topics.lease(self.bench), self._holder("free"), retain=True, wait_s=wait_s)
         except InfraError as problem:
             log.warning("the lease was not given back: %s", problem)
         finally:
@@ -277,6 +281,7 @@ class Controller:
             raise BenchBusy(f"bench {self.bench}", answer.err.message if answer.err else answer.st, "Try again later.")
         for name, mark in answer.watermark.items():
             known = self._nodes.setdefault(name, _Node())
+            known.said = known.said if known.boot == answer.boot else 0
             known.boot, known.claimed, known.dead = answer.boot, True, ""
             stream = self._streams.get(name)
             if stream is None or stream.boot != answer.boot:
@@ -442,7 +447,6 @@ class Controller:
         return sorted(found, key=lambda event: event.order)
 
 
-_GOODBYE_S = 1.0
 _AGAIN = "Start the run again; the bench has gone safe."
 _BROKER = "Is the broker running?"
 _SLOW = "Look at the log of the bench: does it hang?"

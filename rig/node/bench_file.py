@@ -67,18 +67,21 @@ class Device:
     pins: Mapping[str, Pin]
     settings: Mapping[str, Any]
     fault: str | None
+    behind: str | None
+    install_code: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """A supply of the bench.  ``output`` is the GPIO that switches it (real), volts its level (virtual)."""
+    """A supply of the bench.  ``output`` is the GPIO that switches it (real), ``volts`` its level (virtual), ``upstream``
+    the supply that it hangs on."""
 
     name: str
     node: str
     driver: str
     volts: float
     output: int | None
-    feeds: tuple[str, ...]
+    upstream: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +220,19 @@ class Section:
         except (WireError, ValueError):
             raise BenchFileError(self.at(key), "an EUI-64 such as 00-DB-12-34-56-78-90-A0", text) from None
 
+    def octets(self, key: str, length: int) -> bytes:
+        """Octets in hexadecimal, exactly ``length`` of them; none where the key is absent."""
+        if key not in self:
+            return b""
+        text = str(self._left.pop(key))
+        try:
+            value = bytes.fromhex(text)
+        except ValueError:
+            value = b""
+        if len(value) != length:
+            raise BenchFileError(self.at(key), f"{length} octets in hexadecimal (in quotes)", text)
+        return value
+
     def done(self) -> None:
         if self._left:
             raise BenchFileError(self.where, "only known keys", sorted(self._left)[0])
@@ -337,6 +353,8 @@ def _device(name: str, section: Section) -> Device:
         pins=pins,
         settings=section.free("settings"),
         fault=section.optional("fault"),
+        behind=section.optional("behind"),
+        install_code=section.octets("install_code", 16),
     )
 
 
@@ -347,7 +365,7 @@ def _supply(name: str, section: Section) -> Supply:
         driver=section.choice("driver", ("virtual", "switched"), "virtual"),
         volts=section.number("volts", 24.0),
         output=section.whole("output") if "output" in section else None,
-        feeds=tuple(str(item) for item in section.items("feeds")),
+        upstream=section.optional("upstream"),
     )
 
 
@@ -392,8 +410,12 @@ def _check_references(bench: Bench) -> None:
 
     for device in bench.devices.values():
         known("node", device.node, bench.nodes, f"devices.{device.name}.node")
+        if device.behind is not None:
+            known("device", device.behind, bench.devices, f"devices.{device.name}.behind")
     for supply in bench.supplies.values():
         known("node", supply.node, bench.nodes, f"supplies.{supply.name}.node")
+        if supply.upstream is not None:
+            known("supply", supply.upstream, bench.supplies, f"supplies.{supply.name}.upstream")
     for instrument in bench.instruments.values():
         known("node", instrument.node, bench.nodes, f"instruments.{instrument.name}.node")
     for contactor in bench.contactors.values():

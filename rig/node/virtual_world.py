@@ -37,6 +37,7 @@ class VirtualWorld:
         self.contactors: dict[str, LatchingRelay] = {}
         self.buses: dict[str, VirtualI2C] = {}
         self._bench = bench
+        self._wanted = dict.fromkeys(bench.supplies, True)
         self._nets = _join(bench, self.board)
         self._buttons: dict[tuple[str, str], Driver] = {}
         self._power_up()
@@ -57,6 +58,25 @@ class VirtualWorld:
             raise KeyError(f"{device} has no button {button!r}; its buttons: {known}")
         driver.drive(False)
         self.clock.call_at(self.clock.now + hold_ns, lambda: driver.drive(None))
+
+    def switch(self, supply: str, on: bool) -> None:
+        """Switch a supply; what hangs on it follows, and comes back as it was switched itself."""
+        self._wanted[supply] = on
+        for name in self._bench.supplies:
+            self.supplies[name].switch(self._live(name))
+
+    def _live(self, supply: str) -> bool:
+        upstream = self._bench.supplies[supply].upstream
+        return self._wanted[supply] and (upstream is None or self._live(upstream))
+
+    def supply_of(self, device: str) -> str | None:
+        """The supply that the power pin of a device is wired to; None for one without such a pin."""
+        told = self._bench.devices[device]
+        for pin in told.pins.values():
+            if pin.kind == "power":
+                net = self._net(f"{told.node}.GPIO{pin.gpio}")
+                return next((name for name in self._bench.supplies if self._net(f"{name}.ok") is net), None)
+        return None
 
     def break_contactor(self, name: str, fault: Fault) -> None:
         """Let a contactor break now."""

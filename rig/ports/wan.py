@@ -468,8 +468,8 @@ class TcpWanClient:
 
     def _dial(self) -> None:
         self._retry = None
-        if self._dialler is not None:
-            self._dialler.join()
+        if self._dialler is not None and self._dialler.is_alive():
+            return  # what comes of that one counts
         self._dialler = threading.Thread(target=self._connect, name=f"wan dial {self.where}", daemon=True)
         self._dialler.start()
 

@@ -1,7 +1,7 @@
 """What every virtual XBee has in common: the serial line, API modes, command mode, AT registers, power.
 
-A module takes octets in (:meth:`XBeeModule.on_host_bytes`) and gives octets out (``to_host``), each answer after the reply
-delay, in order.  Line speed is the byte link's business.
+A module takes octets in (:meth:`XBeeModule.on_host_bytes`) and gives octets out (``to_host``), each answer after the
+reply delay, in order.  Line speed is the byte link's business.
 
 Must not live here: the radio (``xbee_zigbee``, ``xbee_802154``).  Source: facts/radio.md 2.1, 2.2 and 4.
 """
@@ -34,7 +34,7 @@ class ModuleSettings:
 
 
 class XBeeModule:
-    """One module.  ``eui`` is its 64-bit address; ``table`` its registers; registers given by name override defaults."""
+    """One module.  ``eui`` is its 64-bit address; ``table`` its registers; ``registers`` override defaults."""
 
     def __init__(
         self,

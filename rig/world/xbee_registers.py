@@ -2,8 +2,8 @@
 
 Must not live here: what a register does (the modules').
 
-Source: facts/radio.md 3 and 4, "register set that worked" [verified there]; limits of numbers that no fact states are the
-width of the register.  Registers that a module works out itself (AI, MY, OP ...) stand here with what they read
+Source: facts/radio.md 3 and 4, "register set that worked" [verified there]; limits of numbers that no fact states are
+the width of the register.  Registers that a module works out itself (AI, MY, OP ...) stand here with what they read
 before anything has happened.
 """
 

@@ -30,6 +30,7 @@ __all__ = ["XBeeZigbee", "ZigbeeSettings", "code_as_key", "install_code_crc"]
 
 NETWORK_REGISTERS = ("CE", "ID", "SC", "EE", "EO", "KY", "NK", "ZS", "II")
 """A change of one of these, applied, makes the module start over (facts/radio.md 3)."""
+STARTED, LEFT = 0x06, 0x03  # modem status
 ANNOUNCE, LEAVE_REQUEST, LEAVE_RESPONSE = 0x0013, 0x0034, 0x8034
 DIGI_PROFILE, DIGI_ENDPOINT, DIGI_SERIAL = 0xC105, 0xE8, 0x0011
 
@@ -117,17 +118,18 @@ class XBeeZigbee(XBeeModule):
         if any(name in NETWORK_REGISTERS for name in names):
             fits = self.network.member
             wanted = self._parameters()
-            if fits and self.network.up and wanted.coordinator == fits.coordinator and wanted.epid == fits.epid:
+            same = fits and wanted.coordinator == fits.coordinator and wanted.epid in (bytes(8), fits.epid)
+            if same and self.network.up:
                 return  # nothing that would make it leave
             if fits and self.network.up:
-                self._emit(xbee.ModemStatus(0x03))
+                self._emit(xbee.ModemStatus(LEFT))
             self.network.member = None
             self.network.start(wanted)
 
     def _status(self, status: int) -> None:
-        if status in (0x02, 0x06) and self._number("NJ"):
-            self.network.permit(self._number("NJ"))
         self._emit(xbee.ModemStatus(status))
+        if status == STARTED and self._number("NJ"):
+            self.network.permit(self._number("NJ"))
 
     def _read(self, name: str) -> bytes:
         member = self.network.member if self.network.up else None

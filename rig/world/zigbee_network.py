@@ -352,16 +352,8 @@ class ZigbeeNetwork:
         if self._timer is not None:
             self._timer.cancel()
         hub = content[26:34][::-1]
-        member = Membership(
-            candidate.epid,
-            candidate.pan,
-            candidate.channel,
-            self.mac.short,
-            content[1:17],
-            False,
-            hub,
-            {hub: COORDINATOR},
-        )
+        at = (candidate.epid, candidate.pan, candidate.channel)
+        member = Membership(*at, self.mac.short, content[1:17], False, hub, {hub: COORDINATOR})
         self._candidate = None
         self._settle(member)
         self.on_status(Status.JOINED)
@@ -408,9 +400,7 @@ class ZigbeeNetwork:
         self._registered[device] = (key, self.clock.now + lifetime * S)
 
     def unregister(self, device: bytes) -> bool:
-        """Take it off the list, and its address out of the table; whether it was on the list."""
-        if self.member is not None and self.member.coordinator:
-            self.member.addresses.pop(device, None)
+        """Take it off the list of those who may join; whether it was on it."""
         return self._registered.pop(device, None) is not None
 
     def _hear_association(self, frame: Frame) -> None:

@@ -183,6 +183,8 @@ class CommandProcessor:
             supplementary_counter=command.supplementary_counter,
             supplementary_originator_counter=supplementary,
         )
+        if self.settings.before_protection is not None:
+            response = self.settings.before_protection(response)
         form = use_case.protection["response"]
         signed = bool(command.signature) if form == "MAC or sig" else form == "sig"
         return gbcs.encode(self.alerts.protect(response, role, signed=signed))

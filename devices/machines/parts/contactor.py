@@ -51,7 +51,9 @@ TRANSITIONS: Mapping[tuple[Supply, SupplyEvent], Supply] = {
 """State and event to new state; what is not here changes nothing."""
 
 
-def after(state: Supply, event: SupplyEvent, table: Mapping[tuple[Supply, SupplyEvent], Supply] = TRANSITIONS) -> Supply:
+def after(
+    state: Supply, event: SupplyEvent, table: Mapping[tuple[Supply, SupplyEvent], Supply] = TRANSITIONS
+) -> Supply:
     """The supply state after ``event``."""
     return table.get((state, event), state)
 

@@ -74,14 +74,13 @@ def execute(request: AccessRequest, objects: ObjectModel[CommandContext], contex
     """
     data: list[Data] = []
     results: list[Result] = []
-    written = False
+    before = objects.revision
     for spec, argument in zip(request.specs, request.data, strict=True):
         answer, result = _access(spec, argument, objects, context)
         data.append(answer)
         results.append(result)
-        written = written or (spec.op == Op.SET and result.code == 0)
     context.results = tuple(result.code for result in results)
-    if written:
+    if objects.revision != before:
         context.effects.append(Persist("objects", objects.as_json()))
     return cosem.encode(AccessResponse(request.invoke, b"", (), tuple(data), tuple(results)))
 

@@ -45,8 +45,8 @@ class Meter(Protocol):
 
     def set_time(self, ns: int, context: CommandContext) -> None: ...
 
-    def note(self, code: int, context: CommandContext) -> None:
-        """Write an event and tell whom it concerns, after the command is answered."""
+    def note(self, code: int, context: CommandContext, *, tell: bool = True) -> None:
+        """Log an event, and tell whom it concerns, after the command is answered."""
         ...
 
 
@@ -180,7 +180,9 @@ def _protected(objects: ObjectModel[CommandContext], key: Key, data: Data, conte
         protection_kind, sealing = parameters.value
         counter, _to_us, _from_them, other, agreement = sealing.value
     except (TypeError, ValueError, IndexError, AttributeError):
-        raise AccessError(ResultCode.TYPE_UNMATCHED, "the argument is no list of attributes with one protection") from None
+        raise AccessError(
+            ResultCode.TYPE_UNMATCHED, "the argument is no list of attributes with one protection"
+        ) from None
     allowed = {(p.class_id, p.obis, p.attribute) for row in context.use_case.dlms for p in row.protects}
     if not reads or any(read not in allowed for read in reads):
         raise AccessError(ResultCode.SCOPE_OF_ACCESS_VIOLATED, "an attribute is not one that this use case protects")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from devices.machines.core import Effect, Received, Record, Send, SendFailed, SetTimer, StopTimer
-from devices.wire import gbt, tunnelling, zcl
+from devices.wire import axdr, gbt, tunnelling, zcl
 from devices.wire.errors import WireError
 from devices.wire.tunnelling import TransferStatus, TunnelStatus
 
@@ -29,7 +29,6 @@ CLUSTER: Final = 0x0704
 SECOND: Final = 1_000_000_000
 
 _TRANSFER_OVERHEAD: Final = 5  # ZCL header 3, tunnel id 2
-_BLOCK_OVERHEAD: Final = 49  # routing header 41, GBT header 8, with lengths below 0x80 or 0x81 nn
 _DEFAULT_RESPONSE: Final = 0x0B  # of all clusters: a stack may answer each frame with it, and it says nothing new
 
 
@@ -54,12 +53,18 @@ class TunnelSettings:
     largest_message: int = 24_000  # longest GBCS message taken for sending [our choice]
 
     def __post_init__(self) -> None:
-        needed = self.block_size + _BLOCK_OVERHEAD + _TRANSFER_OVERHEAD
+        needed = _framed(self.block_size)
         if self.block_size < 1 or needed > self.largest_frame:
             raise ValueError(
                 f"tunnel settings: a block of {self.block_size} octets needs a frame of {needed}, the radio carries "
                 f"{self.largest_frame}; set block_size to at most {self.largest_frame - needed + self.block_size}"
             )
+
+
+def _framed(block_size: int) -> int:
+    """Octets of the ZCL frame that carries a block: data, GBT and routing headers (facts/gbcs.md 1.5), ZCL header."""
+    body = 11 + len(axdr.encode_length(block_size)) + block_size
+    return _TRANSFER_OVERHEAD + 34 + len(axdr.encode_length(body)) + body
 
 
 INTERPAN: Final = TunnelSettings(largest_frame=95, block_size=40)

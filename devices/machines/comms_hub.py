@@ -1,0 +1,411 @@
+"""The Communications Hub function (CHF): coordinator of the HAN, carrier of messages, and a device that takes commands.
+
+It joins three ports: ``wan`` (whole messages to and from the head end), ``han`` (tunnels to its devices) and
+``interpan`` (tunnels from hand-held terminals, behind a window and a firewall).  Messages for itself go to its own
+command processor.
+
+Must not live here: the window's rules, the firewall's, the device log's (``parts``), the checks of a command.
+
+Source: facts/gbcs.md 5.4, 8.1, 8.3, 10.4, 10.7, 11 no. 7, 8, 15.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from devices.machines.core import (
+    AdmitDevice,
+    Answer,
+    Asked,
+    CloseJoining,
+    Effect,
+    Event,
+    ForgetDevice,
+    FormNetwork,
+    LinkChanged,
+    NetworkUp,
+    OpenJoining,
+    PeerJoined,
+    PeerLeft,
+    Persist,
+    PowerLost,
+    PowerRestored,
+    Received,
+    Record,
+    Refuse,
+    Send,
+    SendFailed,
+    Started,
+    TimerFired,
+    eui_text,
+)
+from devices.machines.parts import firewall, interpan_window, tunnel
+from devices.machines.parts.civil_clock import CivilClock, ClockSettings
+from devices.machines.parts.commands import CommandProcessor, CommandSettings
+from devices.machines.parts.device_log import DeviceLog, DeviceLogSettings
+from devices.machines.parts.firewall import Firewall, FirewallSettings
+from devices.machines.parts.interpan_window import InterPanWindow, WindowSettings, is_close
+from devices.machines.parts.tunnel import TunnelClient, TunnelServer, TunnelSettings
+from devices.model.chf_objects import CHF_OBJECTS
+from devices.model.credentials import CredentialCells
+from devices.model.objects import ObjectModel
+from devices.model.roles import Role
+from devices.trust.keystore import KeyStore
+from devices.wire import gbcs
+from devices.wire.errors import DecodeError
+from devices.wire.gbcs import CRA, Message
+
+__all__ = ["FAULTS", "CommsHub", "HubSettings"]
+
+WAN, HAN, INTERPAN = "wan", "han", "interpan"
+SECOND: Final = 1_000_000_000
+LOG_CHANGED: Final = 0x8F12
+
+FAULTS: Final = interpan_window.FAULTS | firewall.FAULTS
+"""Deliberate faults of a hub under test, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """Who the hub is and what the specification leaves open.  The extended PAN id is the EUI-64 (facts/gbcs.md 8.1)."""
+
+    eui: bytes
+    han_tunnel: TunnelSettings = field(default_factory=TunnelSettings)
+    interpan_tunnel: TunnelSettings = tunnel.INTERPAN
+    window: WindowSettings = field(default_factory=WindowSettings)
+    firewall: FirewallSettings = field(default_factory=FirewallSettings)
+    device_log: DeviceLogSettings = field(default_factory=DeviceLogSettings)
+    commands: CommandSettings = field(default_factory=CommandSettings)
+    clock: ClockSettings = field(default_factory=ClockSettings)
+    wan_queue: int = 64  # messages kept for the WAN while it is away; the oldest goes first [our choice]
+    routes: int = 256  # commands of terminals whose response is still awaited [our choice]
+    responses_both_ways: bool = True  # a terminal's response goes to the WAN as well, when it is up (HHT-2)
+    alerts_to_terminal: bool = True  # so that an installer sees them [our choice]
+    alert_on_join: bool = True  # CS14 also when a device has joined, facts/gbcs.md 9.6
+    wan_up_at_start: bool = True  # until the port says otherwise
+    last_gasp_s: int = 180  # an outage this long is told by the hub's hold-up energy, facts/gbcs.md 11 no. 15
+    faults: frozenset[str] = frozenset()  # deliberate faults, see FAULTS
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.faults - FAULTS)
+        if unknown:
+            raise ValueError(f"hub settings: faults {unknown} are unknown; choose among {sorted(FAULTS)}")
+
+
+class CommsHub:
+    """One hub.  ``cells`` hold the remote parties that it knows (the access control broker above all)."""
+
+    def __init__(self, settings: HubSettings, keys: KeyStore, cells: CredentialCells) -> None:
+        self.settings = settings
+        self._clock = CivilClock(settings.clock)
+        self._log = DeviceLog(settings.eui, settings.device_log)
+        objects: ObjectModel[Any] = ObjectModel(CHF_OBJECTS)
+        self._log.bind(objects)
+        self._processor = CommandProcessor(settings.eui, keys, cells, objects, settings.commands, device="CHF")
+        self._window = InterPanWindow(settings.window, settings.faults)
+        self._firewall = Firewall(settings.firewall, settings.faults)
+        self._han = TunnelClient(HAN, settings.han_tunnel)
+        self._terminals = TunnelServer(INTERPAN, settings.interpan_tunnel)
+        self._wan_up = settings.wan_up_at_start
+        self._network = False
+        self._joining_until = 0
+        self._for_wan: deque[bytes] = deque()
+        self._routes: OrderedDict[tuple[bytes, int, int], bytes] = OrderedDict()
+
+    def handle(self, event: Event, now: int) -> Sequence[Effect]:
+        """Take one event; see :class:`devices.machines.core.Machine`."""
+        match event:
+            case Received():
+                return self._received(event, now)
+            case TimerFired(name):
+                return self._fired(name, now)
+            case SendFailed(port=port):
+                end = self._han if port == HAN else self._terminals
+                return end.failed(event, now) + self._after_failures()
+            case PeerJoined(port=port, peer=peer) if port == HAN:
+                return self._joined(peer, now)
+            case PeerLeft(port=port, peer=peer) if port == HAN:
+                return self._left(peer)
+            case NetworkUp(port=port) if port == HAN:
+                return self._network_up(event, now)
+            case LinkChanged(port=port, up=up) if port == WAN:
+                self._wan_up = up
+                return self._flush() if up else []
+            case Asked(verb=verb):
+                return self._asked(verb, now)
+            case Started(saved):
+                return self._power_up(saved, now)
+            case PowerLost():
+                return self._power_lost(now)
+            case PowerRestored(saved, outage_ns):
+                self._clock.restore(saved.get("clock"), now, outage_ns)
+                return [*self._outage(outage_ns), *self._power_up(saved, now)]
+        return []
+
+    # ----------------------------------------------------------------------------------------------------------- power
+
+    def _power_up(self, saved: Mapping[str, Any], now: int) -> list[Effect]:
+        """Form the network, open the window; the tunnels follow when the network is up."""
+        self._log.restore(saved)
+        self._processor.restore(saved)
+        effects: list[Effect] = [FormNetwork(HAN, self._log.epid), *self._window.power_up(now)]
+        if self.settings.window.beaconing:
+            effects += self._open_joining(self.settings.window.open_s, now)
+        return effects
+
+    def _open_joining(self, seconds: int, now: int) -> list[Effect]:
+        """Open joining for so long, never for less than it is open already."""
+        self._joining_until = max(self._joining_until, now + seconds * SECOND)
+        return [OpenJoining(HAN, (self._joining_until - now) // SECOND)]
+
+    def _power_lost(self, now: int) -> list[Effect]:
+        self._window.power_lost()
+        self._han.reset()
+        self._terminals.reset()
+        self._for_wan.clear()
+        self._routes.clear()
+        self._network = False
+        self._joining_until = 0
+        return [self._log.persist(), Persist("clock", self._clock.as_json(now))]
+
+    def _outage(self, outage_ns: int | None) -> list[Effect]:
+        """The last gasp is an alert of the WAN (AD1), no GBCS message, so it is recorded, not built."""
+        told = outage_ns is not None and outage_ns >= self.settings.last_gasp_s * SECOND
+        return [Record("hub.outage", {"outage_ns": outage_ns, "last_gasp": told})]
+
+    def _network_up(self, event: NetworkUp, now: int) -> list[Effect]:
+        """The radio is up: admit those who have not joined yet, and ask for the tunnels (facts/gbcs.md 8.3)."""
+        self._network = True
+        formed = {"epid": event.epid.hex(), "pan": event.pan, "channel": event.channel}
+        effects: list[Effect] = [Record("hub.network", formed)]
+        for entry in self._log:
+            if entry.install_code and not entry.joined:
+                effects.append(AdmitDevice(HAN, entry.eui, entry.install_code))
+            if entry.joined:
+                effects += self._han.open(entry.eui, now)
+        return effects
+
+    # --------------------------------------------------------------------------------------------------- messages, in
+
+    def _received(self, event: Received, now: int) -> list[Effect]:
+        if event.port == WAN:
+            arrived = Record("gbcs.rx", {"port": WAN, "peer": event.peer.hex(), "octets": event.octets.hex()})
+            return [arrived, *self._from_wan(event.octets, now)]
+        if event.port == INTERPAN:
+            return self._from_terminal(event, now)
+        if event.port == HAN and event.cluster == tunnel.CLUSTER:
+            return self._from_device(event, now)
+        return []  # other clusters of the HAN are no business of this function
+
+    def _from_wan(self, octets: bytes, now: int) -> list[Effect]:
+        try:
+            message = gbcs.decode(octets)
+        except DecodeError as error:
+            return [Record("hub.bad", {"port": WAN, "reason": str(error)})]
+        if message.recipient != self.settings.eui and message.recipient not in self._log:
+            return [Record("hub.unroutable", {"recipient": message.recipient.hex(), "port": WAN})]
+        return self._onward(message, octets, now)
+
+    def _from_terminal(self, event: Received, now: int) -> list[Effect]:
+        if not self._window.is_open:
+            return [self._dropped(event.peer, "the inter-PAN window is closed")]
+        reason = self._firewall.frame(event.cluster)
+        if reason is not None:
+            return [self._dropped(event.peer, reason)]
+        if event.cluster != tunnel.CLUSTER:
+            return [Record("hub.ignored", {"peer": event.peer.hex(), "cluster": event.cluster})]
+        if is_close(event.octets):
+            return self._close_window(event.peer, now)
+        messages, effects = self._terminals.receive(event, now)
+        for peer, octets in messages:
+            effects += self._carried(peer, octets, now)
+        return effects
+
+    def _carried(self, terminal: bytes, octets: bytes, now: int) -> list[Effect]:
+        """A whole message that a terminal brought."""
+        known = {self.settings.eui, *(entry.eui for entry in self._log)}
+        message, reason = self._firewall.message(octets, known)
+        if message is None or reason is not None:
+            return [self._dropped(terminal, reason or "no message", octets)]
+        self._routes[message.recipient, message.counter, message.message_code] = terminal
+        while len(self._routes) > self.settings.routes:
+            self._routes.popitem(last=False)
+        return [*self._window.used(now), *self._onward(message, octets, now)]
+
+    def _from_device(self, event: Received, now: int) -> list[Effect]:
+        if event.peer not in self._log:
+            return [
+                Record("firewall.dropped", {"port": HAN, "peer": event.peer.hex(), "reason": "not in the device log"})
+            ]
+        self._log.heard(event.peer, self._clock.at(now))
+        messages, effects = self._han.receive(event, now)
+        for peer, octets in messages:
+            effects += self._out_of(peer, octets, now)
+        return effects
+
+    def _out_of(self, device: bytes, octets: bytes, now: int) -> list[Effect]:
+        """A whole message that a device of the log sent."""
+        try:
+            message = gbcs.decode(octets)
+        except DecodeError as error:
+            return [Record("hub.bad", {"port": HAN, "peer": device.hex(), "reason": str(error)})]
+        if message.originator != device:
+            return [Record("hub.bad", {"port": HAN, "peer": device.hex(), "reason": "another device's originator"})]
+        if message.recipient == self.settings.eui or message.recipient in self._log:
+            return self._onward(message, octets, now)
+        return self._homeward(message, octets, now)
+
+    # -------------------------------------------------------------------------------------------------- messages, out
+
+    def _onward(self, message: Message, octets: bytes, now: int) -> list[Effect]:
+        """To whom the message is for: this hub, or a device."""
+        if message.recipient == self.settings.eui:
+            return self._execute(octets, now)
+        entry = self._log.get(message.recipient)
+        if entry is not None:
+            entry.sent += 1
+        return self._han.send(message.recipient, octets, now)
+
+    def _execute(self, octets: bytes, now: int) -> list[Effect]:
+        """A command for the hub itself."""
+        civil = self._clock.at(now)
+        before = {entry.eui for entry in self._log}
+        outcome = self._processor.receive(octets, now, civil)
+        effects: list[Effect] = []
+        for effect in outcome.effects:
+            effects += self._open_joining(effect.seconds, now) if isinstance(effect, OpenJoining) else [effect]
+        for gone in before - {entry.eui for entry in self._log}:
+            effects += self._han.forget(gone)
+        if outcome.response is not None:
+            effects += self._homeward(gbcs.decode(outcome.response), outcome.response, now)
+        if outcome.refused is not None and outcome.refused.alert is not None:
+            effects += self._alert(outcome.refused.alert, now)
+        return effects + self._tell_changes(now)
+
+    def _homeward(self, message: Message, octets: bytes, now: int) -> list[Effect]:
+        """Responses and alerts: to the WAN, and to the terminal that carried the command, or that listens."""
+        if message.cra == CRA.ALERT:
+            listeners = self._terminals.peers() if self.settings.alerts_to_terminal else ()
+            return [*self._to_wan(octets), *self._to_terminals(listeners, octets, now)]
+        terminal = self._routes.pop((message.originator, message.counter, message.message_code), None)
+        if terminal is None or not (self._window.is_open and self._terminals.is_open(terminal)):
+            return self._to_wan(octets)
+        effects = self._to_wan(octets) if self.settings.responses_both_ways and self._wan_up else []
+        return effects + self._to_terminals((terminal,), octets, now)
+
+    def _to_terminals(self, terminals: Sequence[bytes], octets: bytes, now: int) -> list[Effect]:
+        if not self._window.is_open:
+            return []
+        return [effect for peer in terminals for effect in self._terminals.send(peer, octets, now)]
+
+    def _to_wan(self, octets: bytes) -> list[Effect]:
+        if self._wan_up:
+            return self._wan_send(octets)
+        effects: list[Effect] = []
+        if len(self._for_wan) >= self.settings.wan_queue:
+            effects.append(Record("hub.dropped", {"port": WAN, "octets": self._for_wan.popleft().hex()}))
+        self._for_wan.append(octets)
+        return [*effects, Record("hub.queued", {"port": WAN, "waiting": len(self._for_wan)})]
+
+    def _wan_send(self, octets: bytes) -> list[Effect]:
+        recipient = gbcs.decode(octets).recipient
+        fields = {"port": WAN, "peer": recipient.hex(), "octets": octets.hex()}
+        return [Send(WAN, recipient, octets), Record("gbcs.tx", fields)]
+
+    def _flush(self) -> list[Effect]:
+        """The WAN is back: send what waited, oldest first."""
+        waiting = list(self._for_wan)
+        self._for_wan.clear()
+        return [effect for octets in waiting for effect in self._wan_send(octets)]
+
+    # -------------------------------------------------------------------------------------------------- the device log
+
+    def _joined(self, peer: bytes, now: int) -> list[Effect]:
+        if peer not in self._log:
+            told = Record(
+                "firewall.dropped", {"port": HAN, "peer": peer.hex(), "reason": "joined without being in the log"}
+            )
+            return [told, ForgetDevice(HAN, peer)]
+        news = self._log.joined(peer, joined=True)
+        effects = [self._log.persist(), *self._han.open(peer, now)]
+        if not self.settings.alert_on_join:
+            self._log.changed = False
+        return effects + (self._tell_changes(now) if news else [])
+
+    def _left(self, peer: bytes) -> list[Effect]:
+        """A device left: it stays in the log, and the tunnel goes.  No change of the log is told [our choice]."""
+        news = self._log.joined(peer, joined=False)
+        self._log.changed = False
+        return [*self._han.forget(peer), *([self._log.persist()] if news else [])]
+
+    def _tell_changes(self, now: int) -> list[Effect]:
+        """CS14 to the broker, once a change."""
+        if not self._log.changed:
+            return []
+        self._log.changed = False
+        return self._alert(LOG_CHANGED, now, self._log.backup(self._clock.at(now)))
+
+    def _alert(self, code: int, now: int, *extra: Any) -> list[Effect]:
+        """An alert to the broker, the one party that every hub knows."""
+        octets, effects = self._processor.alert(code, Role.ACCESS_CONTROL_BROKER, self._clock.at(now), extra)
+        return effects + (self._homeward(gbcs.decode(octets), octets, now) if octets is not None else [])
+
+    # ---------------------------------------------------------------------------------------------- timers and failures
+
+    def _fired(self, name: str, now: int) -> list[Effect]:
+        effects = self._window.fired(name)
+        if effects is not None:
+            return self._after_closing(effects, now)
+        for end in (self._han, self._terminals):
+            effects = end.fired(name, now)
+            if effects is not None:
+                return effects + self._after_failures()
+        return []
+
+    def _after_failures(self) -> list[Effect]:
+        """What did not get through: counted at its device, never repeated there (facts/gbcs.md 11 no. 12).  A response
+        that its terminal did not get goes the other way, if it has not gone already."""
+        for peer, _ in self._han.take_broken():
+            entry = self._log.get(peer)
+            if entry is not None:
+                entry.failed += 1
+        responses = [octets for _, octets in self._terminals.take_broken() if gbcs.decode(octets).cra == CRA.RESPONSE]
+        if self.settings.responses_both_ways and self._wan_up:
+            return []
+        return [effect for octets in responses for effect in self._to_wan(octets)]
+
+    def _close_window(self, terminal: bytes, now: int) -> list[Effect]:
+        if not self.settings.window.close_by_command or not self._terminals.is_open(terminal):
+            return [self._dropped(terminal, "the window is not closed by this terminal's command")]
+        return self._after_closing(self._window.close("command"), now)
+
+    def _after_closing(self, effects: list[Effect], now: int) -> list[Effect]:
+        """The window closed: the tunnels of terminals end, and joining too, unless a command opened it for longer."""
+        if not effects:
+            return effects
+        self._terminals.reset()
+        power_up_only = self._joining_until <= max(now, self._window.closes_at)
+        return [*effects, CloseJoining(HAN)] if self.settings.window.beaconing and power_up_only else effects
+
+    # ----------------------------------------------------------------------------------------------------------- verbs
+
+    def _asked(self, verb: str, now: int) -> list[Effect]:
+        if verb == "close_window":
+            return [
+                Answer({"was_open": self._window.is_open}),
+                *self._after_closing(self._window.close("command"), now),
+            ]
+        if verb != "status":
+            return [Refuse(f"expected the verb 'status' or 'close_window', got {verb!r}")]
+        log = [entry.as_json() | {"install_code": "withheld"} for entry in self._log]
+        flags = {"interpan": self._window.is_open, "beaconing": self._window.is_open and self.settings.window.beaconing}
+        left = (self._window.closes_at - now) // SECOND if self._window.is_open else 0
+        state = {"eui": eui_text(self.settings.eui), "wan_up": self._wan_up, "waiting_for_wan": len(self._for_wan)}
+        return [Answer({**flags, **state, "closes_in_s": left, "network": self._network, "device_log": log})]
+
+    def _dropped(self, peer: bytes, reason: str, octets: bytes = b"") -> Record:
+        fields = {"port": INTERPAN, "peer": peer.hex(), "reason": reason}
+        return Record("firewall.dropped", {**fields, "octets": octets.hex()} if octets else fields)

@@ -1,0 +1,308 @@
+"""GBCS messages in words: what was read, as one dictionary of JSON types that text and ``--json`` both come from.
+
+Must not live here: how the text is laid out (``gbcs_layout``), how single values read (``gbcs_values``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from devices.model import alerts, use_cases
+from devices.model.use_cases import DlmsRow, GbzRow, UseCase
+from devices.wire import asn1, axdr, cosem, gbz
+from devices.wire.axdr import Data, Tag
+from devices.wire.cosem import Op
+from devices.wire.errors import DecodeError
+from devices.wire.eui64 import text as eui_text
+from devices.wire.gbcs import CRA, Message
+from rig.gbcs_reading import Check, Opened, Reading
+from rig.gbcs_values import asn1_value, date_time, dlms_value, zcl_attributes, zcl_fields, zigbee_time
+
+__all__ = ["describe"]
+
+Words = dict[str, Any]
+
+CLUSTERS = {
+    0x0000: "Basic", 0x000A: "Time", 0x0700: "Price", 0x0701: "Demand Response and Load Control", 0x0702: "Metering",
+    0x0703: "Messaging", 0x0704: "Tunneling", 0x0705: "Prepayment", 0x0706: "Energy Management", 0x0707: "Calendar",
+    0x0708: "Device Management", 0x0709: "Events", 0x070A: "MDU Pairing", 0x0800: "Key Establishment",
+}  # fmt: skip
+CLASSES = {
+    1: "Data", 3: "Register", 4: "Extended Register", 5: "Demand Register", 6: "Register Activation",
+    7: "Profile Generic", 8: "Clock", 9: "Script Table", 10: "Schedule", 11: "Special Days Table",
+    18: "Image Transfer", 20: "Activity Calendar", 21: "Register Monitor", 22: "Single Action Schedule",
+    30: "Data Protection", 64: "Security Setup", 68: "Arbitrator", 70: "Disconnect Control", 71: "Limiter",
+    104: "Zigbee Network Control", 111: "Account", 112: "Credit", 113: "Charge", 115: "Token Gateway",
+    9000: "Passive Copy (GB)",
+}  # fmt: skip
+# data-access-result and action-result of DLMS share their numbers as far as GBCS uses them.
+RESULTS = {
+    0: "success", 1: "hardware fault", 2: "temporary failure", 3: "read or write denied", 4: "object undefined",
+    9: "object class inconsistent", 11: "object unavailable", 12: "type unmatched", 13: "scope of access violated",
+    14: "data block unavailable", 250: "other reason",
+}  # fmt: skip
+OPERATIONS = {Op.GET: "get", Op.SET: "set", Op.ACTION: "action", Op.GET_SELECTION: "get-selective"}
+PROFILE_WIDE = {0x00: "Read Attributes", 0x01: "Read Attributes Response", 0x0B: "Default Response"}
+UNKNOWN = "unknown code"
+
+
+def describe(reading: Reading, octets: bytes, source: str | None = None) -> Words:
+    """Everything about one message.  ``source`` says where in a file or capture it was found."""
+    message = reading.message
+    use_case = use_cases.by_code(message.message_code)
+    return {
+        "source": source,
+        "kind": "pre-command" if message.signature is None else CRA(message.cra).name.lower(),
+        "message_code": f"0x{message.message_code:04X}",
+        "use_case": use_case.use_case if use_case else None,
+        "title": use_case.title if use_case else UNKNOWN,
+        "category": use_case.category if use_case else None,
+        "service_requests": list(use_case.service_requests) if use_case else [],
+        "originator": eui_text(message.originator),
+        "recipient": eui_text(message.recipient),
+        "counter": message.counter,
+        "date_time": date_time(message.date_time) if message.date_time else None,
+        "supplementary": _supplementary(message),
+        "payload": _payload(reading, use_case),
+        "signature": _check(reading.signature),
+        "mac": _check(reading.mac),
+        "encrypted": [_opened(part, reading, use_case) for part in reading.sealed],
+        "octets": len(octets),
+        "hex": octets.hex(),
+    }
+
+
+def _supplementary(message: Message) -> Words | None:
+    if message.supplementary_party is None:
+        return None
+    words: Words = {
+        "party": eui_text(message.supplementary_party),
+        "counter": message.supplementary_counter,
+        "originator_counter": message.supplementary_originator_counter,
+    }
+    if message.certificate is not None:
+        try:
+            words["certificate"] = asn1_value(asn1.decode(message.certificate)).get("text", "no certificate")
+        except DecodeError as fault:
+            words["certificate"] = f"not readable: {fault}"
+    return words
+
+
+def _check(check: Check) -> Words:
+    return {"verdict": check.verdict.value, "keys": list(check.keys), "reason": check.reason}
+
+
+def _opened(part: Opened, reading: Reading, use_case: UseCase | None) -> Words:
+    words: Words = {"where": part.where, "octets": len(part.blob), **_check(part.check)}
+    if part.plaintext is None:
+        return words
+    words["plaintext"] = part.plaintext.hex()
+    if isinstance(reading.payload, gbz.Payload):
+        component = next(c for c in reading.payload.components if c.frame.payload == part.blob)
+        words["content"] = _zcl_content(component, part.plaintext, use_case)
+        return words
+    try:
+        data, end = axdr.decode(part.plaintext, 0)
+    except DecodeError:
+        return words
+    if end == len(part.plaintext):
+        words["content"] = [dlms_value(data)]
+    return words
+
+
+def _payload(reading: Reading, use_case: UseCase | None) -> Words:
+    body = reading.payload
+    if isinstance(body, cosem.AccessRequest):
+        return _request(body, use_case)
+    if isinstance(body, cosem.AccessResponse):
+        return _response(body, use_case)
+    if isinstance(body, cosem.Notification):
+        return _notification(body)
+    if isinstance(body, gbz.Payload):
+        return {
+            "family": "gbz",
+            "pdu": "components",
+            "components": [_component(component, use_case) for component in body.components],
+        }
+    if isinstance(body, gbz.Alert):
+        return _gbz_alert(body, use_case)
+    return {"family": "asn1", "pdu": "tree", "tree": asn1_value(body)}
+
+
+# ------------------------------------------------------------------------------------------------------------ DLMS
+
+
+def _request(body: cosem.AccessRequest, use_case: UseCase | None) -> Words:
+    accesses = []
+    for number, spec in enumerate(body.specs):
+        row = _row(use_case, spec)
+        words: Words = {
+            "operation": OPERATIONS[Op(spec.op)],
+            **_object(spec.class_id, spec.obis, spec.index, spec.op, row),
+        }
+        if spec.selection is not None:
+            words["selector"], words["selection"] = spec.selector, dlms_value(spec.selection)
+        if number < len(body.data) and body.data[number].tag != Tag.NULL:
+            words["value"] = dlms_value(body.data[number], _field_names(row))
+        accesses.append(words)
+    surplus = [dlms_value(data) for data in body.data[len(body.specs) :]]
+    return {"family": "dlms", "pdu": "access-request", "accesses": accesses} | ({"surplus": surplus} if surplus else {})
+
+
+def _response(body: cosem.AccessResponse, use_case: UseCase | None) -> Words:
+    """Results with their data; the objects are those of the use case, as a response doesn't repeat them."""
+    rows = _answered_rows(use_case, body.results)
+    results = []
+    for number, result in enumerate(body.results):
+        row = rows[number] if rows else None
+        words: Words = {
+            "operation": OPERATIONS.get(Op(result.op), str(result.op)) if result.op <= 4 else f"choice {result.op}",
+            "result": RESULTS.get(result.code, f"result {result.code}"),
+            "code": result.code,
+        }
+        if row is not None and row.class_id is not None and row.obis is not None and row.index is not None:
+            words |= _object(row.class_id, row.obis, row.index, result.op, row)
+        if number < len(body.data) and body.data[number].tag != Tag.NULL:
+            words["value"] = dlms_value(body.data[number], _field_names(row))
+        results.append(words)
+    return {"family": "dlms", "pdu": "access-response", "results": results}
+
+
+def _notification(body: cosem.Notification) -> Words:
+    words: Words = {"family": "dlms", "pdu": "data-notification"}
+    elements: Sequence[Data] = body.body.value if body.body.tag == Tag.STRUCTURE else (body.body,)
+    if len(elements) > 1 and elements[0].tag == Tag.LONG_UNSIGNED and isinstance(elements[1].value, bytes):
+        words |= _alert(elements[0].value, date_time(elements[1].value))
+        elements = elements[2:]
+    return words | {"elements": [dlms_value(element) for element in elements]}
+
+
+def _alert(code: int, when: str) -> Words:
+    return {"alert": {"code": f"0x{code:04X}", "name": alerts.alert_name(code), "time": when}}
+
+
+def _object(class_id: int, obis: bytes, index: int, op: int, row: DlmsRow | None) -> Words:
+    return {
+        "class_id": class_id,
+        "class": CLASSES.get(class_id, f"class {class_id}"),
+        "obis": ".".join(str(part) for part in obis),
+        "method" if op == Op.ACTION else "attribute": index,
+        "name": row.name if row is not None else _names().get((class_id, obis, index, op == Op.ACTION)),
+    }
+
+
+def _row(use_case: UseCase | None, spec: cosem.Spec) -> DlmsRow | None:
+    for row in use_case.dlms if use_case else ():
+        same = (row.class_id, row.obis, row.index) == (spec.class_id, spec.obis, spec.index)
+        if same and (row.op == "action") == (spec.op == Op.ACTION):
+            return row
+    return None
+
+
+def _answered_rows(use_case: UseCase | None, results: Sequence[cosem.Result]) -> Sequence[DlmsRow]:
+    """The rows that results answer, where the use case has as many of the same kinds; else none."""
+    rows = use_case.dlms if use_case else ()
+    kinds = [OPERATIONS.get(Op(result.op), "") if result.op <= 4 else "" for result in results]
+    wanted = ["get" if row.op == "get-selective" else row.op for row in rows]
+    return rows if wanted == ["get" if kind == "get-selective" else kind for kind in kinds] else ()
+
+
+def _field_names(row: DlmsRow | None) -> list[str]:
+    return [field.get("name", "").rsplit(".", 1)[-1] for field in row.fields] if row is not None else []
+
+
+@cache
+def _names() -> Mapping[tuple[int, bytes, int, bool], str]:
+    """The name of every object that any use case touches."""
+    return {
+        (row.class_id, row.obis, row.index, row.op == "action"): row.name
+        for use_case in use_cases.all_use_cases()
+        for row in use_case.dlms
+        if row.class_id is not None and row.obis is not None and row.index is not None
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------ GBZ
+
+
+def _component(component: gbz.Component, use_case: UseCase | None) -> Words:
+    frame = component.frame
+    row = _gbz_row(component, use_case)
+    words: Words = {
+        "cluster": f"0x{component.cluster:04X}",
+        "cluster_name": CLUSTERS.get(component.cluster, "unknown cluster"),
+        "command": f"0x{frame.command:02X}",
+        "command_name": _command_name(component, row),
+        "direction": "server to client" if frame.to_client else "client to server",
+    }
+    if component.from_time is not None:
+        words["from"] = zigbee_time(component.from_time)
+    if component.additional is not None:
+        return words | {"encrypted": True}
+    return words | {"fields": _zcl_content(component, frame.payload, use_case)}
+
+
+def _zcl_content(component: gbz.Component, octets: bytes, use_case: UseCase | None) -> list[Words]:
+    if not component.frame.cluster_specific:
+        attributes = zcl_attributes(component.frame.command, octets, _attribute_names(component.cluster))
+        if attributes is not None:
+            return attributes
+        return [{"name": "octets", "value": octets.hex()}] if octets else []
+    row = _gbz_row(component, use_case)
+    return zcl_fields(octets, row.fields if row is not None else ())
+
+
+def _command_name(component: gbz.Component, row: GbzRow | None) -> str:
+    if not component.frame.cluster_specific:
+        return PROFILE_WIDE.get(component.frame.command, "profile-wide command")
+    return row.name if row is not None else "unknown command"
+
+
+def _gbz_row(component: gbz.Component, use_case: UseCase | None) -> GbzRow | None:
+    """The row of a component's command: of this use case, else of any other."""
+    frame = component.frame
+    key = (component.cluster, frame.command, frame.to_client, frame.cluster_specific)
+    for row in use_case.gbz if use_case else ():
+        if _gbz_key(row) == key:
+            return row
+    return _gbz_rows().get(key)
+
+
+def _gbz_key(row: GbzRow) -> tuple[int, int, bool, bool]:
+    return row.cluster, row.command, row.direction == "server-to-client", row.frame == "cluster"
+
+
+@cache
+def _gbz_rows() -> Mapping[tuple[int, int, bool, bool], GbzRow]:
+    return {_gbz_key(row): row for use_case in use_cases.all_use_cases() for row in use_case.gbz}
+
+
+@cache
+def _attribute_names(cluster: int) -> Mapping[int, str]:
+    return {
+        int(str(field["attribute_id"]), 16): field["name"]
+        for use_case in use_cases.all_use_cases()
+        for row in use_case.gbz
+        for field in row.fields
+        if row.cluster == cluster and "attribute_id" in field and field.get("name")
+    }
+
+
+def _gbz_alert(alert: gbz.Alert, use_case: UseCase | None) -> Words:
+    words: Words = {"family": "gbz", "pdu": "alert", **_alert(alert.code, zigbee_time(alert.time))}
+    if isinstance(alert.body, gbz.FutureDated):
+        dated = use_cases.by_code(alert.body.message_code)
+        words["future_dated"] = {
+            "message_code": f"0x{alert.body.message_code:04X}",
+            "use_case": dated.use_case if dated else None,
+            "counter": alert.body.counter,
+            "cluster": f"0x{alert.body.cluster:04X}",
+            "command": f"0x{alert.body.command:02X}",
+        }
+    elif isinstance(alert.body, gbz.IntegrityWarning):
+        words["issue"] = alert.body.issue
+    else:
+        words["components"] = [_component(component, use_case) for component in alert.body]
+    return words

@@ -1,0 +1,345 @@
+"""Puts a bench together as its file says: world, ports, machines, hosts.
+
+Two tables say what there is: ``MACHINES`` (kind of device to machine) and the port drivers.  Adding a kind of device is
+adding a row.
+
+Must not live here: verbs of the bus (``commands``), keys (``keyring``), radios (``radios``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from devices.machines.access_control_broker import AccessControlBroker, BrokerSettings
+from devices.machines.comms_hub import CommsHub, HubSettings
+from devices.machines.core import Machine
+from devices.machines.esme import Esme
+from devices.machines.esme_settings import EsmeSettings
+from devices.machines.faults import make_faulty
+from devices.machines.hht import HandHeldTerminal, HhtSettings
+from devices.machines.ihd import Ihd, IhdSettings
+from devices.machines.supplier import Supplier, SupplierSettings
+from devices.model.credentials import cells_from_publics
+from devices.model.roles import Role
+from devices.trust.ledger import Ledger, MemoryLedger
+from rig.host.host import Host, Plugs
+from rig.host.ledgers import FileLedger
+from rig.host.store import FileStore, MemoryStore, Store
+from rig.node.bench_file import Bench, BenchFileError, Device
+from rig.node.keyring import Keyring
+from rig.node.radios import HAN_DRIVERS, INTERPAN_DRIVERS, Radios
+from rig.node.recorder import Recorder
+from rig.node.settings import changed
+from rig.node.virtual_world import VirtualWorld
+from rig.ports.gpio import GpioBank, OutputSettings, virtual_factory
+from rig.ports.i2c import open_i2c
+from rig.ports.ina226 import Ina226, Ina226Settings
+from rig.ports.operator import DeviceFace, NetButton, ScriptedOperator
+from rig.ports.protocols import Clock, MessageLink, Operator, Supply
+from rig.ports.supply import VirtualSupply
+from rig.ports.user_gateway import WAYS, UserGateway
+from rig.ports.wan import VirtualWan, WanEndpoint
+from rig.world.clock import VirtualClock
+
+__all__ = ["Premises", "build"]
+
+COIL_LONGEST_NS = 100_000_000  # what a latching coil may carry current for, facts/pi-bench.md 5.1
+# Who plays which role for the devices of a bench: the first party of that kind.
+ROLES = {
+    Role.SUPPLIER: "supplier",
+    Role.NETWORK_OPERATOR: "network_operator",
+    Role.ACCESS_CONTROL_BROKER: "access_control_broker",
+}
+
+
+@dataclass
+class Premises:
+    """A bench that is up: what the verbs of the bus work on."""
+
+    bench: Bench
+    clock: Clock
+    recorder: Recorder
+    hosts: dict[str, Host]
+    banks: dict[str, GpioBank]
+    instruments: dict[str, Ina226]
+    supplies: dict[str, Supply]
+    operator: Operator
+    radios: Radios
+    world: VirtualWorld | None
+    wan: VirtualWan | None
+    inputs: dict[tuple[str, str], Callable[[], bool]] = field(default_factory=dict)
+    closing: list[Callable[[], None]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Arm the outputs, set up the instruments, start every device that has power."""
+        for bank in self.banks.values():
+            bank.arm()
+        for instrument in self.instruments.values():
+            instrument.configure()
+        for host in self.hosts.values():
+            host.start()
+
+    def safe(self) -> None:
+        """Every output to its safe level, now; nothing can be driven until it is armed again."""
+        for bank in self.banks.values():
+            bank.disarm()
+
+    def close(self) -> None:
+        """Go safe and give everything back."""
+        self.safe()
+        for close in reversed(self.closing):
+            close()
+
+
+def build(bench: Bench, clock: VirtualClock, recorder: Recorder) -> Premises:
+    """The bench of the file, not started yet.  Raises :class:`BenchFileError` for what cannot be put together."""
+    builder = _Builder(bench, clock, recorder)
+    return builder.premises()
+
+
+class _Builder:
+    def __init__(self, bench: Bench, clock: VirtualClock, recorder: Recorder) -> None:
+        self.bench, self.clock, self.recorder = bench, clock, recorder
+        self.keyring = Keyring(bench)
+        self.world = VirtualWorld(bench, clock, self._edge)
+        self.gateway = UserGateway(clock)
+        self.wan = VirtualWan(clock, Random(f"{bench.seed}/wan"))
+        self.radios = Radios(bench, clock, self.world)
+        self.world.ether.tap(recorder.air)
+        self.banks: dict[str, GpioBank] = {}
+        self.inputs: dict[tuple[str, str], Callable[[], bool]] = {}
+        self.closing: list[Callable[[], None]] = []
+
+    def premises(self) -> Premises:
+        hosts = {device.name: self._host(device) for device in self.bench.devices.values()}
+        instruments = {
+            wanted.name: Ina226(
+                open_i2c(wanted.url, self.world.buses), wanted.address, wanted.name, self.clock,
+                Ina226Settings(shunt_ohms=wanted.shunt_ohm),
+            )
+            for wanted in self.bench.instruments.values()
+        }  # fmt: skip
+        meter = next(iter(instruments.values()))
+        supplies: dict[str, Supply] = {
+            name: VirtualSupply(source, meter, name) for name, source in self.world.supplies.items()
+        }
+        return Premises(
+            self.bench, self.clock, self.recorder, hosts, self.banks, instruments, supplies,
+            self._operator(hosts), self.radios, self.world, self.wan, self.inputs, self.closing,
+        )  # fmt: skip
+
+    def _edge(self, device: str, pin: str, level: bool, at_ns: int) -> None:
+        node = self.bench.devices[device].node
+        self.recorder.record(node, device, "edge", {"pin": pin, "level": level}, at_ns)
+
+    # ------------------------------------------------------------------------------------------------------- devices
+
+    def _host(self, device: Device) -> Host:
+        make = MACHINES.get(device.kind)
+        if make is None:
+            raise BenchFileError(f"{self.bench.source}.devices.{device.name}.kind", f"one of {', '.join(MACHINES)}", device.kind)
+        plugs = self._plugs(device)
+        machine = make(self, device)
+        record = self.recorder.for_device(device.node, device.name)
+        return Host(device.name, machine, self.clock, plugs, self._store(device), record)
+
+    def _plugs(self, device: Device) -> Plugs:
+        plugs = Plugs()
+        for name, port in device.ports.items():
+            where = f"{self.bench.source}.devices.{device.name}.ports.{name}"
+            if port.driver == "gateway":
+                for way in WAYS:
+                    broker = device.kind == "access_control_broker"
+                    plugs.messages[f"{name}.{way}"] = self.gateway.broker(way) if broker else self.gateway.user(device.eui, way)
+            elif port.driver == "wan":
+                plugs.messages[name] = self._wan_end(device)
+            elif port.driver in HAN_DRIVERS:
+                plugs.han[name] = self._closed(self.radios.han(device, port, where))
+            elif port.driver in INTERPAN_DRIVERS:
+                plugs.interpan[name] = self._closed(self.radios.interpan(device, port, where))
+            else:
+                known = ("gateway", "wan", *HAN_DRIVERS, *INTERPAN_DRIVERS)
+                raise BenchFileError(f"{where}.driver", f"one of {', '.join(known)}", port.driver)
+        self._pins(device, plugs)
+        return plugs
+
+    def _pins(self, device: Device, plugs: Plugs) -> None:
+        for name, pin in device.pins.items():
+            bank = self._bank(device.node)
+            label = f"{device.name}.{name}"
+            if pin.kind == "output":
+                settings = OutputSettings(longest_on_ns=COIL_LONGEST_NS, interlock=f"{device.name} coils")
+                plugs.outputs[name] = bank.output(label, pin.gpio, settings)
+                continue
+            source = bank.input(label, pin.gpio)
+            self.inputs[device.name, name] = lambda source=source: source.level  # type: ignore[misc]
+            if pin.kind == "power":
+                plugs.power = source
+            elif pin.kind == "button":
+                plugs.buttons[name] = source
+            else:
+                plugs.inputs[name] = source
+
+    def _bank(self, node: str) -> GpioBank:
+        if node not in self.banks:
+            bank = GpioBank(virtual_factory(self.world.pins(node), self.clock), self.clock)
+            self.closing.append(bank.close)
+            self.banks[node] = bank
+        return self.banks[node]
+
+    def _wan_end(self, device: Device) -> MessageLink:
+        end = self.wan.endpoint(device.eui)
+        if device.kind != "access_control_broker":
+            return _Towards(end, self._broker())
+        behind = {d.eui: self.bench.devices[d.behind].eui for d in self.bench.devices.values() if d.behind}
+        return _Routed(end, behind)
+
+    def _broker(self) -> bytes:
+        broker = self._party("access_control_broker")
+        if broker is None:
+            raise BenchFileError(f"{self.bench.source}.devices", "an access_control_broker behind the WAN", "none")
+        return broker.eui
+
+    def _party(self, kind: str) -> Device | None:
+        return next((device for device in self.bench.devices.values() if device.kind == kind), None)
+
+    def _closed(self, port: Any) -> Any:
+        self.closing.append(port.close)
+        return port
+
+    # --------------------------------------------------------------------------------------------- what machines need
+
+    def _ledger(self, device: Device) -> Ledger:
+        folder = self.bench.trust.get("ledgers")
+        return FileLedger(Path(str(folder)) / f"{device.eui.hex()}.json") if folder else MemoryLedger()
+
+    def _store(self, device: Device) -> Store:
+        folder = self.bench.trust.get("stores")
+        return FileStore(Path(str(folder)) / f"{device.eui.hex()}.json") if folder else MemoryStore()
+
+    def where(self, device: Device) -> str:
+        return f"{self.bench.source}.devices.{device.name}.settings"
+
+    def roles(self) -> dict[Role, bytes]:
+        """Who plays which role for the devices of this bench."""
+        found = {role: self._party(kind) for role, kind in ROLES.items()}
+        return {role: party.eui for role, party in found.items() if party is not None}
+
+    def _operator(self, hosts: Mapping[str, Host]) -> Operator:
+        faces = {}
+        for device in self.bench.devices.values():
+            host = hosts[device.name]
+            buttons = {name: NetButton(self.world.pins(device.node)[pin.gpio]) for name, pin in device.pins.items() if pin.kind == "button"}
+            record = self.recorder.for_device(device.node, device.name)
+            faces[device.name] = DeviceFace(
+                display=lambda host=host: host.display,  # type: ignore[misc]
+                buttons=buttons,
+                seal_broken=lambda record=record: record("operator", {"act": "seal broken"}),  # type: ignore[misc]
+            )
+        return ScriptedOperator(faces, self.clock)
+
+
+class _Towards:
+    """A hub's end of the WAN: whatever it sends goes to the head end, whoever the message is for."""
+
+    def __init__(self, end: WanEndpoint, head: bytes) -> None:
+        self._end, self._head = end, head
+
+    @property
+    def up(self) -> bool:
+        return self._end.up
+
+    @property
+    def on_message(self) -> Callable[[bytes, bytes], None]:
+        return self._end.on_message
+
+    @on_message.setter
+    def on_message(self, taker: Callable[[bytes, bytes], None]) -> None:
+        self._end.on_message = taker
+
+    @property
+    def on_link(self) -> Callable[[bool], None]:
+        return self._end.on_link
+
+    @on_link.setter
+    def on_link(self, watcher: Callable[[bool], None]) -> None:
+        self._end.on_link = watcher
+
+    def send(self, device: bytes, octets: bytes) -> None:  # noqa: ARG002 - all roads lead to the head end
+        self._end.send(self._head, octets)
+
+    def close(self) -> None:
+        self._end.close()
+
+
+class _Routed(_Towards):
+    """The head end's end of the WAN: a message for a device goes to the hub that it is behind."""
+
+    def __init__(self, end: WanEndpoint, behind: Mapping[bytes, bytes]) -> None:
+        super().__init__(end, b"")
+        self._behind = behind
+
+    def send(self, device: bytes, octets: bytes) -> None:
+        self._end.send(self._behind.get(device, device), octets)
+
+
+# ------------------------------------------------------------------------------------------------------------- machines
+
+Make = Callable[[], Machine]
+
+
+def _supplier(builder: _Builder, device: Device) -> Make:
+    settings = changed(SupplierSettings(device.eui), device.settings, builder.where(device))
+    keys, ledger = builder.keyring.store(device.eui), builder._ledger(device)
+    return lambda: Supplier(settings, keys, builder.keyring.directory, ledger)
+
+
+def _broker(builder: _Builder, device: Device) -> Make:
+    settings = changed(BrokerSettings(device.eui), device.settings, builder.where(device))
+    keys, ledger = builder.keyring.store(device.eui), builder._ledger(device)
+    return lambda: AccessControlBroker(settings, keys, builder.keyring.directory, ledger)
+
+
+def _comms_hub(builder: _Builder, device: Device) -> Make:
+    defaults = HubSettings(device.eui, faults=frozenset([device.fault] if device.fault else []))
+    settings = changed(defaults, device.settings, builder.where(device))
+    keys = builder.keyring.store(device.eui)
+    return lambda: CommsHub(settings, keys, cells_from_publics("CHF", builder.roles(), builder.keyring.directory))
+
+
+def _esme(builder: _Builder, device: Device) -> Make:
+    settings = changed(EsmeSettings(install_code=device.install_code or None), device.settings, builder.where(device))
+    keys = builder.keyring.store(device.eui)
+
+    def make() -> Machine:
+        cells = cells_from_publics("ESME", builder.roles(), builder.keyring.directory)
+        if device.fault:
+            return make_faulty("ESME", device.fault, device.eui, keys, cells, settings)
+        return Esme(device.eui, keys, cells, settings)
+
+    return make
+
+
+def _hht(builder: _Builder, device: Device) -> Make:
+    settings = changed(HhtSettings(device.eui), device.settings, builder.where(device))
+    return lambda: HandHeldTerminal(settings)
+
+
+def _ihd(builder: _Builder, device: Device) -> Make:
+    settings = changed(IhdSettings(device.eui, install_code=device.install_code or None), device.settings, builder.where(device))
+    return lambda: Ihd(settings)
+
+
+MACHINES: Mapping[str, Callable[[_Builder, Device], Make]] = {
+    "supplier": _supplier,
+    "network_operator": _supplier,
+    "access_control_broker": _broker,
+    "comms_hub": _comms_hub,
+    "esme": _esme,
+    "hht": _hht,
+    "ihd": _ihd,
+}

@@ -1,0 +1,111 @@
+"""The bench as a process: ``python -m rig.node.bench_process`` reads its order from standard input and serves the bus.
+
+The first line of standard input is a JSON object: ``bench`` (path), ``overlay``, ``url`` of the broker, ``evidence``
+(folder or null), ``run``.  One JSON line on standard output says that the bench is up, or what is wrong.  The process
+ends when standard input does, so it never outlives whoever started it, and its outputs go safe on the way out.
+
+Must not live here: verbs (``commands``), order (``executor``).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rig.bus.client import BusClient
+from rig.bus.errors import BusError
+from rig.node.agent import NodeAgent
+from rig.node.bench_file import BenchFileError
+from rig.node.commands import Commands
+from rig.node.executor import Executor
+from rig.node.journal import Journal
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Serve until standard input ends; the exit status."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="bench: %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Robot; the bench ends when its parent does
+    order = json.loads(sys.stdin.readline())
+    try:
+        return _serve(order)
+    except BenchFileError as problem:
+        _say({"error": str(problem), "misuse": True})
+    except BusError as problem:
+        _say({"error": str(problem)})
+    return 2
+
+
+def _serve(order: dict[str, Any]) -> int:
+    evidence = Path(order["evidence"]) if order.get("evidence") else None
+    commands = Commands(Path(order["bench"]), order.get("overlay") or {}, evidence)
+    with tempfile.TemporaryDirectory(prefix="rig-") as scratch:
+        executor = Executor(
+            commands.bench.name,
+            journal=Journal(Path(scratch) / "journal.jsonl"),
+            on_expired=commands.safe,
+            idle=commands.idle,
+        )
+        commands.serve(executor)
+        agents = [_agent(commands, node, order["url"], executor) for node in commands.nodes]
+        threading.Thread(target=_watch_parent, args=(executor,), daemon=True).start()
+        _say({"ready": True, "nodes": commands.nodes})
+        try:
+            executor.run()
+        finally:
+            if commands.premises is not None:
+                commands.premises.close()
+            for agent in agents:
+                agent.stop()
+    return 0
+
+
+def _agent(commands: Commands, node: str, url: str, executor: Executor) -> NodeAgent:
+    client = BusClient(url, f"{commands.bench.name}-{node}", jitter=_jitter(node))
+    caps = {"capabilities": list(commands.bench.capabilities)}
+    agent = NodeAgent(commands.bench.name, node, client, executor, commands.handlers(), caps, _software())
+    agent.start()
+    return agent
+
+
+def _jitter(node: str) -> Any:
+    """A delay for every callback of this node, in seconds up to ``RIG_JITTER``: only to show that order does not hang on
+    it."""
+    most = float(os.environ.get("RIG_JITTER", "0"))
+    if most <= 0:
+        return None
+    from random import SystemRandom
+
+    dice = SystemRandom()
+    return lambda: dice.uniform(0, most)
+
+
+def _software() -> str:
+    try:
+        return f"rig {version('gb-smart-meter-rig')}"
+    except PackageNotFoundError:
+        return "rig (not installed)"
+
+
+def _watch_parent(executor: Executor) -> None:
+    """Standard input ends when the parent does, however it dies."""
+    while sys.stdin.buffer.read1(4096):
+        pass
+    executor.stop()
+
+
+def _say(what: dict[str, Any]) -> None:
+    print(json.dumps(what), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

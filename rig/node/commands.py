@@ -1,0 +1,327 @@
+"""The verbs that a node carries out: what may be asked of a bench over the bus, one function a verb.
+
+Every verb takes a mapping of arguments and gives a mapping of JSON types.  Misuse is answered 'refused' with a sentence
+that says what to do; what the bench itself cannot do any more is an error of the bench.
+
+Must not live here: order, journal, lease (``executor``); what machines and instruments do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from devices.model import use_cases
+from devices.trust import protection
+from devices.trust.keystore import agreement_key
+from devices.wire import eui64, gbcs
+from rig.bus.messages import Context, Event
+from rig.host import host
+from rig.node import assembly, bench_file
+from rig.node.assembly import Premises
+from rig.node.executor import CommandError, Executor, Handler, Refused
+from rig.node.recorder import Recorder
+from rig.ports.protocols import PortMissing
+from rig.world.clock import VirtualClock
+from rig.world.relays import Fault
+
+__all__ = ["Commands"]
+
+Args = dict[str, Any]
+INSTALL_LIMIT_NS = 300_000_000_000
+
+
+class Commands:
+    """The verbs over one bench.  ``path`` is its file; every reset reads the bench from it again, as it was read first."""
+
+    def __init__(self, path: Path, overlay: Mapping[str, Any], recorder_folder: Path | None) -> None:
+        self._path, self._overlay = path, overlay
+        self.bench = bench_file.load(path, overlay)
+        self.clock = VirtualClock()
+        self.recorder = Recorder(self.clock, self.bench.civil_start, recorder_folder)
+        self.premises: Premises | None = None
+        self._executor: Executor | None = None
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return tuple(self.bench.nodes)
+
+    def serve(self, executor: Executor) -> None:
+        """Send every event out through ``executor``, and let it idle on the bench clock."""
+        self._executor = executor
+        self.recorder.on_emit(lambda node, kind, at_ns, fields: executor.emit(node, kind, at_ns, fields).order)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Verb to function, for every node of this process."""
+        verbs: dict[str, Callable[[Args], Mapping[str, Any]]] = {
+            "bench.describe": self.describe,
+            "bench.reset": self.reset,
+            "clock.advance": self.advance,
+            "device.ask": self.ask,
+            "operator.press": self.press,
+            "operator.read": self.read_display,
+            "operator.break_seal": self.break_seal,
+            "supply.switch": self.switch_supply,
+            "instrument.read": self.read_instrument,
+            "pin.read": self.read_pin,
+            "wan.set": self.set_wan,
+            "wan.send": self.send_by_wan,
+            "air.reach": self.set_reach,
+            "air.cut_after": self.cut_after,
+            "contactor.break": self.break_contactor,
+            "evidence.open": self.open_evidence,
+            "evidence.close": self.close_evidence,
+            "message.spoil": self.spoil,
+        }
+        return {verb: self._handler(verb, function) for verb, function in verbs.items()}
+
+    def _handler(self, verb: str, function: Callable[[Args], Mapping[str, Any]]) -> Handler:
+        def carry_out(args: Args, context: Context) -> Mapping[str, Any]:
+            self.recorder.context = context.as_json()
+            self.recorder.note_command(verb, args)
+            try:
+                told = dict(function(args))
+            except KeyError as problem:
+                raise Refused("argument", f"{verb} lacks the argument {problem}", "Give it.") from None
+            except host.Refused as problem:
+                raise Refused("refused", str(problem)) from None
+            except (bench_file.BenchFileError, PortMissing) as problem:
+                raise Refused("misuse", str(problem)) from None
+            self.recorder.note_answer(verb)
+            return {**told, "now": self.clock.now}
+
+        return carry_out
+
+    # ------------------------------------------------------------------------------------------------ the whole bench
+
+    def up(self) -> Premises:
+        if self.premises is None:
+            raise Refused("down", "the premises are not up", "Prepare them with bench.reset first.")
+        return self.premises
+
+    def safe(self) -> None:
+        """Outputs go safe: the lease ended, or the process does."""
+        if self.premises is not None:
+            self.premises.safe()
+
+    def idle(self) -> float | None:
+        """Run what is due now; how long until there is more, on a bench that follows real time."""
+        if self.clock.attached:
+            self.clock.advance(self.clock.now)
+            return 0.01
+        self.clock.run_due()
+        return None
+
+    def describe(self, _args: Args) -> Mapping[str, Any]:
+        """What the bench consists of."""
+        supply = self.premises.world.supply_of if self.premises and self.premises.world else lambda _name: None
+        devices = {
+            d.name: {"kind": d.kind, "node": d.node, "eui": d.eui.hex(), "behind": d.behind, "supply": supply(d.name),
+                     "install_code": d.install_code.hex()}
+            for d in self.bench.devices.values()
+        }  # fmt: skip
+        return {
+            "bench": self.bench.name,
+            "devices": devices,
+            "capabilities": list(self.bench.capabilities),
+            "civil_start": self.bench.civil_start,
+        }
+
+    def reset(self, args: Args) -> Mapping[str, Any]:
+        """Everything from manufacture again, as the bench file says (with one of its variants, and changes)."""
+        if self.premises is not None:
+            self.premises.close()
+            self.premises = None
+        overlay = bench_file.merged(self._overlay, args.get("overlay") or {})
+        self.bench = bench_file.load(self._path, overlay, str(args.get("variant") or ""))
+        self.clock.reset()
+        self.premises = assembly.build(self.bench, self.clock, self.recorder)
+        self.premises.start()
+        self.clock.run_due()
+        return {}
+
+    def advance(self, args: Args) -> Mapping[str, Any]:
+        """Let ``span_ns`` pass, or less: stop at the exact instant of an event that fits ``until``."""
+        span = args["span_ns"]
+        if not isinstance(span, int) or isinstance(span, bool) or span < 0:
+            raise Refused("argument", f"span_ns is a whole number of nanoseconds from 0, got {span!r}")
+        until = args.get("until")
+        if until is None:
+            self.clock.advance(self.clock.now + span)
+            return {"met": False}
+        met: list[bool] = []
+        stop = self.recorder.listen(lambda event: met.append(True) if _fits(event, until) else None)
+        try:
+            self.clock.advance(self.clock.now + span, lambda: bool(met))
+        finally:
+            stop()
+        return {"met": bool(met)}
+
+    # --------------------------------------------------------------------------------------------- devices and people
+
+    def ask(self, args: Args) -> Mapping[str, Any]:
+        """Put a request to a machine."""
+        name = args["device"]
+        if name not in self.up().hosts:
+            raise Refused("unknown", f"no device {name!r}", f"The bench has {', '.join(self.up().hosts)}.")
+        told = self.up().hosts[name].ask(args["request"], args["values"])
+        self.clock.run_due()
+        return told
+
+    def press(self, args: Args) -> Mapping[str, Any]:
+        self.up().operator.press(args["device"], args["button"], args["hold_ns"])
+        self.recorder.record(self._node(args["device"]), args["device"], "operator", {"act": f"presses {args['button']}"})
+        self.clock.run_due()
+        return {}
+
+    def read_display(self, args: Args) -> Mapping[str, Any]:
+        return {"text": self.up().operator.read(args["device"])}
+
+    def break_seal(self, args: Args) -> Mapping[str, Any]:
+        self.up().operator.break_seal(args["device"])
+        return {}
+
+    # -------------------------------------------------------------------------------------------------------- physics
+
+    def switch_supply(self, args: Args) -> Mapping[str, Any]:
+        world = self._world()
+        if args["supply"] not in world.supplies:
+            raise Refused("unknown", f"no supply {args['supply']!r}", f"The bench has {', '.join(world.supplies)}.")
+        world.switch(args["supply"], bool(args["on"]))
+        self.recorder.record(next(iter(self.bench.nodes)), args["supply"], "power", {"on": bool(args["on"])})
+        self.clock.run_due()
+        return {}
+
+    def read_instrument(self, args: Args) -> Mapping[str, Any]:
+        """Read an instrument after its present window is over, so that the reading is of now."""
+        instrument = self.up().instruments.get(args["instrument"])
+        if instrument is None:
+            raise Refused("unknown", f"no instrument {args['instrument']!r}", f"The bench has {', '.join(self.up().instruments)}.")
+        self.clock.advance(self.clock.now + 2 * instrument.window_ns)
+        readings = {name: reading.as_json() for name, reading in instrument.sense().items()}
+        for reading in readings.values():
+            self.recorder.record(next(iter(self.bench.nodes)), args["instrument"], "reading", reading)
+        return {"readings": readings}
+
+    def read_pin(self, args: Args) -> Mapping[str, Any]:
+        level = self.up().inputs.get((args["device"], args["pin"]))
+        if level is None:
+            raise Refused("unknown", f"{args['device']} has no input {args['pin']!r}", "Correct the name.")
+        return {"level": level()}
+
+    def break_contactor(self, args: Args) -> Mapping[str, Any]:
+        world = self._world()
+        try:
+            world.break_contactor(args["contactor"], Fault(args["fault"]))
+        except ValueError:
+            raise Refused("argument", f"no fault {args['fault']!r}", f"One of {', '.join(f.value for f in Fault)}.") from None
+        return {}
+
+    # ------------------------------------------------------------------------------------------------- links and air
+
+    def set_wan(self, args: Args) -> Mapping[str, Any]:
+        wan = self.up().wan
+        if wan is None:
+            raise Refused("capability", "the WAN of this bench cannot be cut", "Use a bench that can.")
+        eui = self.bench.devices[args["device"]].eui
+        (wan.restore if args["up"] else wan.cut)(eui)
+        self.clock.run_due()
+        return {}
+
+    def send_by_wan(self, args: Args) -> Mapping[str, Any]:
+        """Put octets on the WAN towards a device, as a head end (or somebody on the line) would."""
+        broker = next(d for d in self.bench.devices.values() if d.kind == "access_control_broker")
+        link = self.up().hosts[broker.name].message_link("wan")
+        device = self.bench.devices[args["device"]]
+        octets = bytes.fromhex(args["octets"])
+        self.recorder.record(broker.node, broker.name, "gbcs.tx", {"port": "wan", "peer": device.eui.hex(), "octets": octets.hex()})
+        link.send(device.eui, octets)
+        return {}
+
+    def set_reach(self, args: Args) -> Mapping[str, Any]:
+        world = self._world()
+        for name, _module in self.up().radios.modules.get(args["device"], []):
+            world.ether.set_radio(name, out_of_range=not args["in_reach"])
+        return {}
+
+    def cut_after(self, args: Args) -> Mapping[str, Any]:
+        """Let a device's radios fall out of reach after so many more of its frames."""
+        world = self._world()
+        names = {name for name, _module in self.up().radios.modules.get(args["device"], [])}
+        left = [int(args["frames"])]
+
+        def count(_at: int, _channel: int, octets: bytes, _rssi: int, sender: str) -> None:
+            if sender in names and len(octets) > 20:  # acknowledgements and beacon requests don't count
+                left[0] -= 1
+                if left[0] == 0:
+                    self.clock.call_soon(out_of_reach)
+
+        def out_of_reach() -> None:
+            stop()
+            for name in names:
+                world.ether.set_radio(name, out_of_range=True)
+
+        stop = world.ether.tap(count)
+        return {}
+
+    # ------------------------------------------------------------------------------------------------------- evidence
+
+    def open_evidence(self, args: Args) -> Mapping[str, Any]:
+        self.recorder.open(args["name"])
+        return {}
+
+    def close_evidence(self, _args: Args) -> Mapping[str, Any]:
+        return self.recorder.close()
+
+    def spoil(self, args: Args) -> Mapping[str, Any]:
+        """A command as an attacker would make it from a good one: one thing about it is wrong, the rest is right.
+
+        ``spoil``: ``payload``, ``signature``, ``mac`` or ``recipient``.  Protection that the attacker cannot make stays
+        as it was; what shall be right (the MAC of a wrongly signed command) is made again with the bench's own keys.
+        """
+        message = gbcs.decode(bytes.fromhex(args["octets"]))
+        keyring = assembly.Keyring(self.bench)
+        spoil = args["spoil"]
+        if spoil == "payload":
+            # The value of the last element: another script of the same table, say.
+            message = dataclasses.replace(message, payload=message.payload[:-1] + bytes([message.payload[-1] ^ 1]))
+            return {"octets": gbcs.encode(message).hex()}
+        if spoil == "mac" and message.mac is not None:
+            message = dataclasses.replace(message, mac=bytes([message.mac[0] ^ 1]) + message.mac[1:])
+            return {"octets": gbcs.encode(message).hex()}
+        broker = next(d for d in self.bench.devices.values() if d.kind == "access_control_broker")
+        if spoil == "signature" and message.signature:
+            other = next(d for d in self.bench.devices.values() if d.kind == "supplier" and d.eui != message.originator)
+            message = protection.sign(message, keyring.store(other.eui), f"{other.eui.hex()}-ds")
+        elif spoil == "recipient":
+            other = next(d for d in self.bench.devices.values() if d.kind == "ihd")
+            message = dataclasses.replace(message, recipient=other.eui)
+            message = protection.sign(message, keyring.store(message.originator), f"{message.originator.hex()}-ds")
+        else:
+            raise Refused("argument", f"cannot spoil {spoil!r} of this message", "payload, signature, mac or recipient.")
+        public = keyring.directory[agreement_key(message.recipient)]
+        z = keyring.store(broker.eui).agree(agreement_key(broker.eui), public)
+        return {"octets": gbcs.encode(protection.add_mac(message, z)).hex()}
+
+    def _world(self) -> Any:
+        world = self.up().world
+        if world is None:
+            raise Refused("capability", "this bench is not virtual", "Use a virtual bench for this.")
+        return world
+
+    def _node(self, device: str) -> str:
+        return self.bench.devices[device].node
+
+
+def _fits(event: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    fields = event["fields"]
+    return (
+        event["kind"] == wanted["kind"]
+        and fields.get("device") == wanted["device"]
+        and all(fields.get(key) == value for key, value in wanted["fields"].items())
+    )
+
+
+_UNUSED = (CommandError, Event, eui64, use_cases)

@@ -1,0 +1,82 @@
+"""Radios of a bench by driver name: which adapter, over which serial line, with which module at its far end.
+
+Must not live here: what an adapter or a module does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+
+from devices.trust.install_code import link_key
+from rig.node.bench_file import Bench, BenchFileError, Device, Port
+from rig.node.virtual_world import VirtualWorld
+from rig.ports.bytelink import SerialByteLink, VirtualByteLink
+from rig.ports.han_direct import DirectAir, DirectHan
+from rig.ports.han_xbee import HanConfig, XBeeHan
+from rig.ports.interpan_direct import DirectInterPan
+from rig.ports.interpan_xbee import InterPanConfig, XBeeInterPan
+from rig.ports.protocols import ByteLink, Clock, HanAdapter, InterPanAdapter
+from rig.world.xbee_802154 import XBee802154
+from rig.world.xbee_module import XBeeModule
+from rig.world.xbee_zigbee import XBeeZigbee
+
+__all__ = ["Radios"]
+
+BAUD = 115_200
+VIRTUAL = "virtual://"
+INTERPAN_DRIVERS = ("xbee-802154", "direct-interpan")
+HAN_DRIVERS = ("xbee", "direct")
+
+
+class Radios:
+    """Makes the radios of a bench.  ``modules`` are the virtual ones by device name, to be carried about or cut off."""
+
+    def __init__(self, bench: Bench, clock: Clock, world: VirtualWorld | None) -> None:
+        self._bench, self._clock, self._world = bench, clock, world
+        self._air = DirectAir(clock)
+        self.modules: dict[str, list[tuple[str, XBeeModule]]] = {}
+
+    def han(self, device: Device, port: Port, where: str) -> HanAdapter:
+        """The HAN adapter of one port."""
+        if port.driver == "direct":
+            return DirectHan(self._air, device.eui)
+        config = HanConfig(own=device.eui, peers=self._peers("xbee", lambda p: p.radio))
+        return XBeeHan(self._line(device, port.url, port.radio, zigbee=True, where=where), self._clock, config)
+
+    def interpan(self, device: Device, port: Port, where: str) -> InterPanAdapter:
+        """The inter-PAN adapter of one port; a terminal's has a second radio to scan with."""
+        if port.driver == "direct-interpan":
+            return DirectInterPan(self._air, device.eui)
+        line = self._line(device, port.url, port.radio, zigbee=False, where=where)
+        scan = self._line(device, port.scan_url, port.scan_radio, zigbee=True, where=where) if port.scan_url else None
+        config = InterPanConfig(own=device.eui, peers=self._peers("xbee-802154", lambda p: p.radio))
+        return XBeeInterPan(line, scan, self._clock, config)
+
+    def _peers(self, driver: str, radio: Callable[[Port], bytes]) -> Mapping[bytes, bytes]:
+        """Device EUI-64 to radio EUI-64 of everybody who has a radio of this kind."""
+        return {
+            device.eui: radio(port)
+            for device in self._bench.devices.values()
+            for port in device.ports.values()
+            if port.driver == driver and radio(port)
+        }
+
+    def _line(self, device: Device, url: str, radio: bytes, *, zigbee: bool, where: str) -> ByteLink:
+        """The serial line to a module: a real one, or a virtual one with a virtual module at its far end."""
+        if not url.startswith(VIRTUAL):
+            return SerialByteLink(url, BAUD, self._clock)
+        if self._world is None:
+            raise BenchFileError(where, "a serial device, since this bench runs on real time", url)
+        name = url.removeprefix(VIRTUAL)
+        near, far = VirtualByteLink.pair(self._clock, BAUD, name, fifo=256)
+        rng = Random(f"{self._bench.seed}/{name}")
+        module: XBeeModule
+        if zigbee:
+            module = XBeeZigbee(self._world.ether, name, radio, rng, link_key=link_key)
+        else:
+            module = XBee802154(self._world.ether, name, radio, rng)
+        far.on_bytes = module.on_host_bytes
+        module.to_host = far.write
+        self.modules.setdefault(device.name, []).append((name, module))
+        return near

@@ -1,0 +1,299 @@
+"""A small bench in memory for machines: a heap of timed events, wires that deliver, and a listener on the air.
+
+It grants effects as a host does and knows nothing of what the messages mean, except the listener, which counts whole
+GBCS messages on the air with code of its own path (frames in, reassembled messages out).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from devices.machines.core import (
+    AdmitDevice,
+    Answer,
+    Asked,
+    Beacon,
+    CloseJoining,
+    Drive,
+    Effect,
+    Event,
+    ForgetDevice,
+    FormNetwork,
+    JoinNetwork,
+    LeaveNetwork,
+    LinkChanged,
+    Machine,
+    NetworkDown,
+    NetworksFound,
+    NetworkUp,
+    OpenJoining,
+    PeerJoined,
+    Persist,
+    PowerLost,
+    PowerRestored,
+    Received,
+    Record,
+    Refuse,
+    ScanNetworks,
+    Send,
+    SendFailed,
+    SetTimer,
+    Show,
+    Started,
+    StopTimer,
+    TimerFired,
+)
+from devices.wire import gbt, tunnelling, zcl
+
+MS = 1_000_000
+SECOND = 1000 * MS
+MINUTE = 60 * SECOND
+AIR = 5 * MS
+WIRE = 20 * MS
+
+Filter = Callable[["Station", Send], bool]
+"""Says whether a frame on the air gets through."""
+
+
+@dataclass
+class Station:
+    """One machine on the bench, with what its host would keep for it."""
+
+    name: str
+    machine: Machine
+    eui: bytes
+    powered: bool = False
+    saved: dict[str, Any] = field(default_factory=dict)
+    timers: dict[str, tuple[int, int]] = field(default_factory=dict)  # name -> due, generation
+    records: list[tuple[int, Record]] = field(default_factory=list)
+    display: str = ""
+    pins: dict[str, bool] = field(default_factory=dict)
+    lost_at: int = 0
+    channel: int = 15
+    epid: bytes | None = None  # of the network that it coordinates
+    admitted: dict[bytes, bytes] = field(default_factory=dict)
+    members: set[bytes] = field(default_factory=set)
+    joining_until: int = 0
+
+    def kinds(self, kind: str) -> list[Mapping[str, Any]]:
+        """The fields of every record of that kind, oldest first."""
+        return [record.fields for _, record in self.records if record.kind == kind]
+
+
+class RefusedError(Exception):
+    """A machine refused what it was asked."""
+
+
+class Lab:
+    """The bench.  ``hub_of`` says which hub serves a device on the WAN; ``heard`` is what the listener heard."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.stations: dict[str, Station] = {}
+        self.hub_of: dict[bytes, str] = {}
+        self.broker: str | None = None
+        self.wan_cut = False
+        self.passes: Filter = lambda _station, _send: True
+        self.sent: list[tuple[int, str, Send]] = []
+        self._heap: list[tuple[int, int, str, Event]] = []
+        self._order = 0
+
+    # ------------------------------------------------------------------------------------------------------ the bench
+
+    def add(self, name: str, machine: Machine, eui: bytes) -> Station:
+        """Put a machine on the bench, without power."""
+        self.stations[name] = station = Station(name, machine, eui)
+        return station
+
+    def power_on(self, name: str) -> None:
+        """Give it power, for the first time or again."""
+        station = self.stations[name]
+        station.powered = True
+        first = not station.saved and not station.lost_at
+        away = self.now - station.lost_at
+        self.feed(name, Started({}) if first else PowerRestored(dict(station.saved), away))
+
+    def power_off(self, name: str) -> None:
+        """Take its power away."""
+        station = self.stations[name]
+        self.feed(name, PowerLost())
+        station.powered, station.lost_at = False, self.now
+        station.timers.clear()
+
+    def ask(self, name: str, verb: str, **args: Any) -> dict[str, Any]:
+        """Ask a machine; its answer, or :class:`RefusedError`."""
+        replies = [e for e in self.feed(name, Asked(verb, args)) if isinstance(e, (Answer, Refuse))]
+        assert len(replies) == 1, f"{name} must answer {verb} exactly once, did {replies}"
+        if isinstance(replies[0], Refuse):
+            raise RefusedError(replies[0].reason)
+        return dict(replies[0].value)
+
+    def cut_wan(self, cut: bool) -> None:
+        """Take the WAN away from every hub, or give it back."""
+        self.wan_cut = cut
+        for name in set(self.hub_of.values()):
+            self.feed(name, LinkChanged("wan", not cut))
+
+    def run(self, duration: int = 30 * SECOND) -> None:
+        """Let time pass, and with it everything that is due."""
+        end = self.now + duration
+        while self._heap and self._heap[0][0] <= end:
+            self.now, _, name, event = heapq.heappop(self._heap)
+            if self._is_due(name, event):
+                self.feed(name, event)
+        self.now = end
+
+    def feed(self, name: str, event: Event) -> list[Effect]:
+        """Give one event to a machine now, and grant what it wishes for."""
+        station = self.stations[name]
+        if not station.powered:
+            return []
+        effects = list(station.machine.handle(event, self.now))
+        for effect in effects:
+            self._grant(station, effect)
+        return effects
+
+    def _is_due(self, name: str, event: Event) -> bool:
+        if not isinstance(event, TimerFired):
+            return True
+        due = self.stations[name].timers.get(event.name)
+        if due is None or due[0] != self.now:
+            return False
+        del self.stations[name].timers[event.name]
+        return True
+
+    def later(self, after: int, name: str, event: Event) -> None:
+        """Give an event to a machine after a while."""
+        self._order += 1
+        heapq.heappush(self._heap, (self.now + after, self._order, name, event))
+
+    # --------------------------------------------------------------------------------------------------------- effects
+
+    def _grant(self, station: Station, effect: Effect) -> None:
+        match effect:
+            case Send():
+                self._send(station, effect)
+            case SetTimer(name, at):
+                station.timers[name] = (at, self._order)
+                self.later(max(0, at - self.now), station.name, TimerFired(name))
+            case StopTimer(name):
+                station.timers.pop(name, None)
+            case Record():
+                station.records.append((self.now, effect))
+            case Show(text):
+                station.display = text
+            case Persist(key, value):
+                station.saved[key] = value
+            case Drive(pin, level):
+                station.pins[pin] = level
+            case Answer() | Refuse():
+                pass
+            case _:
+                self._radio(station, effect)
+
+    def _radio(self, station: Station, effect: Effect) -> None:
+        match effect:
+            case FormNetwork(port, epid):
+                station.epid = epid
+                self.later(SECOND, station.name, NetworkUp(port, epid, 0x1A62, station.channel))
+            case AdmitDevice(_, peer, code):
+                station.admitted[peer] = code
+            case ForgetDevice(_, peer):
+                station.admitted.pop(peer, None)
+                station.members.discard(peer)
+            case OpenJoining(_, seconds):
+                station.joining_until = self.now + seconds * SECOND
+            case CloseJoining():
+                station.joining_until = 0
+            case ScanNetworks(port):
+                hubs = [s for s in self.stations.values() if s.powered and s.epid]
+                beacons = tuple(
+                    Beacon(s.epid or b"", 0x1A62, s.channel, s.joining_until > self.now, -40 - i)
+                    for i, s in enumerate(hubs)
+                )
+                self.later(SECOND, station.name, NetworksFound(port, beacons))
+            case JoinNetwork(port, code, epid):
+                self._join(station, port, code, epid)
+            case LeaveNetwork():
+                for hub in self.stations.values():
+                    hub.members.discard(station.eui)
+            case _:
+                raise AssertionError(f"the bench does not know {effect}")
+
+    def _join(self, station: Station, port: str, code: bytes, epid: bytes | None) -> None:
+        for hub in self.stations.values():
+            open_now = hub.powered and hub.epid is not None and hub.joining_until > self.now
+            if open_now and epid in (None, hub.epid) and hub.admitted.get(station.eui) == code:
+                hub.members.add(station.eui)
+                self.later(SECOND, station.name, NetworkUp(port, hub.epid or b"", 0x1A62, hub.channel))
+                self.later(SECOND, hub.name, PeerJoined(port, station.eui))
+                return
+        self.later(SECOND, station.name, NetworkDown(port, "nobody lets us in"))
+
+    def _send(self, station: Station, send: Send) -> None:
+        self.sent.append((self.now, station.name, send))
+        if send.port in ("han", "interpan"):
+            self._over_the_air(station, send)
+        elif send.port == "wan":
+            self._over_the_wan(station, send)
+        elif send.port.startswith("users."):
+            way = send.port.removeprefix("users.")
+            for other in self.stations.values():
+                if other.eui == send.peer and other.name != self.broker:
+                    self.later(WIRE, other.name, Received(f"acb.{way}", station.eui, send.octets))
+        elif send.port.startswith("acb.") and self.broker:
+            way = send.port.removeprefix("acb.")
+            self.later(WIRE, self.broker, Received(f"users.{way}", station.eui, send.octets))
+
+    def _over_the_air(self, station: Station, send: Send) -> None:
+        there = [s for s in self.stations.values() if s.eui == send.peer and s.powered and s is not station]
+        if there and self._in_range(station, there[0], send.port) and self.passes(station, send):
+            self.later(AIR, there[0].name, Received(send.port, station.eui, send.octets, send.cluster))
+        elif send.token:
+            self.later(10 * AIR, station.name, SendFailed(send.port, send.peer, send.token, "no acknowledgement"))
+
+    @staticmethod
+    def _in_range(one: Station, other: Station, port: str) -> bool:
+        return port == "interpan" or other.eui in one.members or one.eui in other.members
+
+    def _over_the_wan(self, station: Station, send: Send) -> None:
+        if self.wan_cut or self.broker is None:
+            return
+        if station.name == self.broker:
+            hub = self.hub_of.get(send.peer)
+            if hub is not None:
+                self.later(WIRE, hub, Received("wan", station.eui, send.octets))
+        else:
+            self.later(WIRE, self.broker, Received("wan", station.eui, send.octets))
+
+    # ---------------------------------------------------------------------------------------------------- the listener
+
+    def heard(self, *ports: str) -> dict[tuple[str, str], int]:
+        """Whole GBCS messages on the air by (sender, port), counted from the frames alone."""
+        counts: dict[tuple[str, str], int] = defaultdict(int)
+        parts: dict[tuple[str, bytes], gbt.Reassembler] = defaultdict(gbt.Reassembler)
+        for _, name, send in self.sent:
+            if send.port not in ports or send.cluster != tunnelling.CLUSTER:
+                continue
+            frame = zcl.decode(send.octets)
+            command = tunnelling.decode(frame) if frame.manufacturer is None else None
+            if not isinstance(command, tunnelling.TransferData):
+                continue
+            whole: bytes | None = command.octets
+            if gbt.is_block(command.octets):
+                whole = parts[name, send.peer].feed(command.octets)
+            counts[name, send.port] += whole is not None
+        return {key: count for key, count in counts.items() if count}
+
+    def counted(self, *ports: str) -> dict[tuple[str, str], int]:
+        """The machines' own count of whole GBCS messages that they sent, by (sender, port)."""
+        counts: dict[tuple[str, str], int] = defaultdict(int)
+        for station in self.stations.values():
+            for fields in station.kinds("gbcs.tx"):
+                if fields["port"] in ports:
+                    counts[station.name, fields["port"]] += 1
+        return dict(counts)
