@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
         "decode",
         help="decode messages from hexadecimal digits, a log, or a capture",
         description="Decode GBCS messages: who to whom, the payload down to the value, and what was verified. "
-        "Exit status 0: decoded; 2: nothing to decode, or it is no message.",
+        "Exit status 0: decoded; 1: some messages of a file were not; 2: nothing to decode, or it is no message.",
     )
     parser.add_argument(
         "message",
@@ -51,24 +51,36 @@ def run(arguments: argparse.Namespace) -> int:
         keys = load_keys(arguments.keys) if arguments.keys is not None else None
         data, name = _given(arguments.message)
         found = messages(data, name)
-        described = [describe(read(one.octets, keys), one.octets, one.where) for one in found]
-    except WireError as fault:
-        print(f"rig gbcs decode: the message cannot be decoded: {fault}; is it whole?", file=sys.stderr)
-        return 2
     except (SourceError, CorpusError) as fault:
-        print(f"rig gbcs decode: {fault}", file=sys.stderr)
+        return _complain(str(fault))
+    described = []
+    for one in found:
+        try:
+            described.append(describe(read(one.octets, keys), one.octets, one.where))
+        except WireError as fault:
+            _complain(
+                f"the payload of the message{f' in {one.where}' if one.where else ''} is not as it should be: {fault}"
+            )
+    if not described:
         return 2
     if arguments.json:
         print("\n".join(json.dumps(words) for words in described))
     else:
         print("\n\n".join(layout(words) for words in described))
-    return 0
+    return 0 if len(described) == len(found) else 1
+
+
+def _complain(reason: str) -> int:
+    print(f"rig gbcs decode: {reason}", file=sys.stderr)
+    return 2
 
 
 def _given(text: str) -> tuple[bytes, str]:
     """What to decode and what to call it: standard input, the file of that name, or the text itself."""
     if text == "-":
         return sys.stdin.buffer.read(), "standard input"
+    if not text.strip():
+        raise SourceError("there is nothing to decode; give a message in hexadecimal digits, or the name of a file")
     path = Path(text)
     try:
         if path.is_file():

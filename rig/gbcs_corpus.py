@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from devices.trust.errors import TrustError
-from devices.trust.keystore import load_corpus_keys
+from devices.trust.keystore import MemoryKeyStore, load_corpus_keys
 from rig.gbcs_reading import Keys
 
-__all__ = ["CorpusError", "Encrypted", "Entry", "load_entries", "load_keys"]
+__all__ = ["CorpusError", "Encrypted", "Entry", "load_entries", "load_keys", "load_store"]
 
 KEYS_FILE = "keys.json"
 
@@ -51,12 +51,17 @@ class Entry:
 
 
 def load_keys(folder: Path) -> Keys:
+    """What to check messages with: the keys in a folder's ``keys.json``.  Raises :class:`CorpusError`."""
+    return Keys(load_store(folder))
+
+
+def load_store(folder: Path) -> MemoryKeyStore:
     """The keys in a folder's ``keys.json``.  Raises :class:`CorpusError`."""
     path = folder / KEYS_FILE
     if not folder.is_dir():
         raise CorpusError(f"{folder} is no folder; name one that holds {KEYS_FILE}")
     try:
-        return Keys(load_corpus_keys(json.loads(path.read_text(encoding="utf-8"))))
+        return load_corpus_keys(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise CorpusError(f"{folder} holds no {KEYS_FILE}; put the keys there or name another folder")
     except (OSError, ValueError, RecursionError) as fault:

@@ -23,8 +23,6 @@ __all__ = ["BROKER", "Keys", "Opened", "Reading", "Verdict", "read"]
 BROKER = bytes.fromhex("90B3D51F30000002")
 """The access control broker of the published test keys."""
 
-_SEALED_HEADER = bytes.fromhex("3100000000")
-
 
 class Verdict(Enum):
     """What came of a check."""
@@ -92,8 +90,7 @@ def read(
     message = gbcs.decode(octets)
     body = payload.decode(message)
     parts: tuple[Opened, ...] = ()
-    # The header of an encrypted part has five fixed octets: most payloads need no walk through their structure.
-    if message.cra != CRA.COMMAND and _SEALED_HEADER in message.payload:
+    if message.cra != CRA.COMMAND:
         parts = _open(message, body, keys)
     return Reading(message, body, _signature(message, keys, signer), _mac(message, keys, mac_keys), parts)
 
@@ -128,6 +125,8 @@ def _mac(message: Message, keys: Keys | None, names: tuple[str, str] | None) -> 
 
 def _open(message: Message, body: Payload, keys: Keys | None) -> tuple[Opened, ...]:
     parts = sealed_parts(body)
+    if not parts:
+        return ()
     if keys is None:
         return tuple(Opened(part.where, part.blob, _NO_KEYS) for part in parts)
     device, party, counter = sealing_parties(message)

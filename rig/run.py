@@ -80,7 +80,7 @@ def main(args: argparse.Namespace) -> int:
                 url = stack.enter_context(EmbeddedBroker()).url
             stack.enter_context(_bench_process(path, overlay, url, out / "evidence", run_id))
             stack.callback(listener.leave)
-            os.environ |= {"RIG_BROKER": url, "RIG_BENCH": bench.name, "RIG_EVIDENCE": str(out / "evidence")}
+            os.environ |= {"RIG_BROKER": url, "RIG_BENCH": bench.name, "RIG_NODES": " ".join(bench.nodes), "RIG_EVIDENCE": str(out / "evidence")}
             status = _robot(args, suites, out, listener)
     except BusError as problem:
         print(f"rig run: INFRA: {problem}", file=sys.stderr)

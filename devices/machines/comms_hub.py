@@ -38,11 +38,12 @@ from devices.machines.core import (
     Refuse,
     Send,
     SendFailed,
+    SetTimer,
     Started,
     TimerFired,
     eui_text,
 )
-from devices.machines.parts import firewall, interpan_window, tunnel
+from devices.machines.parts import firewall, interpan_window, time_cluster, tunnel
 from devices.machines.parts.civil_clock import CivilClock, ClockSettings
 from devices.machines.parts.commands import CommandProcessor, CommandSettings
 from devices.machines.parts.device_log import DeviceLog, DeviceLogSettings
@@ -62,6 +63,7 @@ __all__ = ["FAULTS", "CommsHub", "HubSettings"]
 
 WAN, HAN, INTERPAN = "wan", "han", "interpan"
 SECOND: Final = 1_000_000_000
+TIME_TIMER: Final = "hub.time"
 LOG_CHANGED: Final = 0x8F12
 
 FAULTS: Final = interpan_window.FAULTS | firewall.FAULTS
@@ -86,6 +88,7 @@ class HubSettings:
     alerts_to_terminal: bool = True  # so that an installer sees them [our choice]
     alert_on_join: bool = True  # CS14 also when a device has joined, facts/gbcs.md 9.6
     wan_up_at_start: bool = True  # until the port says otherwise
+    time_report_s: int = 3600  # how often it tells its devices the time; also when one joins [our choice]
     last_gasp_s: int = 180  # an outage this long is told by the hub's hold-up energy, facts/gbcs.md 11 no. 15
     faults: frozenset[str] = frozenset()  # deliberate faults, see FAULTS
 
@@ -112,6 +115,7 @@ class CommsHub:
         self._wan_up = settings.wan_up_at_start
         self._network = False
         self._joining_until = 0
+        self._sequence = 0
         self._for_wan: deque[bytes] = deque()
         self._routes: OrderedDict[tuple[bytes, int, int], bytes] = OrderedDict()
 
@@ -186,7 +190,14 @@ class CommsHub:
                 effects.append(AdmitDevice(HAN, entry.eui, entry.install_code))
             if entry.joined:
                 effects += self._han.open(entry.eui, now)
-        return effects
+        return [*effects, *self._tell_time(now)]
+
+    def _tell_time(self, now: int) -> list[Effect]:
+        """Report the time to every device on the network, now and again later."""
+        self._sequence = (self._sequence + 1) % 256
+        frame = time_cluster.report(self._clock.at(now).zcl, self._sequence)
+        joined = [Send(HAN, entry.eui, frame, time_cluster.CLUSTER) for entry in self._log if entry.joined]
+        return [*joined, SetTimer(TIME_TIMER, now + self.settings.time_report_s * SECOND)]
 
     # --------------------------------------------------------------------------------------------------- messages, in
 
@@ -330,7 +341,7 @@ class CommsHub:
             )
             return [told, ForgetDevice(HAN, peer)]
         news = self._log.joined(peer, joined=True)
-        effects = [self._log.persist(), *self._han.open(peer, now)]
+        effects = [self._log.persist(), *self._tell_time(now), *self._han.open(peer, now)]
         if not self.settings.alert_on_join:
             self._log.changed = False
         return effects + (self._tell_changes(now) if news else [])
@@ -356,6 +367,8 @@ class CommsHub:
     # ---------------------------------------------------------------------------------------------- timers and failures
 
     def _fired(self, name: str, now: int) -> list[Effect]:
+        if name == TIME_TIMER:
+            return self._tell_time(now)
         effects = self._window.fired(name)
         if effects is not None:
             return self._after_closing(effects, now)

@@ -62,7 +62,7 @@ class _Outstanding:
     """A command that was sent, and what is known of its answer."""
 
     use_case: UseCase
-    delivery: str
+    octets: bytes = field(repr=False)
     answers: int = 0
 
 
@@ -104,6 +104,10 @@ class Supplier:
             match verb:
                 case "command":
                     return self._command(args)
+                case "resend":
+                    return self._resend(args)
+                case "send":
+                    return self._send_raw(args)
                 case "receive_local":
                     return self._receive_local(args, now)
                 case "inbox":
@@ -112,13 +116,11 @@ class Supplier:
                     return [Answer({"commands": self._work_order(args)})]
         except (MachineError, TrustError, WireError) as error:
             return [Refuse(str(error))]
-        return [Refuse(f"expected one of command, receive_local, inbox, work_order, got {verb!r}")]
+        return [Refuse(f"expected one of command, resend, send, receive_local, inbox, work_order, got {verb!r}")]
 
     def _command(self, args: Mapping[str, Any]) -> list[Effect]:
         """``command {use_case, device, args, delivery}``: build, sign where critical, and send to the broker."""
-        delivery = args.get("delivery", "wan")
-        if delivery not in WAYS:
-            raise MachineError(f"argument 'delivery': expected one of {', '.join(WAYS)}, got {delivery!r}")
+        delivery = _delivery(args)
         use_case = use_case_named(str(args.get("use_case", "")))
         device = _eui(args, "device")
         named = arguments(args)
@@ -133,13 +135,34 @@ class Supplier:
         if use_case.critical:
             message = protection.sign(message, self._keys, signing_key(self.settings.eui))
         octets = gbcs.encode(message)
-        self._remember(message, use_case, delivery)
-        port = f"acb.{delivery}"
+        self._remember(message, use_case, octets)
         request = f"{eui_text(self.settings.eui)}:{eui_text(device)}:{counter}"
         code = message.message_code
         answer = {"counter": counter, "message_code": code, "octets": octets.hex(), "request_id": request}
+        return [Answer(answer), *self._transmit(device, octets, delivery)]
+
+    def _resend(self, args: Mapping[str, Any]) -> list[Effect]:
+        """``resend {device, counter, delivery}``: the very same octets once more, perhaps another way."""
+        device, counter = _eui(args, "device"), args.get("counter")
+        for (to, number, _), sent in reversed(self._outstanding.items()):
+            if (to, number) == (device, counter):
+                return [Answer({"octets": sent.octets.hex()}), *self._transmit(device, sent.octets, _delivery(args))]
+        raise MachineError(f"expected the counter of a command to that device that was sent before, got {counter!r}")
+
+    def _send_raw(self, args: Mapping[str, Any]) -> list[Effect]:
+        """``send {octets, delivery}``: any message as it is, unchecked but for its envelope: for use cases without a
+        recipe, and to try what others refuse."""
+        try:
+            octets = bytes.fromhex(str(args.get("octets", "")))
+        except ValueError:
+            raise MachineError("argument 'octets': expected hexadecimal digits; give a whole message")
+        message = gbcs.decode(octets)
+        return [Answer({"counter": message.counter}), *self._transmit(message.recipient, octets, _delivery(args))]
+
+    def _transmit(self, device: bytes, octets: bytes, delivery: str) -> list[Effect]:
+        port = f"acb.{delivery}"
         tx = Record("gbcs.tx", {"port": port, "peer": device.hex(), "octets": octets.hex()})
-        return [Answer(answer), Send(port, device, octets), tx]
+        return [Send(port, device, octets), tx]
 
     def _top_up_counter(self, args: Mapping[str, Any]) -> int:
         """The counter of a top-up is that of its token, so it is given, not taken (facts/gbcs.md 5.5)."""
@@ -148,9 +171,9 @@ class Supplier:
             raise MachineError(f"argument 'counter': expected the token's counter, low 32 bits zero, got {counter!r}")
         return counter
 
-    def _remember(self, message: Message, use_case: UseCase, delivery: str) -> None:
+    def _remember(self, message: Message, use_case: UseCase, octets: bytes) -> None:
         key = (message.recipient, message.counter, message.message_code)
-        self._outstanding[key] = _Outstanding(use_case, delivery)
+        self._outstanding[key] = _Outstanding(use_case, octets)
         while len(self._outstanding) > self.settings.remembered:
             self._outstanding.popitem(last=False)
 
@@ -232,6 +255,13 @@ class Supplier:
             return protection.mac_valid(message, self._keys.agree(agreement_key(self.settings.eui), peer))
         except (KeyError, TrustError):
             return False
+
+
+def _delivery(args: Mapping[str, Any]) -> str:
+    delivery = args.get("delivery", "wan")
+    if delivery not in WAYS:
+        raise MachineError(f"argument 'delivery': expected one of {', '.join(WAYS)}, got {delivery!r}")
+    return str(delivery)
 
 
 def _eui(args: Mapping[str, Any], name: str) -> bytes:

@@ -123,6 +123,7 @@ class MemoryKeyStore:
                 raise BadKey(f"the public key of '{name}' is not that of its private key; correct either of them")
         self._by_point = {self._publics[name]: key for name, key in self._privates.items()}
         self._secrets: dict[tuple[str, bytes], bytes] = {}
+        self._pairs: dict[frozenset[bytes], bytes] = {}  # the same secrets, whichever side asked first
 
     def __repr__(self) -> str:
         return f"<MemoryKeyStore of {len(self._publics)} keys, {len(self._privates)} of them private>"
@@ -160,16 +161,19 @@ class MemoryKeyStore:
         known = self._secrets.get((key, peer_public))
         if known is not None:
             return known
+        pair = frozenset((self.public(key), peer_public))
+        secret = self._pairs.get(pair) or self._exchange(key, peer_public)
+        self._secrets[key, peer_public] = self._pairs[pair] = secret
+        return secret
+
+    def _exchange(self, key: str, peer_public: bytes) -> bytes:
         ours = self._privates.get(key)
         if ours is not None:
-            secret = ours.exchange(_ECDH, load_public(peer_public))
-        else:
-            theirs = self._by_point.get(peer_public)
-            if theirs is None:
-                raise KeyMissing(key, "private")
-            secret = theirs.exchange(_ECDH, load_public(self.public(key)))
-        self._secrets[key, peer_public] = secret
-        return secret
+            return ours.exchange(_ECDH, load_public(peer_public))
+        theirs = self._by_point.get(peer_public)
+        if theirs is None:
+            raise KeyMissing(key, "private")
+        return theirs.exchange(_ECDH, load_public(self.public(key)))
 
     def public(self, key: str) -> bytes:
         """See :meth:`KeyStore.public`."""

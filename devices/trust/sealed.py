@@ -8,7 +8,7 @@ Must not live here: opening them (``protection``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devices.wire import cosem, gbz
@@ -17,6 +17,8 @@ from devices.wire.payload import Payload
 
 __all__ = ["SealedPart", "sealed_parts"]
 
+_ARRAY, _STRUCTURE = int(Tag.ARRAY), int(Tag.STRUCTURE)  # plain numbers: they are compared once for each value
+_NESTED = (_ARRAY, _STRUCTURE)
 _PARAMETERS = (Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.STRUCTURE)
 # transaction identifier, originator, recipient, other information, key information
 
@@ -32,9 +34,9 @@ class SealedPart:
 def sealed_parts(payload: Payload) -> list[SealedPart]:
     """The encrypted parts of a decoded payload, in the order of its octets."""
     if isinstance(payload, cosem.AccessResponse):
-        return [SealedPart(f"datum {where}", blob) for where, blob in _in_data(payload.data)]
+        return _in_data(payload.data)
     if isinstance(payload, cosem.Notification):
-        return [SealedPart(f"element {where}", blob) for where, blob in _in_data(_elements(payload.body))]
+        return _in_data(_elements(payload.body))
     if isinstance(payload, gbz.Payload):
         return _in_components(payload.components)
     if isinstance(payload, gbz.Alert) and isinstance(payload.body, tuple):
@@ -50,24 +52,34 @@ def _in_components(components: tuple[gbz.Component, ...]) -> list[SealedPart]:
     ]
 
 
-def _in_data(elements: Sequence[Data], path: str = "") -> Iterator[tuple[str, bytes]]:
+def _in_data(elements: Sequence[Data]) -> list[SealedPart]:
+    found: list[SealedPart] = []
+    _walk(elements, (), found)
+    return found
+
+
+def _walk(elements: Sequence[Data], path: tuple[int, ...], found: list[SealedPart]) -> None:
+    """Depth first; every response is walked, so nothing is made before something is found."""
     protected = False
     for number, element in enumerate(elements, 1):
-        where = f"{path}{number}"
-        if protected and element.tag == Tag.OCTET_STRING:
-            yield where, element.value
-        protected = _are_parameters(element)
-        if not protected:
-            yield from _in_data(_elements(element), where + ".")
+        tag = element.tag
+        if tag in _NESTED:
+            protected = tag == _ARRAY and _are_parameters(element)
+            if not protected:
+                _walk(element.value, (*path, number), found)
+        else:
+            if protected and tag == Tag.OCTET_STRING:
+                found.append(SealedPart("datum " + ".".join(map(str, (*path, number))), element.value))
+            protected = False
 
 
 def _elements(data: Data) -> tuple[Data, ...]:
-    return data.value if data.tag in (Tag.ARRAY, Tag.STRUCTURE) else ()
+    return data.value if data.tag in _NESTED else ()
 
 
 def _are_parameters(data: Data) -> bool:
-    """Whether this is an array of protection parameters: each a kind of protection and five fields."""
-    if data.tag != Tag.ARRAY or not data.value:
+    """Whether an array is one of protection parameters: each a kind of protection and five fields."""
+    if not data.value:
         return False
     for entry in data.value:
         fields = _elements(entry)

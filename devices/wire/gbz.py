@@ -115,10 +115,9 @@ def decode(octets: bytes) -> Payload | Alert:
             raise DecodeError(_LAYER, 0, f"profile {octets[:2].hex()}, expected {PROFILE.hex()}")
         if octets[3] & 0x80:
             return _read_alert(octets)
-        components = _read_components(octets, 3, octets[2])
-        if not components:
+        if octets[2] == 0:
             raise DecodeError(_LAYER, 2, "no components and no alert code")
-        return Payload(components)
+        return Payload(_read_components(octets, 3, octets[2]))
     except (IndexError, error):
         raise DecodeError(_LAYER, len(octets), "the payload ends too early") from None
 

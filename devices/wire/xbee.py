@@ -43,7 +43,7 @@ def _escape(octets: bytes) -> bytes:
 
 
 def _unescape(octets: bytes) -> bytes:
-    """Turn escapes back.  Those that nobody needs (7D 41 for 61) are understood as well; a last, lone 7D stays."""
+    """Turn escapes back.  Those that nobody needs (7D 41 for 61) are understood as well."""
     if _ESCAPE not in octets:
         return octets
     # None of the first three replacements yields a 7D, so afterwards each 7D left is a pair of its own.
@@ -134,7 +134,7 @@ class Deframer:
 
     def _close(self, body: bytes, found: list[bytes]) -> None:
         """A delimiter came behind ``body``: it is a frame now or never."""
-        octets = _unescape(body)
+        octets = _unescape(body.removesuffix(_ESCAPE))
         length = octets[0] << 8 | octets[1] if len(octets) > 3 else 0
         if 0 < length <= self._limit and len(octets) >= length + 3:
             self._verify(octets, length, found)
@@ -146,7 +146,7 @@ class Deframer:
         """Finish the open frame without waiting for the next delimiter, once enough octets are there."""
         if not self._open or len(self._rest) < 4:
             return
-        octets = _unescape(self._rest[:-1] if self._rest.endswith(_ESCAPE) else self._rest)
+        octets = _unescape(self._rest.removesuffix(_ESCAPE))  # half an escape says nothing yet
         if len(octets) < 2:
             return
         length = octets[0] << 8 | octets[1]

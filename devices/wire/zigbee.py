@@ -217,7 +217,8 @@ def encode_nwk(frame: NwkFrame) -> bytes:
 class Fragment:
     """The extended header of a fragment: the first names the total of blocks, the others their number from 1.
 
-    ``ack_bits`` stands in acknowledgements only: bit n says that block (window start + n) has arrived.
+    ``ack_bits`` stands in acknowledgements only, where ``block`` is the first block of the window: bit n set says that
+    block + n has arrived, and bits beyond the window are set too (test TP/PRO/BV-43 of Zigbee PRO [single source]).
     """
 
     first: bool
@@ -342,7 +343,7 @@ def acknowledge(frame: ApsFrame) -> ApsFrame:
         frame.profile,
         ApsType.ACK,
         ack_format=frame.frame_type == ApsType.COMMAND,
-        fragment=None if part is None else Fragment(part.first, 0 if part.first else part.block, 1),
+        fragment=None if part is None else Fragment(part.first, 0 if part.first else part.block, 0xFF),
     )
 
 

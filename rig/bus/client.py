@@ -167,18 +167,18 @@ class Inbox:
 class _Delayer:
     """Hands each message on after a delay of its own, so that they are handled at shuffled instants."""
 
-    def __init__(self, name: str, delay: Callable[[], float], deliver: Sink) -> None:
+    def __init__(self, name: str, delay: Callable[[], float], deliver: Callable[[Incoming, list[Sink]], None]) -> None:
         self._delay, self._deliver = delay, deliver
-        self._due: list[tuple[float, int, Incoming]] = []
+        self._due: list[tuple[float, int, Incoming, list[Sink]]] = []
         self._count = itertools.count()
         self._changed = threading.Condition()
         self._open = True
         self._thread = threading.Thread(target=self._run, name=f"{name}-delay", daemon=True)
         self._thread.start()
 
-    def put(self, incoming: Incoming) -> None:
+    def put(self, incoming: Incoming, sinks: list[Sink]) -> None:
         with self._changed:
-            heapq.heappush(self._due, (time.monotonic() + self._delay(), next(self._count), incoming))
+            heapq.heappush(self._due, (time.monotonic() + self._delay(), next(self._count), incoming, sinks))
             self._changed.notify()
 
     def close(self) -> None:
@@ -187,18 +187,18 @@ class _Delayer:
             self._changed.notify()
         self._thread.join()
 
-    def _next(self) -> Incoming | None:
+    def _next(self) -> tuple[Incoming, list[Sink]] | None:
         with self._changed:
             while self._open:
                 wait = self._due[0][0] - time.monotonic() if self._due else None
                 if wait is not None and wait <= 0:
-                    return heapq.heappop(self._due)[2]
+                    return heapq.heappop(self._due)[2:]
                 self._changed.wait(wait)
         return None
 
     def _run(self) -> None:
-        while (incoming := self._next()) is not None:
-            self._deliver(incoming)
+        while (due := self._next()) is not None:
+            self._deliver(*due)
 
 
 class BusClient:
@@ -381,26 +381,21 @@ class BusClient:
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         self.counters.received += 1
-        if self._drop is not None and self._drop(message.topic):
-            self.counters.dropped_by_hook += 1
-            return
         incoming = Incoming(message.topic, bytes(message.payload), bool(message.retain))
-        delayer = self._delayer
-        if delayer is not None:
-            delayer.put(incoming)
+        sinks = [sink for pattern, sink in self._sinks if matches(pattern, incoming.topic)]
+        if not sinks:
+            self.counters.unasked += 1
+        elif self._drop is not None and self._drop(incoming.topic):
+            self.counters.dropped_by_hook += 1
+        elif (delayer := self._delayer) is not None:
+            delayer.put(incoming, sinks)
         else:
-            self._deliver(incoming)
+            self._deliver(incoming, sinks)
 
-    def _deliver(self, incoming: Incoming) -> None:
-        wanted = False
-        for pattern, sink in self._sinks:
-            if not matches(pattern, incoming.topic):
-                continue
-            wanted = True
+    def _deliver(self, incoming: Incoming, sinks: list[Sink]) -> None:
+        for sink in sinks:
             try:
                 sink(incoming)
             except Exception:
                 self.counters.sink_errors += 1
-                log.exception("%s: sink for %s failed", self.client_id, pattern)
-        if not wanted:
-            self.counters.unasked += 1
+                log.exception("%s: the sink of %s failed", self.client_id, incoming.topic)

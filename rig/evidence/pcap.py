@@ -81,6 +81,7 @@ class MacRecord:
 
 # ---------------------------------------------------------------- the three link types
 
+_LARGEST_FRAME = 0x10000  # octets; far more than a MAC frame, enough for whole messages of other link types
 _TLV_FCS, _TLV_RSS, _TLV_CHANNEL = 0, 1, 3
 _FCS_LENGTH = {0: 0, 1: 2, 2: 4}
 _LINK_FCS: dict[int, int] = {LinkType.WITH_FCS: 2, LinkType.NO_FCS: 0, LinkType.TAP: 0}  # TAP says it itself
@@ -88,6 +89,8 @@ _LINK_FCS: dict[int, int] = {LinkType.WITH_FCS: 2, LinkType.NO_FCS: 0, LinkType.
 
 def _packet(link_type: int, frame: bytes, channel: int | None, rssi: float | None) -> bytes:
     """The octets to record for a MAC frame without its check sequence."""
+    if len(frame) > _LARGEST_FRAME:
+        raise CaptureError(0, f"a packet of {len(frame)} octets, {_LARGEST_FRAME} are let in")
     if link_type not in (LinkType.WITH_FCS, LinkType.TAP):
         return frame
     body = ieee802154.append_fcs(frame)
@@ -193,8 +196,8 @@ class PcapngWriter:
     ) -> None:
         """Record a packet at ``at_ns_utc``, nanoseconds since 1970: a MAC frame without its check sequence.
 
-        The link type decides whether the check sequence, ``channel`` (11 to 26) and ``rssi`` (dBm) are added.
-        Raises CaptureError when a number does not fit.
+        The link type decides whether the check sequence, ``channel`` (11 to 26) and ``rssi`` (dBm) are added.  A
+        comment is cut at 65,532 octets.  Raises CaptureError when a number does not fit; nothing is written then.
         """
         try:
             packet = _packet(self._interfaces[interface].link_type, octets, channel, rssi)

@@ -145,6 +145,11 @@ class Host:
         finally:
             self._handling = False
 
+    def message_link(self, port: str) -> MessageLink:
+        """What is plugged into a message port; for whoever speaks in the machine's place."""
+        link: MessageLink = self._plug(self._plugs.messages, port, "message link")
+        return link
+
     def ask(self, verb: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put a request to the machine and return its answer.
 

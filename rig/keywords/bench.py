@@ -15,16 +15,22 @@ from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn
 
 from rig.evidence import chart
-from rig.keywords.session import Misused, as_timeline, chart_names, evidence_folder, nanoseconds, session
+from rig.keywords.physics import Physics
+from rig.keywords.session import Matcher, Misused, as_timeline, chart_names, evidence_folder, nanoseconds, session
+from rig.keywords.supplier import Supplier
 
 __all__ = ["Bench", "State"]
+
+POWER_UP_NS = 20_000_000_000
+"""How long a premises is left alone after power-up: modules boot, hubs form their networks."""
 
 
 class State(Enum):
     """The states of a premises that a test may need and leave."""
 
-    FRESH = "from manufacture: hub powered, nothing joined, supply disabled"
-    INSTALLED = "meter joined to the hub, clock set, supply as manufactured"
+    FRESH = "from manufacture: powered, nothing joined, supply as manufactured"
+    JOINED = "meter joined to the hub and reachable through it, supply as manufactured"
+    INSTALLED = "joined, and the clock set"
     ENABLED = "installed, and the supply enabled"
     ANY = "no matter"
 
@@ -57,7 +63,7 @@ class Bench:
         now.call("evidence.open", name=now.evidence)
         now.call("bench.reset", variant=variant, overlay=overlay or {})
         now.describe()
-        now.call("bench.install", state=needs.name.lower())
+        _bring_to(needs)
         if not wan:
             now.call("wan.set", device="hub", up=False)
 
@@ -106,6 +112,32 @@ class Bench:
         session().call("clock.advance", span_ns=nanoseconds(span), until=None)
 
     @keyword
+    def advance_time_to(self, instant: timedelta) -> None:
+        """Let bench time pass until so long after the bench started."""
+        self.advance_time(max(instant - timedelta(microseconds=session().now // 1000), timedelta(0)))
+
+    @keyword
+    def civil_time(self) -> float:
+        """The civil time of the bench now, in seconds since the Unix epoch."""
+        return float(session().call("clock.civil")["civil_ns"]) / 1e9
+
+    @keyword
+    def break_contactor(self, contactor: str, fault: str) -> None:
+        """Let a contactor of the virtual world break, e.g. ``welded``."""
+        session().call("contactor.break", contactor=contactor, fault=fault)
+
+    @keyword
+    def refusal_should_be_recorded(self, device: str = "esme", *, check: str, since: int = 0) -> None:
+        """The device must have refused a command at this check (addressee, role, signature, mac, replay ...).
+
+        What a device under test logs for itself is read from its security log; this is the trace of an emulated one.
+        """
+        now = session()
+        seen = [e for e in now.events if e.order > since and e.kind == "refused" and e.fields["device"] == device]
+        if not any(event.fields["check"] == check for event in seen):
+            raise now.unmet(f"{device} to refuse a command at the check {check!r}", [e.fields["reason"] for e in seen] or "no refusal")
+
+    @keyword
     def cut_wan(self, device: str = "hub") -> None:
         """Cut the WAN link of a hub."""
         session().call("wan.set", device=device, up=False)
@@ -144,6 +176,24 @@ class Bench:
         self.switch_supply(supply, on=False)
         self.advance_time(span)
         self.switch_supply(supply, on=True)
+
+
+def _bring_to(state: State) -> None:
+    """Bring a fresh premises into a state, by the WAN and in the order of an installation."""
+    now = session()
+    now.call("clock.advance", span_ns=POWER_UP_NS, until=None)
+    if state in (State.FRESH, State.ANY):
+        return
+    supplier = Supplier()
+    if "hub" in now.devices:
+        supplier.admit_to_hub("esme")
+        now.expect(Matcher("tunnel.open", "hub", {"port": "han", "peer": now.devices["esme"]["eui"]}), timedelta(minutes=5), 0)
+    if state in (State.INSTALLED, State.ENABLED):
+        supplier.command_should_succeed(supplier.send_command("ECS70"))
+    if state is State.ENABLED:
+        command = supplier.send_command("ECS42")
+        Physics().contact_should_close(since=command["since"])
+        supplier.command_should_succeed(command)
 
 
 def _slug(text: str) -> str:

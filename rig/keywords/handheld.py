@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from robot.api import logger
+from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 
+from rig.keywords import published
 from rig.keywords.session import Matcher, Misused, session
 
 __all__ = ["HandHeld"]
@@ -69,22 +70,22 @@ class HandHeld:
     @keyword
     def apply_command(self, name: str = "all", *, device: str = "hht") -> None:
         """Apply one command of the work order by its name, or all of them one after the other."""
-        session().ask(device, "apply", which=name)
+        session().ask(device, "apply", **_picked(name))
 
     @keyword
     def apply_and_wait(self, *names: str, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
         """Apply these commands one after the other, each answered before the next."""
         for name in names or ("all",):
             since = session().mark
-            session().ask(device, "apply", which=name)
-            session().expect(Matcher("hht.idle", device, {}), within, since)
+            for picked in session().ask(device, "apply", **_picked(name))["picked"]:
+                session().expect(Matcher("hht.done", device, {"name": picked}), within, since)
 
     @keyword
     def resume_work_order(self, *, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
         """Go on with the command at which the transfer broke off."""
         since = session().mark
-        session().ask(device, "resume")
-        session().expect(Matcher("hht.idle", device, {}), within, since)
+        for picked in session().ask(device, "resume")["picked"]:
+            session().expect(Matcher("hht.done", device, {"name": picked}), within, since)
 
     @keyword
     def command_states(self, *, device: str = "hht") -> dict[str, str]:
@@ -101,4 +102,26 @@ class HandHeld:
     @keyword
     def unload_terminal(self, *, device: str = "hht") -> list[str]:
         """Take everything that the terminal collected; returns the messages as hex, to be handed to the supplier."""
-        return [str(octets) for octets in session().ask(device, "unload")["messages"]]
+        return [str(message["octets"]) for message in session().ask(device, "unload")["messages"]]
+
+    @keyword
+    def hub_should_be_among(self, hub: str, hubs: list[str]) -> None:
+        """The number printed on the hub must be among those that a scan found."""
+        if session().devices[hub]["eui"] not in hubs:
+            raise session().unmet(f"{hub} among the hubs found", hubs)
+
+    @keyword
+    def published_commands(self, *names: str) -> list[dict[str, Any]]:
+        """Published supplier commands as a work order, from the corpus: by use case, the SUCCESS one."""
+        return [published.command(name) for name in names]
+
+    @keyword
+    def corpus_must_be_there(self) -> None:
+        """Skip the test where the published messages are not beside the clone."""
+        reason = published.absent()
+        if reason:
+            raise SkipExecution(f"SKIPPED: {reason}")
+
+
+def _picked(name: str) -> dict[str, str]:
+    return {"which": "all"} if name == "all" else {"name": name}

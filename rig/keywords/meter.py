@@ -11,7 +11,7 @@ from typing import Any
 
 from robot.api.deco import keyword, library
 
-from rig.keywords.session import nanoseconds, session
+from rig.keywords.session import Matcher, nanoseconds, session
 from rig.keywords.supplier import Delivery, Supplier
 
 __all__ = ["ElectricityMeter", "SupplyState"]
@@ -42,6 +42,15 @@ class ElectricityMeter:
         values = answer.get("values") or []
         if values != [state.value]:
             raise session().unmet(f"{device} to report its supply {state.name}", f"control_state {values}")
+
+    @keyword
+    def wait_until_meter_answers(self, device: str = "esme", *, within: timedelta = timedelta(minutes=5)) -> None:
+        """After an outage: wait until the meter is back in the HAN and answers a read."""
+        now = session()
+        hub = now.devices[device].get("behind")
+        if hub:
+            now.expect(Matcher("tunnel.open", hub, {"port": "han", "peer": now.devices[device]["eui"]}), within, now.mark)
+        Supplier().command_should_succeed(Supplier().send_command("ECS45", device))
 
     @keyword
     def press_button(self, button: str, device: str = "esme", *, hold: timedelta = timedelta(seconds=3)) -> None:

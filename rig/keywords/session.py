@@ -18,17 +18,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from robot.api import SkipExecution, logger
 
 from rig.bus.controller import Controller
 from rig.bus.errors import BusError
+from rig.bus.jitter import jitter
 from rig.bus.client import BusClient
 from rig.bus.messages import Answer, Context, Event
 
 __all__ = ["Matcher", "Misused", "Session", "Unmet", "nanoseconds", "session"]
 
+COMMAND_S = 60.0
+"""How long a command may take in real time before the bench counts as broken."""
 SHOWN = ("gbcs.tx", "gbcs.rx", "edge", "refused", "alert", "supply.state", "power", "display", "party.received")
 
 
@@ -77,7 +80,6 @@ class Session:
 
     def __init__(self) -> None:
         self._controller: Controller | None = None
-        self._client: BusClient | None = None
         self._broken = ""
         self._home = ""
         self.devices: dict[str, dict[str, Any]] = {}
@@ -95,20 +97,20 @@ class Session:
         if self._controller is not None:
             return
         url, bench = os.environ.get("RIG_BROKER"), os.environ.get("RIG_BENCH")
-        if not url or not bench:
-            raise Misused("no bench: run the suites with `rig run`, or set RIG_BROKER and RIG_BENCH to a bench that is up")
+        nodes = (os.environ.get("RIG_NODES") or "").split()
+        if not url or not bench or not nodes:
+            raise Misused("no bench: run the suites with `rig run`, or set RIG_BROKER, RIG_BENCH and RIG_NODES to one that is up")
+        self._home = nodes[0]
         try:
-            self._client = BusClient.connect(url, client_id=f"robot-{os.getpid()}")
-            self._controller = Controller(self._client, bench, "robot")
-            self._controller.take_lease()
+            controller = Controller(BusClient(url, f"{bench}-robot", jitter=jitter()), bench, "robot")
+            controller.open(nodes)
         except BusError as problem:
             self._infra(problem)
+        self._controller = controller
         self.describe()
 
     def describe(self) -> None:
         """Ask the bench what it consists of."""
-        assert self._controller is not None
-        self._home = next(iter(self._controller.nodes), "bench")
         told = self.call("bench.describe")
         self.devices = told["devices"]
         self.capabilities = frozenset(told["capabilities"])
@@ -117,9 +119,7 @@ class Session:
         """Give the lease back and leave the bus."""
         if self._controller is not None:
             self._controller.close()
-        if self._client is not None:
-            self._client.close()
-        self._controller = self._client = None
+        self._controller = None
 
     def call(self, verb: str, *, device: str = "", **args: Any) -> Mapping[str, Any]:
         """Run one numbered command at the node of ``device`` (without one: at the bench) and return its data.
@@ -149,7 +149,7 @@ class Session:
         node = self.devices[device]["node"] if device in self.devices else self._home
         sent = {**args, "device": device} if device else dict(args)
         try:
-            answer = self._controller.call(node, verb, sent, context=Context(test=self.test))
+            answer = self._controller.call(node, verb, sent, COMMAND_S, Context(test=self.test))
         except BusError as problem:
             self._infra(problem)
         for event in answer.events:
@@ -159,7 +159,7 @@ class Session:
         self.now = max(self.now, int(answer.data.get("now", 0)))
         return answer
 
-    def _infra(self, problem: object) -> None:
+    def _infra(self, problem: object) -> NoReturn:
         self._broken = str(problem)
         raise SkipExecution(f"INFRA: {problem}")
 

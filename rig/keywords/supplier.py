@@ -5,13 +5,15 @@ Must not live here: how a message is built; the supplier machine does that.
 
 from __future__ import annotations
 
-from datetime import timedelta
+import struct
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from robot.api import logger
 from robot.api.deco import keyword, library
 
+from devices.wire import axdr, cosem, gbcs
 from rig.keywords.session import Matcher, Misused, session
 
 __all__ = ["Delivery", "Supplier"]
@@ -40,6 +42,10 @@ class Supplier:
         """
         now = session()
         since = now.mark
+        if use_case.startswith("CCS") and party == "supplier":
+            return self.admit_to_hub(str(args.get("joiner", "esme")), hub=device, delivery=delivery)
+        if use_case == "ECS70" and not args:
+            args = _clock_window()
         told = now.ask(
             party, "command", use_case=use_case, device=_eui(device), args=dict(args), delivery=delivery.value
         )
@@ -47,9 +53,53 @@ class Supplier:
         return {"use_case": use_case, "device": device, "party": party, "since": since, **told}
 
     @keyword
+    def admit_to_hub(
+        self, device: str = "esme", *, hub: str = "hub", delivery: Delivery = Delivery.WAN, party: str = "supplier"
+    ) -> dict[str, Any]:
+        """Have the access control broker add a device to the hub's device log on behalf of the supplier (CCS01, SR 8.11)."""
+        now = session()
+        since = now.mark
+        told = now.devices[device]
+        args = {"device": told["eui"], "install_code": told["install_code"], "device_type": str(told["kind"]).upper(), "join_time": 300}
+        counter = now.ask(party, "take_counter")["counter"]
+        sent = now.ask(
+            "broker", "command", use_case="CCS01", device=_eui(hub), on_behalf=_eui(party), counter=counter,
+            args=args, delivery=delivery.value,
+        )  # fmt: skip
+        return {"use_case": "CCS01", "device": hub, "party": party, "since": since, **sent}
+
+    @keyword
+    def local_copy_of(self, command: dict[str, Any]) -> dict[str, Any]:
+        """The final command, as the broker hands it back for a terminal."""
+        return self._local_copy(command)
+
+    @keyword
+    def send_again_by_wan(self, command: dict[str, Any]) -> None:
+        """Put the very octets of a command that was sent before on the WAN once more."""
+        now = session()
+        sent = [e for e in now.events if e.kind == "gbcs.tx" and e.fields.get("counter") == command["counter"]]
+        final = [e for e in sent if e.fields["device"] == "broker" and e.fields.get("cra") == "command"]
+        if not final:
+            raise Misused(f"{command['use_case']} with counter {command['counter']} was never sent by the broker")
+        now.call("wan.send", device=command["device"], octets=final[-1].fields["octets"])
+
+    @keyword
+    def send_spoilt_command(self, use_case: str, device: str = "esme", *, spoil: str, party: str = "supplier") -> dict[str, Any]:
+        """Build a command, spoil it as an attacker would, and put it on the WAN.
+
+        ``spoil``: ``payload`` (an octet altered on the way), ``signature`` (another's, with a good MAC), ``mac``,
+        ``recipient`` (a good command for another device, carried to this one).
+        """
+        command = self.send_command(use_case, device, delivery=Delivery.LOCAL, party=party)
+        copy = self._local_copy(command)
+        spoilt = session().call("message.spoil", octets=copy["octets"], spoil=spoil)["octets"]
+        session().call("wan.send", device=device, octets=spoilt, anyway=spoil == "recipient")
+        return command
+
+    @keyword
     def response_should_arrive(self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)) -> dict[str, Any]:
         """The verified response to ``command`` must reach the supplier by the WAN; returns what it says."""
-        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": "response"})
+        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": 2})
         event = session().expect(wanted, within, command["since"])
         return _judge(event.fields, command)
 
@@ -64,7 +114,7 @@ class Supplier:
     @keyword
     def no_response_should_arrive(self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)) -> None:
         """For so long no response to ``command`` may reach the supplier."""
-        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": "response"})
+        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": 2})
         event = session().wait(wanted, within, command["since"])
         if event is not None:
             raise session().unmet(f"no response to {command['use_case']}", f"one at {event.at_ns / 1e9:.6f} s: {dict(event.fields)}")
@@ -78,16 +128,31 @@ class Supplier:
         Example:
         | ${alert}=    Alert Should Arrive    0x8F36    party=network_operator |
         """
-        wanted = Matcher("party.received", party, {"cra": "alert", "alert": _code(code)})
+        wanted = Matcher("party.received", party, {"cra": 3, "alert": _code(code)})
         event = session().expect(wanted, within, since)
         if not event.fields.get("verified"):
             raise session().unmet(f"alert {code} with valid protection", dict(event.fields))
-        return dict(event.fields)
+        return {**event.fields, **self._alert_times(party, event.fields["counter"])}
+
+    def _alert_times(self, party: str, counter: int) -> dict[str, float]:
+        """The times that an alert carries, in seconds since the Unix epoch: its own, then those of what it tells."""
+        inbox = session().ask(party, "inbox")["messages"]
+        octets = next(entry["octets"] for entry in reversed(inbox) if entry["cra"] == 3 and entry["counter"] == counter)
+        body = cosem.decode(gbcs.decode(bytes.fromhex(octets)).payload)
+        parts = body.body.value if isinstance(body, cosem.Notification) and isinstance(body.body.value, tuple) else ()
+        times = [_civil(part.value) for part in parts if isinstance(part.value, bytes) and len(part.value) == 12]
+        return dict(zip(("at", "interrupted", "restored"), times, strict=False))
+
+    @keyword
+    def times_should_agree(self, told: float, true: float, *, within: timedelta = timedelta(seconds=1)) -> None:
+        """A time that a device told must agree with the bench's own."""
+        if abs(told - true) > within.total_seconds():
+            raise session().unmet(f"{_clock(true)} ± {within.total_seconds():g} s", _clock(told))
 
     @keyword
     def no_alert_should_arrive(self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int = 0) -> None:
         """For so long no alert with this code may reach ``party``."""
-        event = session().wait(Matcher("party.received", party, {"cra": "alert", "alert": _code(code)}), within, since)
+        event = session().wait(Matcher("party.received", party, {"cra": 3, "alert": _code(code)}), within, since)
         if event is not None:
             raise session().unmet(f"no alert {code}", dict(event.fields))
 
@@ -108,14 +173,33 @@ class Supplier:
         return order
 
     def _local_copy(self, command: dict[str, Any]) -> dict[str, Any]:
-        wanted = Matcher("party.local_copy", command["party"], {"counter": command["counter"]})
+        wanted = Matcher("party.local", command["party"], {"counter": command["counter"]})
         event = session().expect(wanted, timedelta(seconds=5), command["since"])
-        return {**command, "name": command["use_case"], "octets": event.fields["octets"], "target": _eui(command["device"])}
+        orders = session().ask(command["party"], "work_order", device=_eui(command["device"]))["commands"]
+        octets = next(order["octets"] for order in orders if _counter_of(order["octets"]) == event.fields["counter"])
+        return {**command, "name": command["use_case"], "octets": octets, "target": _eui(command["device"])}
 
     @keyword
     def upload_responses(self, responses: list[str], *, party: str = "supplier") -> list[dict[str, Any]]:
         """Hand the supplier what a terminal brought back (SR 8.13); returns what it made of each message."""
         return [dict(session().ask(party, "receive_local", octets=octets)) for octets in responses]
+
+
+def _counter_of(octets: str) -> int:
+    return gbcs.decode(bytes.fromhex(octets)).counter
+
+
+def _clock_window() -> dict[str, object]:
+    """A window of a minute on either side of the bench's civil time, as the clock command wants it."""
+    civil = session().call("clock.civil")["civil_ns"] // 1_000_000_000
+    return {name: _dlms_time(civil + offset).hex() for name, offset in (("start", -60), ("end", 60))}
+
+
+def _dlms_time(seconds: int) -> bytes:
+    """A UTC instant as the 12-octet DLMS date-time."""
+    at = datetime.fromtimestamp(seconds, UTC)
+    date = struct.pack(">HBBB", at.year, at.month, at.day, at.isoweekday())
+    return date + bytes([at.hour, at.minute, at.second, 0]) + struct.pack(">hB", 0, 0)
 
 
 def _eui(device: str) -> str:
@@ -132,7 +216,19 @@ def _code(code: str) -> int:
         raise Misused(f"an alert code is hexadecimal, such as 0x8F36; got {code!r}") from None
 
 
+def _civil(octets: bytes) -> float:
+    """A 12-octet DLMS date-time (UTC) in seconds since the Unix epoch."""
+    year, month, day = struct.unpack(">HBB", octets[:4])
+    return datetime(year, month, day, *octets[5:8], tzinfo=UTC).timestamp()
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _judge(fields: Any, command: dict[str, Any]) -> dict[str, Any]:
     if not fields.get("verified"):
         raise session().unmet(f"a response to {command['use_case']} with valid protection", dict(fields))
-    return dict(fields)
+    results = list(fields["results"])
+    values = [axdr.decode(bytes.fromhex(datum), 0)[0].value for datum in fields["data"]]
+    return {**fields, "success": bool(results) and not any(results), "values": values}

@@ -48,14 +48,6 @@ from rig.world.clock import VirtualClock
 __all__ = ["Premises", "build"]
 
 COIL_LONGEST_NS = 100_000_000  # what a latching coil may carry current for, facts/pi-bench.md 5.1
-# Who plays which role for the devices of a bench: the first party of that kind.
-ROLES = {
-    Role.SUPPLIER: "supplier",
-    Role.NETWORK_OPERATOR: "network_operator",
-    Role.ACCESS_CONTROL_BROKER: "access_control_broker",
-}
-
-
 @dataclass
 class Premises:
     """A bench that is up: what the verbs of the bus work on."""
@@ -199,13 +191,10 @@ class _Builder:
         return _Routed(end, behind)
 
     def _broker(self) -> bytes:
-        broker = self._party("access_control_broker")
-        if broker is None:
-            raise BenchFileError(f"{self.bench.source}.devices", "an access_control_broker behind the WAN", "none")
-        return broker.eui
-
-    def _party(self, kind: str) -> Device | None:
-        return next((device for device in self.bench.devices.values() if device.kind == kind), None)
+        name = self.bench.parties.get("access_control_broker")
+        if name is None:
+            raise BenchFileError(f"{self.bench.source}.parties", "an access_control_broker behind the WAN", "none")
+        return self.bench.devices[name].eui
 
     def _closed(self, port: Any) -> Any:
         self.closing.append(port.close)
@@ -226,8 +215,14 @@ class _Builder:
 
     def roles(self) -> dict[Role, bytes]:
         """Who plays which role for the devices of this bench."""
-        found = {role: self._party(kind) for role, kind in ROLES.items()}
-        return {role: party.eui for role, party in found.items() if party is not None}
+        found = {}
+        for name, party in self.bench.parties.items():
+            try:
+                found[Role.named(name)] = self.bench.devices[party].eui
+            except KeyError:
+                known = ", ".join(role.label for role in Role)
+                raise BenchFileError(f"{self.bench.source}.parties", f"roles among {known}", name) from None
+        return found
 
     def _operator(self, hosts: Mapping[str, Host]) -> Operator:
         faces = {}

@@ -21,7 +21,7 @@ import yaml
 from devices.wire import eui64
 from devices.wire.errors import WireError
 
-__all__ = ["Bench", "BenchFileError", "Contactor", "Device", "Instrument", "Node", "Port", "Supply", "Wire", "load", "parse", "value_of"]
+__all__ = ["Bench", "BenchFileError", "Contactor", "Device", "Instrument", "Node", "Port", "Supply", "Wire", "load", "merged", "parse", "value_of"]
 
 VERSION = 1
 T = TypeVar("T")
@@ -138,6 +138,7 @@ class Bench:
     clock: str
     broker: str
     trust: Mapping[str, Any]
+    parties: Mapping[str, str]
     air: Mapping[str, Any]
     nodes: Mapping[str, Node]
     devices: Mapping[str, Device]
@@ -270,7 +271,7 @@ def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, vari
         if variant and variant not in variants:
             raise BenchFileError(f"{source}.variants", f"one of {', '.join(variants) or 'none is defined'}", variant)
         for layer in (variants.get(variant, {}), overlay or {}):
-            value = _merged(value, layer)
+            value = merged(value, layer)
     top = Section(value, source)
     if top.whole("rig") != VERSION:
         raise BenchFileError(f"{source}.rig", f"version {VERSION} of the bench file format", "another version")
@@ -282,6 +283,7 @@ def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, vari
         clock=top.choice("clock", ("virtual", "real"), "virtual"),
         broker=top.text("broker", "embedded"),
         trust=top.free("trust"),
+        parties={role: str(name) for role, name in top.free("parties").items()},
         air=top.free("air"),
         nodes=dict(_each(top, "nodes", _node)),
         devices=dict(_each(top, "devices", _device)),
@@ -296,11 +298,11 @@ def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, vari
     return bench
 
 
-def _merged(under: Any, over: Any) -> Any:
+def merged(under: Any, over: Any) -> Any:
     """``under`` with the values of ``over`` laid over it; mappings key by key, everything else as a whole."""
     if not (isinstance(under, Mapping) and isinstance(over, Mapping)):
         return over
-    return {**under, **{key: _merged(under.get(key), item) for key, item in over.items()}}
+    return {**under, **{key: merged(under.get(key), item) for key, item in over.items()}}
 
 
 def _each(top: Section, key: str, build: Callable[[str, Section], T]) -> Iterator[tuple[str, T]]:
@@ -408,6 +410,8 @@ def _check_references(bench: Bench) -> None:
         if name not in names:
             raise BenchFileError(f"{where}.{place}", f"the name of a {kind} ({', '.join(names) or 'none is defined'})", name)
 
+    for role, name in bench.parties.items():
+        known("device", name, bench.devices, f"parties.{role}")
     for device in bench.devices.values():
         known("node", device.node, bench.nodes, f"devices.{device.name}.node")
         if device.behind is not None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 
 from rig.bus.client import BusClient
 from rig.bus.errors import BusError
+from rig.bus.jitter import jitter
 from rig.node.agent import NodeAgent
 from rig.node.bench_file import BenchFileError
 from rig.node.commands import Commands
@@ -70,23 +70,11 @@ def _serve(order: dict[str, Any]) -> int:
 
 
 def _agent(commands: Commands, node: str, url: str, executor: Executor) -> NodeAgent:
-    client = BusClient(url, f"{commands.bench.name}-{node}", jitter=_jitter(node))
+    client = BusClient(url, f"{commands.bench.name}-{node}", jitter=jitter())
     caps = {"capabilities": list(commands.bench.capabilities)}
     agent = NodeAgent(commands.bench.name, node, client, executor, commands.handlers(), caps, _software())
     agent.start()
     return agent
-
-
-def _jitter(node: str) -> Any:
-    """A delay for every callback of this node, in seconds up to ``RIG_JITTER``: only to show that order does not hang on
-    it."""
-    most = float(os.environ.get("RIG_JITTER", "0"))
-    if most <= 0:
-        return None
-    from random import SystemRandom
-
-    dice = SystemRandom()
-    return lambda: dice.uniform(0, most)
 
 
 def _software() -> str:

@@ -13,15 +13,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from devices.model import use_cases
 from devices.trust import protection
 from devices.trust.keystore import agreement_key
-from devices.wire import eui64, gbcs
-from rig.bus.messages import Context, Event
+from devices.wire import gbcs
+from rig.bus.messages import Context
 from rig.host import host
 from rig.node import assembly, bench_file
 from rig.node.assembly import Premises
-from rig.node.executor import CommandError, Executor, Handler, Refused
+from rig.node.executor import Executor, Handler, Refused
+from rig.node.keyring import Keyring
 from rig.node.recorder import Recorder
 from rig.ports.protocols import PortMissing
 from rig.world.clock import VirtualClock
@@ -30,7 +30,6 @@ from rig.world.relays import Fault
 __all__ = ["Commands"]
 
 Args = dict[str, Any]
-INSTALL_LIMIT_NS = 300_000_000_000
 
 
 class Commands:
@@ -66,6 +65,7 @@ class Commands:
             "supply.switch": self.switch_supply,
             "instrument.read": self.read_instrument,
             "pin.read": self.read_pin,
+            "clock.civil": self.civil,
             "wan.set": self.set_wan,
             "wan.send": self.send_by_wan,
             "air.reach": self.set_reach,
@@ -136,7 +136,8 @@ class Commands:
             self.premises = None
         overlay = bench_file.merged(self._overlay, args.get("overlay") or {})
         self.bench = bench_file.load(self._path, overlay, str(args.get("variant") or ""))
-        self.clock.reset()
+        self.clock = VirtualClock()
+        self.recorder.restart(self.clock, self.bench.civil_start)
         self.premises = assembly.build(self.bench, self.clock, self.recorder)
         self.premises.start()
         self.clock.run_due()
@@ -158,6 +159,10 @@ class Commands:
         finally:
             stop()
         return {"met": bool(met)}
+
+    def civil(self, _args: Args) -> Mapping[str, Any]:
+        """The civil time of the bench, ns since the Unix epoch."""
+        return {"civil_ns": self.bench.civil_start + self.clock.now}
 
     # --------------------------------------------------------------------------------------------- devices and people
 
@@ -232,7 +237,7 @@ class Commands:
 
     def send_by_wan(self, args: Args) -> Mapping[str, Any]:
         """Put octets on the WAN towards a device, as a head end (or somebody on the line) would."""
-        broker = next(d for d in self.bench.devices.values() if d.kind == "access_control_broker")
+        broker = self.bench.devices[self.bench.parties["access_control_broker"]]
         link = self.up().hosts[broker.name].message_link("wan")
         device = self.bench.devices[args["device"]]
         octets = bytes.fromhex(args["octets"])
@@ -282,7 +287,7 @@ class Commands:
         as it was; what shall be right (the MAC of a wrongly signed command) is made again with the bench's own keys.
         """
         message = gbcs.decode(bytes.fromhex(args["octets"]))
-        keyring = assembly.Keyring(self.bench)
+        keyring = Keyring(self.bench)
         spoil = args["spoil"]
         if spoil == "payload":
             # The value of the last element: another script of the same table, say.
@@ -291,7 +296,7 @@ class Commands:
         if spoil == "mac" and message.mac is not None:
             message = dataclasses.replace(message, mac=bytes([message.mac[0] ^ 1]) + message.mac[1:])
             return {"octets": gbcs.encode(message).hex()}
-        broker = next(d for d in self.bench.devices.values() if d.kind == "access_control_broker")
+        broker = self.bench.devices[self.bench.parties["access_control_broker"]]
         if spoil == "signature" and message.signature:
             other = next(d for d in self.bench.devices.values() if d.kind == "supplier" and d.eui != message.originator)
             message = protection.sign(message, keyring.store(other.eui), f"{other.eui.hex()}-ds")
@@ -322,6 +327,3 @@ def _fits(event: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
         and fields.get("device") == wanted["device"]
         and all(fields.get(key) == value for key, value in wanted["fields"].items())
     )
-
-
-_UNUSED = (CommandError, Event, eui64, use_cases)

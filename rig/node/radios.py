@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from random import Random
 
-from devices.trust.install_code import link_key
+from devices.trust.install_code import install_code_key
 from rig.node.bench_file import Bench, BenchFileError, Device, Port
 from rig.node.virtual_world import VirtualWorld
 from rig.ports.bytelink import SerialByteLink, VirtualByteLink
 from rig.ports.han_direct import DirectAir, DirectHan
-from rig.ports.han_xbee import HanConfig, XBeeHan
+from rig.ports.han_xbee import XBeeHan, XBeeHanConfig
 from rig.ports.interpan_direct import DirectInterPan
 from rig.ports.interpan_xbee import InterPanConfig, XBeeInterPan
 from rig.ports.protocols import ByteLink, Clock, HanAdapter, InterPanAdapter
@@ -41,8 +41,9 @@ class Radios:
         """The HAN adapter of one port."""
         if port.driver == "direct":
             return DirectHan(self._air, device.eui)
-        config = HanConfig(own=device.eui, peers=self._peers("xbee", lambda p: p.radio))
-        return XBeeHan(self._line(device, port.url, port.radio, zigbee=True, where=where), self._clock, config)
+        line, power = self._line(device, port.url, port.radio, zigbee=True, where=where)
+        peers = self._peers("xbee", lambda p: p.radio)
+        return XBeeHan(line, self._clock, XBeeHanConfig(device.eui, peers, install_code_key, power))
 
     def interpan(self, device: Device, port: Port, where: str) -> InterPanAdapter:
         """The inter-PAN adapter of one port; a terminal's has a second radio to scan with."""
@@ -62,10 +63,12 @@ class Radios:
             if port.driver == driver and radio(port)
         }
 
-    def _line(self, device: Device, url: str, radio: bytes, *, zigbee: bool, where: str) -> ByteLink:
-        """The serial line to a module: a real one, or a virtual one with a virtual module at its far end."""
+    def _line(self, device: Device, url: str, radio: bytes, *, zigbee: bool, where: str) -> tuple[ByteLink, Callable[[bool], None] | None]:
+        """The serial line to a module, and the switch of its power where the bench has one.
+
+        The line is a real one, or a virtual one with a virtual module at its far end."""
         if not url.startswith(VIRTUAL):
-            return SerialByteLink(url, BAUD, self._clock)
+            return SerialByteLink(url, BAUD, self._clock), None
         if self._world is None:
             raise BenchFileError(where, "a serial device, since this bench runs on real time", url)
         name = url.removeprefix(VIRTUAL)
@@ -73,10 +76,10 @@ class Radios:
         rng = Random(f"{self._bench.seed}/{name}")
         module: XBeeModule
         if zigbee:
-            module = XBeeZigbee(self._world.ether, name, radio, rng, link_key=link_key)
+            module = XBeeZigbee(self._world.ether, name, radio, rng, link_key=install_code_key)
         else:
             module = XBee802154(self._world.ether, name, radio, rng)
         far.on_bytes = module.on_host_bytes
         module.to_host = far.write
         self.modules.setdefault(device.name, []).append((name, module))
-        return near
+        return near, module.power

@@ -72,6 +72,22 @@ class Recorder:
         """The number of the last event."""
         return self._order
 
+    def restart(self, clock: Clock, civil_start: int) -> None:
+        """The bench begins anew: times are those of another clock from now on."""
+        self._clock, self._civil_start = clock, civil_start
+
+    def note_command(self, verb: str, args: Mapping[str, Any]) -> None:
+        """A command came over the bus and is about to be carried out."""
+        self._write({"order": self._order, "at_ns": self._clock.now, "kind": "bus.command", "fields": {"verb": verb, "args": args}})
+
+    def note_answer(self, verb: str) -> None:
+        """It was carried out, and everything that happened in its course stands before this line."""
+        self._write({"order": self._order, "at_ns": self._clock.now, "kind": "bus.answer", "fields": {"verb": verb}})
+
+    def _write(self, line: Event) -> None:
+        if self._lines is not None:
+            self._lines.write(json.dumps({**line, "context": self.context}, ensure_ascii=False) + "\n")
+
     def on_emit(self, emit: Callable[[str, str, int, Event], int]) -> None:
         """Have every event go out through ``emit(node, kind, at_ns, fields)``, which gives it its number."""
         self._emit = emit
@@ -98,8 +114,7 @@ class Recorder:
         at = self._clock.now if at_ns is None else at_ns
         self._order = self._emit(node, kind, at, shown)
         event: Event = {"order": self._order, "at_ns": at, "node": node, "kind": kind, "fields": shown}
-        if self._lines is not None:
-            self._lines.write(json.dumps({**event, "context": self.context}, ensure_ascii=False) + "\n")
+        self._write(event)
         for listener in tuple(self._listeners):
             listener(event)
 

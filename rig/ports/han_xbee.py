@@ -1,4 +1,4 @@
-"""A device's place in the HAN through an XBee with Zigbee firmware: the HAN adapter that real and virtual benches share.
+"""A device's place in the HAN through an XBee with Zigbee firmware: one HAN adapter for real and virtual benches.
 
 Peers are named by device EUI-64; a device that ``peers`` does not name is its own radio (a bought device).  Messages go
 one at a time to each peer, so that their order is kept.
@@ -7,7 +7,7 @@ Must not live here: bringing the module up (``xbee_radio``), frame ids (``xbee_l
 Source: facts/radio.md 2, 3 and 7.
 
 What XBee firmware cannot do is said here: nobody tells the coordinator's host that a device left by itself, so
-``PeerLeft`` follows :meth:`XBeeHan.forget` only; a radio that was told to join goes on trying until it is told to leave.
+``PeerLeft`` follows :meth:`XBeeHan.forget` only; a radio that was told to join goes on trying until told to leave.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ DELIVERY_REASONS = {
 class XBeeHanConfig:
     """``own``: the device's EUI-64; ``peers``: device EUI-64 to radio EUI-64 of every device of the bench.
 
-    ``link_key``: install code (without CRC) to link key, ``devices.trust.install_code.install_code_key`` on a bench that
-    is to be true; ``power``: switches the module's supply, None where the bench cannot; ``reopen``: opens a lost line.
+    ``link_key``: install code (without CRC) to link key, ``devices.trust.install_code.install_code_key`` on a bench
+    that is to be true; ``power``: switches the module's supply, None where the bench cannot; ``reopen``: opens a lost
+    line.
     """
 
     own: bytes
@@ -130,23 +131,26 @@ class XBeeHan:
         # What a hub keeps without power: who may join and who has.
         self._admitted: dict[bytes, bytes] = {}
         self._joined: dict[bytes, bool] = {}
+        self._timers: dict[str, Handle] = {}
+        self._life = 0
         self._forget_volatile()
 
     def _forget_volatile(self) -> None:
+        self._life += 1
         self._wanted: tuple[str, bytes, bytes] | None = None  # what, extended PAN id, install code
-        self._up = False
+        self._up: NetworkUp | None = None
         self._said = ""
         self._coordinator = False
         self._window_until = 0
-        self._timers: dict[str, Handle] = getattr(self, "_timers", {})
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         self._queues: dict[bytes, deque[_Outgoing]] = {}
+        self._configuring = False
         self._scanning = False
         self._scan_heard: list[Beacon] = []
 
-    # -------------------------------------------------------------------------------------------------------- for the host
+    # --------------------------------------------------------------------------------------------------- for the host
 
     @property
     def capabilities(self) -> HanCapabilities:
@@ -187,7 +191,7 @@ class XBeeHan:
         """Active scan; several calls while it runs give one answer."""
         if not self._scanning:
             self._scanning = True
-            if self.radio.ready:
+            if self.radio.ready and not self._configuring:
                 self._scan_now()
 
     def admit(self, peer: bytes, install_code: bytes) -> None:
@@ -233,7 +237,7 @@ class XBeeHan:
             self._queues[peer] = deque([_Outgoing(cluster, octets, token)])
             self._send_next(peer)
 
-    # -------------------------------------------------------------------------------------------------- radio up and down
+    # ---------------------------------------------------------------------------------------------- radio up and down
 
     def _ready(self) -> None:
         for peer in self._admitted:
@@ -247,11 +251,11 @@ class XBeeHan:
             self._ask_network()
         elif not any(self.radio.answers["ID"]):
             self._configure(("leave", PARKED, b""))
-        if self._scanning:
+        if self._scanning and not self._configuring:
             self._scan_now()
 
     def _radio_down(self, reason: str) -> None:
-        self._up = False
+        self._configuring = False
         for peer, queue in list(self._queues.items()):
             for outgoing in queue:
                 self._send_failed(peer, outgoing.token, reason)
@@ -260,24 +264,32 @@ class XBeeHan:
 
     def _down(self, reason: str) -> None:
         """Say once that there is no network, and why."""
-        self._up = False
+        self._up = None
         if reason != self._said:
             self._said = reason
             self._tell(NetworkDown(self.config.port, reason))
 
     def _tell(self, event: Any) -> None:
-        """Always from the clock: a machine is never called while it calls us."""
-        self._clock.call_soon(lambda: self.on_event(event))
+        """Always from the clock: a machine is never called while it calls us, nor after its power is gone."""
+        life = self._life
+        self._clock.call_soon(lambda: self.on_event(event) if life == self._life else None)
 
     def _later(self, name: str, delay: int, what: Callable[[], None]) -> None:
         if name in self._timers:
             self._timers[name].cancel()
         self._timers[name] = self._clock.call_at(self._clock.now + delay, what)
 
-    # ---------------------------------------------------------------------------------------------------------- networks
+    # ------------------------------------------------------------------------------------------------------- networks
 
     def _want(self, wanted: tuple[str, bytes, bytes]) -> None:
         self._wanted, self._said = wanted, ""
+        what, epid, _ = wanted
+        there = self._up is not None and what != "leave" and epid in (bytes(8), self._up.epid)
+        if there and self._coordinator == (what == "form"):
+            self._tell(self._up)
+            return
+        if what != "leave":
+            self._up = None
         if self.radio.ready:
             self._configure(wanted)
 
@@ -298,11 +310,15 @@ class XBeeHan:
             Step("AC"),
             Step("WR"),
         ]
-        if what == "leave" and self._up:
+        if what == "leave" and self._up is not None:
             steps.insert(0, Step("NR", b"\0"))
+        self._configuring = True
         self.radio.run(steps, self._configured)
 
     def _configured(self, problem: str | None) -> None:
+        self._configuring = False
+        if self._scanning:  # it waited: a change of network breaks a scan off
+            self._scan_now()
         if problem is not None:
             self._down(problem)
         elif self._wanted is None or self._wanted[0] == "leave":
@@ -342,9 +358,10 @@ class XBeeHan:
         if answers["MY"][-2:] == b"\xff\xfe" or (wanted and wanted[1] not in (bytes(8), epid)):
             return  # the network that it is about to leave
         self._coordinator = answers["MY"][-2:] == b"\0\0"
-        self._up, self._said = True, ""
-        pan, channel = int.from_bytes(answers["OI"], "big"), answers["CH"][-1]
-        self._tell(NetworkUp(self.config.port, epid, pan, channel))
+        up = NetworkUp(self.config.port, epid, int.from_bytes(answers["OI"], "big"), answers["CH"][-1])
+        if up != self._up:
+            self._up, self._said = up, ""
+            self._tell(up)
 
     def _modem_status(self, status: int) -> None:
         if status in (0x02, 0x06):
@@ -355,7 +372,7 @@ class XBeeHan:
             if self._wanted is not None and self._wanted[0] == "join":
                 self._poll(self.config.ai_poll_ns)
 
-    # -------------------------------------------------------------------------------------------------------- who may join
+    # --------------------------------------------------------------------------------------------------- who may join
 
     def _radio_of(self, peer: bytes) -> bytes:
         return self.config.peers.get(peer, peer)
@@ -403,7 +420,7 @@ class XBeeHan:
         if self._joined.pop(peer, False):
             self._tell(PeerLeft(self.config.port, peer))
 
-    # ---------------------------------------------------------------------------------------------------------- messages
+    # ------------------------------------------------------------------------------------------------------- messages
 
     def _send_failed(self, peer: bytes, token: int, reason: str) -> None:
         if token:
@@ -447,7 +464,7 @@ class XBeeHan:
         else:
             del self._queues[peer]
 
-    # --------------------------------------------------------------------------------------------------------- receiving
+    # ------------------------------------------------------------------------------------------------------ receiving
 
     def _frame(self, frame: xbee.Frame) -> None:
         if isinstance(frame, xbee.ExplicitReceive):
@@ -473,14 +490,17 @@ class XBeeHan:
             self._joined[device] = True
             self._tell(PeerJoined(self.config.port, device))
 
-    # ---------------------------------------------------------------------------------------------------------- scanning
+    # ------------------------------------------------------------------------------------------------------- scanning
 
     def _scan_now(self) -> None:
         self._scan_heard = []
         self.radio.link.at("AS", b"", self._scan_answer, wait_ns=self.config.scan_ns)
 
     def _scan_answer(self, answer: xbee.Frame | None) -> bool:
-        """Answers until an empty one or silence.  Layout [from memory]: 02, channel, PAN, EPID, allow, profile, LQI, RSSI."""
+        """Answers until an empty one or silence.
+
+        Layout [from memory]: 02, channel, PAN, EPID, allow join, stack profile, LQI, RSSI.
+        """
         if isinstance(answer, xbee.AtResponse) and len(answer.value) >= 16 and answer.value[0] == 2:
             value = answer.value
             pan = int.from_bytes(value[2:4], "big")

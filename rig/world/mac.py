@@ -43,7 +43,7 @@ class _Job:
 class MacRadio:
     """``eui`` 8 octets; ``short`` 2 octets (FFFE: none); ``pan`` FFFF hears beacons of every network."""
 
-    def __init__(self, ether: Ether, name: str, eui: bytes, up: Up) -> None:
+    def __init__(self, ether: Ether, name: str, eui: bytes, up: Up, *, first_sequence: int = 0) -> None:
         self.eui = eui
         self.short = b"\xff\xfe"
         self.pan = 0xFFFF
@@ -52,7 +52,7 @@ class MacRadio:
         self._ether, self._clock, self._up = ether, ether.clock, up
         self._antenna = ether.attach(name, self._hear)
         self._jobs: deque[_Job] = deque()
-        self._sequence = 0
+        self._sequence = first_sequence
         self._waiting: Appointment | None = None
         self._life = 0  # counts power cycles: what was on its way to an earlier life is lost
 

@@ -55,7 +55,7 @@ Connection Lost In Mid-Transfer Is Resumed
     Connect To Hub
     Resume Work Order
     Command Should Be    ECS43    answered
-    Display Should Show    disabled
+    Display Should Show    supply off
 
 The Same Command By WAN And By Terminal
     [Documentation]    Of two copies of one command the first to arrive is executed and the second refused; the supplier hears once.
@@ -69,7 +69,7 @@ The Same Command By WAN And By Terminal
     Installer Connects    ${order}
     Apply Command    ECS43
     Contact Should Not Move    within=15s
-    Refusal Should Be Recorded    esme    reason=replay
+    Refusal Should Be Recorded    esme    check=replay
 
 Executed By Terminal, Response Lost, Sent Again By WAN
     [Documentation]    A command that was executed while its response got lost is refused by WAN, and the supplier learns the outcome from the meter.
@@ -85,5 +85,5 @@ Executed By Terminal, Response Lost, Sent Again By WAN
     Restore WAN
     Send Again By WAN    ${command}
     No Response Should Arrive    ${command}
-    Refusal Should Be Recorded    esme    reason=replay
+    Refusal Should Be Recorded    esme    check=replay
     Meter Should Report Supply    DISABLED

@@ -50,7 +50,7 @@ The Next With The Same Counter Is Refused
     Load Work Order    ${order}
     Apply Command    ECS43
     Contact Should Not Move    within=15s
-    Refusal Should Be Recorded    esme    reason=replay
+    Refusal Should Be Recorded    esme    check=replay
 
 
 *** Keywords ***
@@ -79,4 +79,4 @@ Replay Is Refused
     Load Work Order    ${order}
     Apply Command    ${name}
     Contact Should Not Move    within=15s
-    Refusal Should Be Recorded    esme    reason=replay
+    Refusal Should Be Recorded    esme    check=replay

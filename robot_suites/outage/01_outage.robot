@@ -38,7 +38,7 @@ Supply State And Replay Protection Outlive An Outage
     Contact Should Be    closed=${False}
     Meter Should Report Supply    DISABLED
     Send Again By WAN    ${command}
-    Refusal Should Be Recorded    esme    reason=replay
+    Refusal Should Be Recorded    esme    check=replay
     Contact Should Not Move
 
 A Closed Contact Is Closed After A Week Without Supply

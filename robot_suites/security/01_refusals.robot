@@ -17,7 +17,7 @@ Replayed Command Is Refused
     Contact Should Close    since=${close}[since]
     Send Again By WAN    ${open}
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    reason=replay
+    Refusal Should Be Recorded    esme    check=replay
     Meter Should Report Supply    ENABLED
 
 Tampered Command Is Refused
@@ -25,7 +25,7 @@ Tampered Command Is Refused
     [Tags]    req:sa-9
     Send Spoilt Command    ECS43    spoil=payload
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    reason=mac
+    Refusal Should Be Recorded    esme    check=mac
     Meter Should Report Supply    ENABLED
 
 Wrongly Signed Command Is Refused
@@ -33,7 +33,7 @@ Wrongly Signed Command Is Refused
     [Tags]    req:sa-9    req:im-7
     Send Spoilt Command    ECS43    spoil=signature
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    reason=signature
+    Refusal Should Be Recorded    esme    check=signature
     Meter Should Report Supply    ENABLED
 
 Command With A Wrong MAC Is Refused
@@ -41,7 +41,7 @@ Command With A Wrong MAC Is Refused
     [Tags]    req:sa-9    req:im-7
     Send Spoilt Command    ECS43    spoil=mac
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    reason=mac
+    Refusal Should Be Recorded    esme    check=mac
     Meter Should Report Supply    ENABLED
 
 Command For Another Device Is Refused
@@ -49,7 +49,7 @@ Command For Another Device Is Refused
     [Tags]    req:hht-17    req:sa-9
     Send Spoilt Command    ECS43    spoil=recipient
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    reason=addressee
+    Refusal Should Be Recorded    esme    check=addressee
     Meter Should Report Supply    ENABLED
 
 Command From A Party Without The Role Is Refused
@@ -57,7 +57,7 @@ Command From A Party Without The Role Is Refused
     [Tags]    req:sa-10
     ${command}=    Send Command    ECS43    party=network_operator
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    reason=role
+    Refusal Should Be Recorded    esme    check=role
     Meter Should Report Supply    ENABLED
 
 Command From A Stranger Is Refused
@@ -65,5 +65,5 @@ Command From A Stranger Is Refused
     [Tags]    req:hht-12    req:sa-10
     ${command}=    Send Command    ECS43    party=other_supplier
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    reason=originator
+    Refusal Should Be Recorded    esme    check=role
     Meter Should Report Supply    ENABLED

@@ -7,11 +7,14 @@ GBCS messages on the air with code of its own path (frames in, reassembled messa
 from __future__ import annotations
 
 import heapq
+import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from devices.machines.access_control_broker import AccessControlBroker, BrokerSettings
+from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import (
     AdmitDevice,
     Answer,
@@ -47,6 +50,13 @@ from devices.machines.core import (
     StopTimer,
     TimerFired,
 )
+from devices.machines.esme import Esme, EsmeSettings
+from devices.machines.hht import HandHeldTerminal, HhtSettings
+from devices.machines.supplier import Supplier, SupplierSettings
+from devices.model.credentials import CredentialCells, cells_from_publics
+from devices.model.roles import Role
+from devices.trust.keystore import MemoryKeyStore, generate, public_of
+from devices.trust.ledger import MemoryLedger
 from devices.wire import gbt, tunnelling, zcl
 
 MS = 1_000_000
@@ -297,3 +307,94 @@ class Lab:
                 if fields["port"] in ports:
                     counts[station.name, fields["port"]] += 1
         return dict(counts)
+
+
+# ------------------------------------------------------------------------------------------------------------- a house
+
+ACB = bytes.fromhex("90b3d51f30000002")
+SUPPLIER = bytes.fromhex("90b3d51f30010000")
+OTHER_SUPPLIER = bytes.fromhex("90b3d51f30030000")
+NETWORK_OPERATOR = bytes.fromhex("90b3d51f30020000")
+HUB = bytes.fromhex("0013a20041abcdef")
+METER = bytes.fromhex("00db1234567890a0")
+NEXT_HUB = bytes.fromhex("0013a20041abcd00")
+NEXT_METER = bytes.fromhex("00db1234567890b0")
+TERMINAL = bytes.fromhex("0013a20041000099")
+INSTALL_CODE = bytes.fromhex("83fed3407a939723a5c639b26916d505")
+NEXT_INSTALL_CODE = bytes.fromhex("7a939723a5c639b2691618027a939723")
+
+PARTIES = {Role.ACCESS_CONTROL_BROKER: ACB, Role.SUPPLIER: SUPPLIER, Role.NETWORK_OPERATOR: NETWORK_OPERATOR}
+
+
+class House:
+    """A street with one furnished house: hub, meter, terminal, and behind the WAN a broker, two suppliers and a network
+    operator; on demand a second hub and meter next door.  All keys come from one seed."""
+
+    def __init__(self, *, next_door: bool = False, registration: Any = None, **hub: Any) -> None:
+        rng = random.Random(20)
+        euis = (ACB, SUPPLIER, OTHER_SUPPLIER, NETWORK_OPERATOR, HUB, METER, NEXT_HUB, NEXT_METER)
+        self.privates = {f"{eui.hex()}-{use}": generate(rng) for eui in euis for use in ("ds", "ka", "pp-ka")}
+        self.publics = {name: public_of(private) for name, private in self.privates.items()}
+        self.lab = Lab()
+        self.lab.broker = "broker"
+        broker = BrokerSettings(ACB, registration=registration)
+        self.add("broker", AccessControlBroker(broker, self.keys(ACB), self.publics, MemoryLedger(500)), ACB)
+        for name, eui in (("supplier", SUPPLIER), ("rival", OTHER_SUPPLIER), ("operator", NETWORK_OPERATOR)):
+            self.add(name, Supplier(SupplierSettings(eui), self.keys(eui), self.publics, MemoryLedger(1000)), eui)
+        self.add("terminal", HandHeldTerminal(HhtSettings(TERMINAL)), TERMINAL)
+        self._furnish("hub", "meter", HUB, METER, INSTALL_CODE, hub)
+        if next_door:
+            self._furnish("next hub", "next meter", NEXT_HUB, NEXT_METER, NEXT_INSTALL_CODE, hub)
+
+    def _furnish(self, hub: str, meter: str, hub_eui: bytes, eui: bytes, code: bytes, settings: dict[str, Any]) -> None:
+        cells = self.cells("CHF")
+        self.add(hub, CommsHub(HubSettings(hub_eui, **settings), self.keys(hub_eui), cells), hub_eui)
+        form = EsmeSettings(install_code=code, epid=hub_eui)
+        self.add(meter, Esme(eui, self.keys(eui), self.cells("ESME"), form), eui)
+        self.lab.hub_of |= {hub_eui: hub, eui: hub}
+
+    def add(self, name: str, machine: Machine, eui: bytes) -> None:
+        self.lab.add(name, machine, eui)
+        if name not in ("meter", "next meter"):
+            self.lab.power_on(name)
+
+    def keys(self, eui: bytes) -> MemoryKeyStore:
+        """The key store of one party or device: its own keys alone."""
+        own = {name: key for name, key in self.privates.items() if name.startswith(eui.hex())}
+        return MemoryKeyStore(own, {})
+
+    def cells(self, device: str) -> CredentialCells:
+        return cells_from_publics(device, PARTIES, self.publics)
+
+    def commission(self, meter: str = "meter", hub: str = "hub", code: bytes = INSTALL_CODE) -> None:
+        """Add the meter to the hub's log over the WAN and let it join."""
+        lab = self.lab
+        lab.run(2 * SECOND)
+        device = lab.stations[meter].eui
+        lab.ask(
+            "broker",
+            "command",
+            use_case="CCS01",
+            device=lab.stations[hub].eui.hex(),
+            on_behalf=SUPPLIER.hex(),
+            counter=7,
+            args={"device": device.hex(), "install_code": code.hex(), "device_type": "ESME", "join_time": 90},
+        )
+        lab.run(SECOND)
+        lab.power_on(meter)
+        lab.run(5 * SECOND)
+
+    def work_order(self, *use_cases: str, device: bytes = METER) -> list[dict[str, str]]:
+        """Have the supplier collect local copies of these commands from the broker."""
+        for use_case in use_cases:
+            self.lab.ask("supplier", "command", use_case=use_case, device=device.hex(), delivery="local")
+        self.lab.run(SECOND)
+        found: list[dict[str, str]] = self.lab.ask("supplier", "work_order", device=device.hex())["commands"]
+        return found[-len(use_cases) :]
+
+    def connect(self, hub: bytes = HUB) -> None:
+        """The installer scans and connects."""
+        self.lab.ask("terminal", "scan")
+        self.lab.run(2 * SECOND)
+        self.lab.ask("terminal", "connect", hub=hub.hex())
+        self.lab.run(SECOND)

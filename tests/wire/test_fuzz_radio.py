@@ -123,6 +123,24 @@ def test_a_good_frame_survives_whatever_came_before_it(rubbish: list[bytes], dat
     assert reader.feed(xbee.frame(data))[-1:] == [data]
 
 
+line_noise = st.one_of(
+    st.binary(max_size=8),
+    st.lists(st.sampled_from([0x7E, 0x7D, 0x00, 0x01, 0x02, 0x31, 0x5D, 0x8A]), max_size=12).map(bytes),
+    st.binary(min_size=1, max_size=12).map(xbee.frame),
+)
+
+
+@given(st.lists(line_noise, max_size=12).map(b"".join), st.lists(st.integers(1, 9), min_size=1, max_size=9))
+def test_pieces_make_no_difference_in_mode_2(line: bytes, sizes: list[int]) -> None:
+    whole, pieces, found, at = Deframer(), Deframer(), [], 0
+    while at < len(line):
+        size = sizes[at % len(sizes)]
+        found += pieces.feed(line[at : at + size])
+        at += size
+    assert whole.feed(line) == found
+    assert (whole.bad_checksum, whole.bad_length) == (pieces.bad_checksum, pieces.bad_length)
+
+
 @given(st.binary(max_size=2000))
 def test_a_stream_of_anything(octets: bytes) -> None:
     found = Deframer().feed(octets)

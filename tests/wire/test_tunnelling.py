@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devices.wire import tunnelling, zcl
+from devices.wire import ieee802154, tunnelling, zcl, zigbee
 from devices.wire.errors import DecodeError, EncodeError
 from devices.wire.tunnelling import (
     AckTransferData,
@@ -85,6 +85,38 @@ def test_refused(octets: str) -> None:
 def test_no_octets_for(command: TunnelCommand) -> None:
     with pytest.raises(EncodeError):
         tunnelling.encode(command, 0)
+
+
+def test_a_printed_frame_of_the_han_through_all_layers() -> None:
+    """Facts/radio.md 8.2: MAC, NWK, APS, ZCL, tunnel, and the message that a gas meter puts."""
+    printed = bytes.fromhex(
+        "4188 09 4D4F 3412 0000 0800 3412 0000 1E 07 00 01 0407 0901 01 55 01 2B 02 0000 03"
+        "DF0901 00000000000003E8 0890B3D51F30010000 080013A20041000001 0002 0062 03 414243 00 4CFE"
+    )
+    mac = ieee802154.decode(ieee802154.strip_fcs(printed))
+    nwk = zigbee.decode_nwk(mac.payload)
+    aps = zigbee.decode_aps(nwk.payload)
+    command = zcl.decode(aps.payload)
+    data = tunnelling.decode(command)
+    assert isinstance(data, TransferData)
+    put = tunnelling.decode_gas(data.octets)
+    assert isinstance(put, Put)
+    assert put.octets[:3] == bytes.fromhex("DF0901")
+
+    data = TransferData(0, tunnelling.encode_gas(put), to_server=True)
+    aps = zigbee.ApsFrame(0x55, tunnelling.encode(data, 0x2B), 1, 1, tunnelling.CLUSTER, zigbee.PROFILE_SMART_ENERGY)
+    nwk = zigbee.NwkFrame(b"\x12\x34", b"\0\0", 7, zigbee.encode_aps(aps), discover_route=0)
+    frame = ieee802154.Frame(
+        ieee802154.FrameType.DATA,
+        9,
+        zigbee.encode_nwk(nwk),
+        0x4F4D,
+        nwk.destination,
+        0x4F4D,
+        nwk.source,
+        pan_compression=True,
+    )
+    assert ieee802154.append_fcs(ieee802154.encode(frame)) == printed
 
 
 GAS = [("01", Get()), ("02 00", GetResponse(0)), ("02 03 DF", GetResponse(3, b"\xdf")), ("03 DD", Put(b"\xdd"))]

@@ -289,6 +289,7 @@ READ = b"\x8a\x06"
         (GOOD[:4] + GOOD, 0, 1, 0),  # cut off by the next delimiter
         (b"\x7e" + GOOD, 0, 1, 0),
         (b"\x7e\x00\x20\x91\x00\x7d" + GOOD, 0, 1, 0),  # cut off within an escape
+        (bytes.fromhex("7E0001827D") + GOOD, 0, 1, 0),  # half of the escaped checksum 7D
         (bytes.fromhex("7E00028A0670") + GOOD, 1, 0, 0),
         (bytes.fromhex("7E0000FF") + GOOD, 0, 1, 0),  # no frame data
         (bytes.fromhex("7E40008A06AABB") + GOOD, 0, 1, 0),  # longer than any frame

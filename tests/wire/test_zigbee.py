@@ -334,6 +334,6 @@ def test_contradictions_are_refused(parts: list[Fragment]) -> None:
 def test_acknowledgements() -> None:
     assert zigbee.encode_aps(acknowledge(datagram())) == bytes.fromhex("02 02 0407 0901 01 05")
     first, second, _ = fragment(datagram(), 82)
-    assert zigbee.encode_aps(acknowledge(first)) == bytes.fromhex("82 02 0407 0901 01 05 01 00 01")
-    assert zigbee.encode_aps(acknowledge(second)) == bytes.fromhex("82 02 0407 0901 01 05 02 01 01")
+    assert zigbee.encode_aps(acknowledge(first)) == bytes.fromhex("82 02 0407 0901 01 05 01 00 FF")
+    assert zigbee.encode_aps(acknowledge(second)) == bytes.fromhex("82 02 0407 0901 01 05 02 01 FF")
     assert acknowledge(ApsFrame(9, frame_type=ApsType.COMMAND)) == ApsFrame(9, frame_type=ApsType.ACK, ack_format=True)

@@ -1,0 +1,197 @@
+"""Faulty devices, made from the good ones by replacing one check or one step.
+
+They exist to prove the tests: a suite that passes a device from this table where its requirement is judged is no suite.
+A fault is never a copy of a machine: it is a setting or a policy of the good one.
+
+Must not live here: machines, or what a test says about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from devices.machines.comms_hub import CommsHub, HubSettings
+from devices.machines.core import Machine
+from devices.machines.esme import Esme
+from devices.machines.esme_settings import EsmePolicy, EsmeSettings
+from devices.machines.parts.contactor import TRANSITIONS, Supply, SupplyEvent
+from devices.machines.parts.outage import RESTORED
+from devices.model.credentials import CredentialCells
+from devices.trust.keystore import KeyStore
+from devices.wire.gbcs import Message
+
+__all__ = ["FAULTS", "EsmeChange", "Fault", "fault", "make_faulty", "names"]
+
+EsmeChange = Callable[[EsmeSettings, EsmePolicy], tuple[EsmeSettings, EsmePolicy]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: the ``device`` it is of, what it does in one line, the ``requirement`` that it breaks.
+
+    ``change`` makes a faulty meter of a good one; None for hubs, whose faults are names in their settings.
+    """
+
+    name: str
+    device: str
+    doc: str
+    requirement: str
+    change: EsmeChange | None = None
+
+
+def _skips(*checks: str) -> EsmeChange:
+    def change(settings: EsmeSettings, policy: EsmePolicy) -> tuple[EsmeSettings, EsmePolicy]:
+        skipped = settings.commands.skipped_checks | set(checks)
+        return replace(settings, commands=replace(settings.commands, skipped_checks=skipped)), policy
+
+    return change
+
+
+def _policy(**steps: Any) -> EsmeChange:
+    def change(settings: EsmeSettings, policy: EsmePolicy) -> tuple[EsmeSettings, EsmePolicy]:
+        return settings, replace(policy, **steps)
+
+    return change
+
+
+def _answers(alter: Callable[[Message], Message]) -> EsmeChange:
+    def change(settings: EsmeSettings, policy: EsmePolicy) -> tuple[EsmeSettings, EsmePolicy]:
+        return replace(settings, commands=replace(settings.commands, before_protection=alter)), policy
+
+    return change
+
+
+def _off_when_on(supply: Supply) -> Supply:
+    return Supply.DISABLED if supply is Supply.ENABLED else supply
+
+
+def _closed_when_armed(supply: Supply) -> bool:
+    return supply is not Supply.DISABLED
+
+
+def _without(key: str) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    return lambda saved: {name: value for name, value in saved.items() if name != key}
+
+
+def _always_short(_: int | None) -> int:
+    return RESTORED
+
+
+def _stale(response: Message) -> Message:
+    return replace(response, counter=response.counter - 1)
+
+
+_NO_BUTTON = {pair: state for pair, state in TRANSITIONS.items() if pair[1] is not SupplyEvent.LOCAL_ACT}
+
+_TABLE = (
+    Fault("accepts-replays", "ESME", "executes a command whose counter it has seen", "HHT-2", _skips("replay")),
+    Fault(
+        "reports-off-when-on",
+        "ESME",
+        "reads out 'disabled' while the contactor is closed",
+        "CV-1",
+        _policy(reported=_off_when_on),
+    ),
+    Fault(
+        "forgets-counters-over-power-cut",
+        "ESME",
+        "after an outage it takes old commands again",
+        "OU-2",
+        _policy(recalled=_without("floors")),
+    ),
+    Fault(
+        "answers-for-another",
+        "ESME",
+        "executes commands that are addressed to another device",
+        "HHT-17",
+        _skips("addressee", "mac"),
+    ),
+    Fault("skips-signature-check", "ESME", "takes any signature for the supplier's", "SA-9", _skips("signature")),
+    Fault("skips-mac-check", "ESME", "takes any MAC for the access control broker's", "SA-9", _skips("mac")),
+    Fault("ignores-role", "ESME", "executes commands of parties that may not send them", "SA-10", _skips("role")),
+    Fault(
+        "closes-when-armed",
+        "ESME",
+        "arming closes the contactor without anybody at the meter",
+        "CV-1",
+        _policy(contact=_closed_when_armed),
+    ),
+    Fault(
+        "stays-armed-after-button",
+        "ESME",
+        "the local act does not switch an armed supply on",
+        "CV-1",
+        _policy(transitions=_NO_BUTTON),
+    ),
+    Fault(
+        "wrong-outage-code",
+        "ESME",
+        "tells a long outage with the code of a short one",
+        "OU-1",
+        _policy(outage_code=_always_short),
+    ),
+    Fault(
+        "loses-supply-state-over-outage",
+        "ESME",
+        "comes back from an outage as it was delivered: supply on",
+        "OU-2",
+        _policy(recalled=_without("supply")),
+    ),
+    Fault(
+        "responds-with-stale-counter",
+        "ESME",
+        "answers with the counter before that of the command",
+        "HHT-10",
+        _answers(_stale),
+    ),
+    Fault("accepts-tampered", "ESME", "checks neither signature nor MAC", "SA-9", _skips("signature", "mac")),
+    Fault("window-never-closes", "CHF", "leaves inter-PAN open for ever", "HHT-6"),
+    Fault("window-not-kept-alive", "CHF", "closes inter-PAN while it is in use", "HHT-6"),
+    Fault("firewall-open", "CHF", "lets every frame and message of a terminal in", "HHT-1"),
+    Fault("forwards-for-unknown", "CHF", "passes messages for devices that are not in its log", "HHT-1"),
+)
+
+FAULTS: Mapping[tuple[str, str], Fault] = {(entry.device, entry.name): entry for entry in _TABLE}
+"""Device and name to fault."""
+
+
+def names(device: str) -> tuple[str, ...]:
+    """The faults of a kind of device (``"ESME"``, ``"CHF"``)."""
+    return tuple(name for kind, name in FAULTS if kind == device)
+
+
+def fault(device: str, name: str) -> Fault:
+    """One fault; raises ``ValueError`` that names those there are."""
+    found = FAULTS.get((device, name))
+    if found is None:
+        known = ", ".join(names(device)) or "none for this kind of device"
+        raise ValueError(f"no fault '{name}' of a {device}; choose among: {known}")
+    return found
+
+
+def make_faulty(
+    device: str,
+    name: str,
+    *,
+    keys: KeyStore,
+    cells: CredentialCells,
+    identity: bytes,
+    settings: EsmeSettings | HubSettings | None = None,
+) -> Machine:
+    """The faulty sister of a good device: the same machine with one thing replaced.
+
+    ``settings`` are those of the good device.  Raises ``ValueError`` for a fault that there is not, or settings of another
+    kind of device.
+    """
+    found = fault(device, name)
+    if found.change is None:
+        good = HubSettings(eui=identity) if settings is None else settings
+        if not isinstance(good, HubSettings):
+            raise ValueError(f"a hub needs HubSettings, got {type(good).__name__}")
+        return CommsHub(replace(good, eui=identity, faults=good.faults | {name}), keys, cells)
+    if isinstance(settings, HubSettings):
+        raise ValueError("a meter needs EsmeSettings, got HubSettings")
+    changed, policy = found.change(settings or EsmeSettings(), EsmePolicy())
+    return Esme(identity, keys, cells, changed, policy=policy)

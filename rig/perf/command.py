@@ -1,0 +1,76 @@
+"""The command ``rig perf``.
+
+Must not live here: benchmarks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rig.gbcs_corpus import CorpusError, load_entries, load_store
+from rig.perf.benchmarks import BENCHMARKS, Material
+from rig.perf.measure import measure
+from rig.perf.report import as_json, table
+
+__all__ = ["add_parser", "main", "run"]
+
+_BESIDE_CLONE = Path("..") / "shared" / "corpus"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Mount ``perf`` below the subparsers of ``rig``; the handler is left in ``handler``."""
+    _arguments(subparsers.add_parser("perf", help="measure how fast the rig is", description=_arguments.__doc__))
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    """Measure codecs and protection beside their floor, on one core. Exit status 0, whatever the figures are."""
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        metavar="DIR",
+        help="the corpus to measure with (default: RIG_CORPUS, or ../shared/corpus where that exists)",
+    )
+    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="passes of each benchmark (default 15)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(handler=run)
+
+
+def main(argv: Sequence[str]) -> int:
+    """``rig perf`` with its own arguments; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="rig perf", description=_arguments.__doc__)
+    _arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """``rig perf``: returns the exit status."""
+    if arguments.rounds < 1:
+        print(f"rig perf: --rounds must be 1 or more, got {arguments.rounds}", file=sys.stderr)
+        return 2
+    try:
+        material = _material(arguments.corpus)
+    except CorpusError as fault:
+        print(f"rig perf: {fault}", file=sys.stderr)
+        return 2
+    prepared = [(benchmark, benchmark.prepare(material)) for benchmark in BENCHMARKS]
+    ready = [(benchmark, work) for benchmark, work in prepared if work is not None]
+    figures = measure([(benchmark.name, work) for benchmark, work in ready], arguments.rounds)
+    missing = [benchmark for benchmark, work in prepared if work is None]
+    rows = [(benchmark, figure) for (benchmark, _), figure in zip(ready, figures, strict=True)]
+    result = as_json(rows, missing, arguments.rounds)
+    print(json.dumps(result) if arguments.json else table(result))
+    return 0
+
+
+def _material(named: Path | None) -> Material:
+    """The corpus that was named, or the one in its usual place; none where that does not exist."""
+    folder = named or Path(os.environ.get("RIG_CORPUS", _BESIDE_CLONE))
+    if named is None and not folder.is_dir():
+        return Material()
+    return Material(list(load_entries(folder)), load_store(folder))

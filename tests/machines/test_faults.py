@@ -1,0 +1,178 @@
+"""Each faulty device shows its fault in a conversation in which the good one does right, and nothing else differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from devices.machines import comms_hub, faults
+from devices.machines.comms_hub import CommsHub, HubSettings
+from devices.machines.core import ButtonPressed, LinkChanged
+from devices.machines.esme import Esme, EsmeSettings
+from devices.model.credentials import CredentialCells, cells_from_publics
+from devices.wire import gbcs
+from tests.machines.meter_bench import (
+    HUB,
+    KEYS,
+    METER,
+    OPERATOR,
+    OTHER_METER,
+    PARTIES,
+    SECOND,
+    SUPPLIER,
+    Bench,
+    cells,
+    command,
+    notification_of,
+    response_of,
+    script,
+)
+
+
+def _twice(bench: Bench) -> object:
+    bench.line(script(52, 10))
+    return len(bench.line(script(52, 10)))
+
+
+def _reported(bench: Bench) -> object:
+    return response_of(bench.line(command("ECS45", 1))[0]).data[0].value
+
+
+def _after_cut(bench: Bench) -> object:
+    bench.line(script(52, 10))
+    bench.cut(60 * SECOND)
+    return len(bench.line(script(51, 10)))
+
+
+def _for_another(bench: Bench) -> object:
+    return len(bench.line(script(52, 10, recipient=OTHER_METER)))
+
+
+def _forged(bench: Bench) -> object:
+    return len(bench.line(script(52, 10, signer=OPERATOR)))
+
+
+def _mac_of_another(bench: Bench) -> object:
+    return len(bench.line(script(52, 10, broker=SUPPLIER)))
+
+
+def _altered(bench: Bench) -> object:
+    octets = bytearray(script(52, 10))
+    octets[octets.rindex(b"\x12\x00\x34") + 2] = 51
+    bench.line(bytes(octets))
+    return len(bench.kinds("executed"))
+
+
+def _by_operator(bench: Bench) -> object:
+    return len(bench.line(script(52, 10, originator=OPERATOR)))
+
+
+def _armed(bench: Bench) -> object:
+    bench.line(script(52, 10))
+    bench.advance(SECOND)
+    bench.line(script(54, 11))
+    return bench.pins["contactor_set"], bench.supply()
+
+
+def _button(bench: Bench) -> object:
+    bench.line(script(52, 10))
+    bench.line(script(54, 11))
+    bench.give(ButtonPressed("B", 3 * SECOND))
+    return bench.supply()
+
+
+def _long_outage(bench: Bench) -> object:
+    bench.cut(200 * SECOND)
+    return [entry[1] for entry in bench.state()["logs"]["power"]]
+
+
+def _off_over_outage(bench: Bench) -> object:
+    bench.line(script(52, 10))
+    bench.cut(60 * SECOND)
+    return bench.supply(), bench.pins.get("contactor_set", False)
+
+
+def _counter(bench: Bench) -> object:
+    return bench.line(command("ECS45", 700))[0].counter
+
+
+CASES: dict[str, tuple[Callable[[Bench], object], object, object]] = {
+    "accepts-replays": (_twice, 0, 1),
+    "reports-off-when-on": (_reported, 1, 0),
+    "forgets-counters-over-power-cut": (_after_cut, 0, 1),
+    "answers-for-another": (_for_another, 0, 1),
+    "skips-signature-check": (_forged, 0, 1),
+    "skips-mac-check": (_mac_of_another, 0, 1),
+    "ignores-role": (_by_operator, 0, 1),
+    "closes-when-armed": (_armed, (False, "armed"), (True, "armed")),
+    "stays-armed-after-button": (_button, "enabled", "armed"),
+    "wrong-outage-code": (_long_outage, [0x8F36], [0x8F35]),
+    "loses-supply-state-over-outage": (_off_over_outage, ("disabled", False), ("enabled", True)),
+    "responds-with-stale-counter": (_counter, 700, 699),
+    "accepts-tampered": (_altered, 0, 1),
+}
+
+
+def _faulty(name: str) -> Bench:
+    return Bench(meter=cast(Esme, faults.make_faulty("ESME", name, keys=KEYS, cells=cells(), identity=METER)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_good_meter_and_the_faulty_one_differ(name: str) -> None:
+    conversation, good, faulty = CASES[name]
+    assert conversation(Bench()) == good
+    assert conversation(_faulty(name)) == faulty
+
+
+def test_every_fault_of_a_meter_is_shown() -> None:
+    assert set(CASES) == set(faults.names("ESME"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_faulty_meter_still_does_its_work(name: str) -> None:
+    bench = _faulty(name)
+    assert len(bench.line(script(52, 10))) == 1
+    assert bench.supply() == "disabled"
+
+
+def test_the_faults_of_a_hub_are_those_that_it_knows() -> None:
+    assert set(faults.names("CHF")) == set(comms_hub.FAULTS)
+
+
+def test_a_faulty_hub_is_the_hub_with_a_name_in_its_settings() -> None:
+    hub_cells: CredentialCells = cells_from_publics("CHF", PARTIES, {})
+    for name in faults.names("CHF"):
+        hub = faults.make_faulty("CHF", name, keys=KEYS, cells=hub_cells, identity=HUB)
+        assert isinstance(hub, CommsHub)
+        assert hub.settings.faults == {name}
+
+
+def test_every_fault_says_what_it_does_and_what_it_breaks() -> None:
+    for entry in faults.FAULTS.values():
+        assert entry.doc
+        assert entry.requirement.partition("-")[2].isdigit()
+
+
+def test_wrong_names_and_settings_are_refused_with_the_right_ones() -> None:
+    with pytest.raises(ValueError, match="choose among: accepts-replays"):
+        faults.make_faulty("ESME", "firewall-open", keys=KEYS, cells=cells(), identity=METER)
+    with pytest.raises(ValueError, match="none for this kind"):
+        faults.fault("GSME", "accepts-replays")
+    with pytest.raises(ValueError, match="needs EsmeSettings"):
+        faults.make_faulty(
+            "ESME", "accepts-replays", keys=KEYS, cells=cells(), identity=METER, settings=HubSettings(eui=HUB)
+        )
+    with pytest.raises(ValueError, match="needs HubSettings"):
+        faults.make_faulty(
+            "CHF", "firewall-open", keys=KEYS, cells=cells(), identity=HUB, settings=EsmeSettings()
+        )
+
+
+def test_the_alert_of_the_outage_names_the_wrong_code_too() -> None:
+    bench = _faulty("wrong-outage-code")
+    bench.give(LinkChanged("line", True))
+    bench.cut(200 * SECOND)
+    bench.give(LinkChanged("line", True))
+    assert notification_of(gbcs.decode(bench.sent[-1]))[0] == 0x8F35

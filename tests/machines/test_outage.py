@@ -1,0 +1,158 @@
+"""Outages of a meter: what it tells, what it remembers, what it has forgotten."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devices.machines.core import ButtonPressed, LinkChanged, PowerLost, PowerRestored, Received, Started, TimerFired
+from devices.machines.esme import Esme, EsmeSettings
+from devices.machines.parts.civil_clock import from_dlms
+from devices.machines.parts.outage import OutageSettings
+from devices.model.roles import Role
+from devices.wire import gbcs
+from tests.machines.meter_bench import (
+    HUB,
+    KEYS,
+    METER,
+    OPERATOR,
+    PARTIES,
+    SECOND,
+    Bench,
+    cells,
+    command,
+    notification_of,
+    protected_well,
+    read_log,
+    response_of,
+    script,
+)
+
+MINUTE = 60 * SECOND
+
+
+def _alert(bench: Bench) -> gbcs.Message:
+    bench.give(LinkChanged("line", True))
+    return gbcs.decode(bench.sent[-1])
+
+
+@pytest.mark.parametrize(
+    ("away", "code"),
+    [(SECOND, 0x8F35), (3 * MINUTE - 1, 0x8F35), (3 * MINUTE, 0x8F36), (24 * 60 * MINUTE, 0x8F36)],
+)
+def test_restoration_is_told_to_the_network_operator_with_both_times(away: int, code: int) -> None:
+    bench = Bench()
+    bench.cut(away)
+    alert = _alert(bench)
+    told, (interruption, restoration) = notification_of(alert)
+    assert told == code
+    assert (alert.message_code, alert.recipient) == (0x0067, OPERATOR)
+    assert protected_well(alert)
+    start = bench.meter.settings.clock.start_ns
+    assert from_dlms(interruption.value) == start + SECOND
+    assert from_dlms(restoration.value) == start + (SECOND + away) // SECOND * SECOND
+    assert bench.state()["logs"]["power"][-1][1:] == [code, away // SECOND]
+
+
+def test_without_a_clock_in_the_dark_the_duration_is_not_invented() -> None:
+    bench = Bench()
+    bench.cut(10 * MINUTE, clock=False)
+    assert bench.state()["clock_status"] == "invalid"
+    assert bench.kinds("outage")[-1].fields["seconds"] is None
+    assert notification_of(_alert(bench))[0] == 0x8F36
+
+
+def test_without_credentials_of_a_network_operator_it_says_so_and_goes_on() -> None:
+    known = {role: party for role, party in PARTIES.items() if role is not Role.NETWORK_OPERATOR}
+    bench = Bench(meter=Esme(METER, KEYS, cells(known)))
+    bench.cut(MINUTE)
+    assert bench.state()["queue"] == []
+    assert "network_operator" in bench.kinds("alert.unsendable")[0].fields["reason"]
+    assert bench.state()["logs"]["power"][-1][1] == 0x8F35
+
+
+@given(st.sampled_from([(), (52,), (52, 54), (52, 54, 0), (54, 51)]), st.integers(1, 600))
+@settings(max_examples=25, deadline=None)
+def test_everything_that_counts_survives(steps: tuple[int, ...], away_s: int) -> None:
+    bench = Bench()
+    for counter, step in enumerate(steps, 1000):
+        if step:
+            bench.line(script(step, counter))
+        else:
+            bench.give(ButtonPressed("B", 2 * SECOND))
+        bench.advance(SECOND)
+    before = bench.state()
+    bench.cut(away_s * SECOND)
+    after = bench.state()
+    for part in ("supply", "floors", "objects", "cells", "once"):
+        assert after[part] == before[part], part
+    assert after["logs"]["event"] == before["logs"]["event"]
+    assert bench.pins == {}, "a bistable contactor is not driven when power comes back"
+
+
+def test_the_contactor_is_driven_on_return_where_the_setting_says_so() -> None:
+    bench = Bench(EsmeSettings(outage=OutageSettings(drives_on_return=True)))
+    bench.line(script(52, 1))
+    bench.cut(MINUTE)
+    assert bench.pins == {"contactor_set": False, "contactor_reset": True}
+
+
+def test_a_meter_that_does_not_keep_its_supply_state_comes_back_as_delivered() -> None:
+    bench = Bench(EsmeSettings(outage=OutageSettings(keeps_supply_state=False)))
+    bench.line(script(52, 1))
+    bench.cut(MINUTE)
+    assert bench.supply() == "enabled"
+    assert bench.pins["contactor_set"]
+
+
+def test_old_commands_are_refused_after_an_outage() -> None:
+    bench = Bench()
+    bench.line(script(52, 1000))
+    bench.cut(MINUTE)
+    assert bench.line(script(51, 1000)) == []
+    assert len(bench.line(script(51, 1001))) == 1
+
+
+def test_alert_counters_go_on_and_never_back() -> None:
+    bench = Bench()
+    counters = []
+    for _ in range(3):
+        bench.cut(MINUTE)
+        counters.append(_alert(bench).counter)
+        bench.give(LinkChanged("line", False))
+    assert counters == [1, 2, 3]
+
+
+def test_without_supply_it_does_nothing() -> None:
+    bench = Bench()
+    bench.give(PowerLost())
+    for event in (
+        Received("line", HUB, script(52, 1)),
+        ButtonPressed("B", 9 * SECOND),
+        TimerFired("join"),
+        LinkChanged("line", True),
+    ):
+        assert list(bench.give(event)) == []
+    bench.give(PowerRestored(dict(bench.saved), 5 * SECOND))
+    assert bench.supply() == "enabled"
+
+
+def test_a_restart_goes_on_from_what_was_saved() -> None:
+    bench = Bench()
+    bench.line(script(52, 1000))
+    again = Bench(start=False)
+    again.give(Started(dict(bench.saved)))
+    assert again.supply() == "disabled"
+    assert again.line(script(51, 1000)) == []
+    assert again.state()["logs"]["event"][0] == bench.state()["logs"]["event"][0]
+
+
+def test_the_power_log_is_read_remotely() -> None:
+    bench = Bench()
+    bench.cut(10 * SECOND)
+    bench.cut(200 * SECOND)
+    (response,) = bench.line(read_log("ECS35e"))
+    rows = response_of(response).data[0].value.rows
+    assert [(row.value[1].value, row.value[2].value) for row in rows] == [(0x8F35, 10), (0x8F36, 200)]
+    assert len(bench.line(command("ECS45", 1))) == 1

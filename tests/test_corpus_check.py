@@ -1,0 +1,217 @@
+"""``rig corpus check``: over the published corpus and a made one, what falls short, and what is refused."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rig import corpus_check
+from rig.corpus_check import check
+from rig.gbcs_corpus import load_entries, load_keys
+from rig.gbcs_reading import Verdict, read
+from tests import corpus_made
+
+
+def run(*arguments: str) -> int:
+    parser = argparse.ArgumentParser(prog="rig")
+    corpus_check.add_parser(parser.add_subparsers())
+    parsed = parser.parse_args(["corpus", "check", *arguments])
+    return int(parsed.handler(parsed))
+
+
+@pytest.mark.corpus
+def test_the_published_corpus_holds(corpus_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(corpus_dir), "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "messages": 847,
+        "decoded": 847,
+        "reencoded": 847,
+        "signatures": {"valid": 285, "expected": 285},
+        "macs": {"valid": 572, "expected": 572},
+        "decrypted": {"valid": 31, "expected": 31},
+        "failures": [],
+    }
+
+
+@pytest.mark.corpus
+def test_the_rules_find_the_keys_that_the_corpus_names(corpus_dir: Path) -> None:
+    keys = load_keys(corpus_dir)
+    for entry in load_entries(corpus_dir):
+        reading = read(entry.octets, keys)
+        for named, found in (
+            ({entry.signature_key} if entry.signature_key else set(), reading.signature),
+            (set(entry.mac_keys or ()), reading.mac),
+        ):
+            assert set(found.keys) == named, entry.name
+            assert found.verdict is (Verdict.VALID if named else Verdict.ABSENT), entry.name
+
+
+def test_a_made_corpus_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(corpus_made.write(tmp_path))) == 0
+    words = capsys.readouterr().out.split()
+    assert words[:2] == ["3", "messages"]
+    for name, good in (("decoded", "3"), ("re-encoded", "3"), ("signatures", "1"), ("MACs", "3"), ("decrypted", "2")):
+        at = words.index(name)
+        assert words[at + 1 : at + 3] == [good, good]
+
+
+def flip(position: int) -> Callable[[dict[str, Any]], None]:
+    def change(line: dict[str, Any]) -> None:
+        octets = bytearray.fromhex(line["hex"])
+        octets[position] ^= 1
+        line["hex"] = octets.hex()
+
+    return change
+
+
+def put(field: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda line: line.update({field: value})
+
+
+def judge(field: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda line: line["encrypted"][0].update({field: value})
+
+
+# which line, what is done to it, what falls short
+SHORT = [
+    (0, flip(-1), [("MAC", "does not verify with 90b3d51f30000002-ka and 00db1234567890b0-ka")]),
+    (0, flip(-20), [("signature", "does not verify"), ("MAC", "does not verify")]),
+    (0, lambda line: line.update(hex=line["hex"] + "00"), [("decode", "gbcs: at octet 7")]),
+    (0, lambda line: line.update(hex=line["hex"][:60]), [("decode", "gbcs")]),
+    (0, put("hex", ""), [("decode", "gbcs: at octet 0")]),
+    (0, put("message_code", "0x0050"), [("decode", "message_code should be 0x0050, got 0x004F")]),
+    (0, put("originator_counter", 1), [("decode", "originator_counter should be 1, got 1000")]),
+    (0, put("signature_key", "90b3d51f30020000-ds"), [("signature", "no public key is known under")]),
+    (0, put("mac_keys", ["90b3d51f30010000-ka", "00db1234567890b0-ka"]), [("MAC", "does not verify")]),
+    (1, put("signature_key", "00db1234567890b0-ds"), [("signature", "the message has no signature")]),
+    (1, flip(-40), [("MAC", "does not verify"), ("decryption", "datum 1.2: an encrypted part begins 3100000000")]),
+    (1, flip(-30), [("MAC", "does not verify"), ("decryption", "datum 1.2: the encrypted part does not authenticate")]),
+    (1, judge("plaintext", "00"), [("decryption", "decrypts to something else")]),
+    (1, judge("offset", 3), [("decryption", "is not the part that the corpus names at octet 3")]),
+    (1, put("encrypted", None), [("decryption", "1 encrypted parts that the corpus does not know")]),
+    (0, put("encrypted", [{"offset": 0, "length": 1, "plaintext": ""}]), [("decryption", "0 encrypted parts found")]),
+    (2, judge("plaintext", "00"), [("decryption", "component 2: decrypts to something else")]),
+]
+
+
+@pytest.mark.parametrize(("number", "change", "expected"), SHORT)
+def test_what_falls_short_is_counted_and_named(
+    number: int,
+    change: Callable[[dict[str, Any]], None],
+    expected: list[tuple[str, str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = corpus_made.entries()
+    change(lines[number])
+    folder = str(corpus_made.write(tmp_path, lines))
+    assert run(folder, "--json") == 1
+    result = json.loads(capsys.readouterr().out)
+    assert [(f["name"], f["what"]) for f in result["failures"]] == [(lines[number]["name"], w) for w, _ in expected]
+    for failure, (_, reason) in zip(result["failures"], expected, strict=True):
+        assert reason in failure["reason"]
+    counts = [result["decoded"] - 3, result["reencoded"] - 3]
+    counts += [result[name]["valid"] - result[name]["expected"] for name in ("signatures", "macs", "decrypted")]
+    assert any(count < 0 for count in counts) or lines[number]["encrypted"] is None
+    assert run(folder) == 1
+    assert f"  {lines[number]['name']}: " in capsys.readouterr().out
+
+
+def test_reordered_elements_re_encode_as_mutated(tmp_path: Path) -> None:
+    """Two components of a payload swapped: another message, which is read as what it is and fails its MAC."""
+    lines = corpus_made.entries()
+    octets = bytes.fromhex(lines[2]["hex"])
+    first = octets.index(bytes.fromhex("010902")) + 3
+    second = first + 5 + 6
+    end = len(octets) - 13
+    plain, sealed = octets[first:second], octets[second:end]
+    swapped = b"\x02" + sealed[1:] + b"\x01" + plain[1:]
+    lines[2]["hex"] = (octets[:first] + swapped + octets[end:]).hex()
+    corpus_made.write(tmp_path, lines)
+    tally = check(load_entries(tmp_path), load_keys(tmp_path))
+    assert (tally.decoded, tally.reencoded, tally.macs.valid) == (3, 3, 2)
+    assert [failure.what for failure in tally.failures] == ["MAC", "decryption"]
+
+
+def test_a_length_in_a_longer_form_falls_short(tmp_path: Path) -> None:
+    lines = corpus_made.entries()
+    octets = bytes.fromhex(lines[0]["hex"])
+    lines[0]["hex"] = (octets[:7] + b"\x82\x00" + octets[8:]).hex()
+    corpus_made.write(tmp_path, lines)
+    tally = check(load_entries(tmp_path), load_keys(tmp_path))
+    assert tally.decoded == 2
+    assert "longer form" in tally.failures[0].reason
+
+
+def test_an_empty_corpus_proves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(corpus_made.write(tmp_path, []))) == 1
+    assert "0 messages" in capsys.readouterr().out
+
+
+GOOD = json.dumps(corpus_made.entries()[0])
+
+
+def changed(**fields: Any) -> str:
+    return json.dumps({**corpus_made.entries()[0], **fields})
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "line 2 is no JSON"),
+        ("[]", "line 2 is no JSON object"),
+        ("[" * 100_000, "line 2 is no JSON"),
+        ("{}", "has no 'name'; add a name"),
+        (changed(hex="xy"), "'hex' is not as it should be"),
+        (changed(hex=5), "'hex' is not as it should be"),
+        (changed(name=None), "'name' is not as it should be"),
+        (changed(mac_keys=["a"]), "'mac_keys' is not as it should be; give a list of two key names, or null"),
+        (changed(mac_keys=5), "'mac_keys' is not as it should be"),
+        (changed(signature_key=[]), "'signature_key' is not as it should be"),
+        (changed(encrypted={}), "'encrypted' is not as it should be"),
+        (changed(encrypted=[{"offset": 1}]), "'encrypted'"),
+    ],
+)
+def test_a_bad_line_is_refused(line: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus_made.write(tmp_path)
+    (tmp_path / "made.jsonl").write_text(f"{GOOD}\n{line}\n", encoding="utf-8")
+    assert_refused(run(str(tmp_path)), reason, capsys)
+
+
+def assert_refused(status: int, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    captured = capsys.readouterr()
+    assert status == 2
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("rig corpus check: ")
+    assert reason in captured.err
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "cannot be read as JSON"),
+        (b"\xff", "cannot be read as JSON"),
+        (b"[]", "one JSON object"),
+        (b'{"x": 1}', "no key name"),
+    ],
+)
+def test_bad_keys_are_refused(content: bytes, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus_made.write(tmp_path)
+    (tmp_path / "keys.json").write_bytes(content)
+    assert_refused(run(str(tmp_path)), reason, capsys)
+
+
+def test_a_bad_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert_refused(run(str(tmp_path / "none")), "is no folder", capsys)
+    assert_refused(run(str(tmp_path)), "holds no keys.json", capsys)
+    corpus_made.write(tmp_path)
+    (tmp_path / "made.jsonl").write_bytes(b"\xff\xfe")
+    assert_refused(run(str(tmp_path)), "cannot be read", capsys)
+    (tmp_path / "made.jsonl").unlink()
+    assert_refused(run(str(tmp_path)), "holds no *.jsonl", capsys)
