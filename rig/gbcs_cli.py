@@ -50,11 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         keys = load_keys(arguments.keys) if arguments.keys is not None else None
         data, name = _given(arguments.message)
-        found = messages(data, name)
+        given = messages(data, name)
     except (SourceError, CorpusError) as fault:
         return _complain(str(fault))
+    if given.note:
+        _complain(given.note)
     described = []
-    for one in found:
+    for one in given.found:
         try:
             described.append(describe(read(one.octets, keys), one.octets, one.where))
         except WireError as fault:
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(json.dumps(words) for words in described))
     else:
         print("\n\n".join(layout(words) for words in described))
-    return 0 if len(described) == len(found) else 1
+    return 1 if given.note or len(described) < len(given.found) else 0
 
 
 def _complain(reason: str) -> int:
@@ -91,8 +93,6 @@ def _given(text: str) -> tuple[bytes, str]:
         # A long hexadecimal text is no possible file name; everything else is a file that won't open.
         if len(text) <= _LONGEST_NAME:
             raise SourceError(f"{text} cannot be read: {fault.strerror or fault}; check the file")
-    except ValueError:
-        raise SourceError("what was given holds a null character; give hexadecimal digits or the name of a file")
     if "/" in text or "." in text:
         raise SourceError(f"there is no file {text[:_LONGEST_NAME]}; check its name, or give hexadecimal digits")
-    return text.encode("utf-8", "surrogateescape"), "the message" if len(text) > _LONGEST_NAME else f"'{text}'"
+    return text.encode("utf-8", "surrogateescape"), "the message" if len(text) > _LONGEST_NAME else repr(text)

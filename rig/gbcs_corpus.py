@@ -72,6 +72,8 @@ def load_store(folder: Path) -> MemoryKeyStore:
 
 def load_entries(folder: Path) -> Iterator[Entry]:
     """Every message of every ``*.jsonl`` of a folder, files by name.  Raises :class:`CorpusError`."""
+    if not folder.is_dir():
+        raise CorpusError(f"{folder} is no folder; name the folder of a corpus")
     paths = sorted(folder.glob("*.jsonl"))
     if not paths:
         raise CorpusError(f"{folder} holds no *.jsonl file; name the folder of a corpus")

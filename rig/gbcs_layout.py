@@ -24,8 +24,7 @@ def layout(words: Words) -> str:
 
 
 def _lines(words: Words) -> Iterator[str]:
-    name = words["use_case"] or "(no name)"
-    yield f"{name}  {words['kind']}  {words['title']}"
+    yield "  ".join(filter(None, (words["use_case"], words["kind"], words["title"])))
     if words["source"]:
         yield _line("found", words["source"])
     code = words["message_code"]

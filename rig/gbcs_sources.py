@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from devices.wire import gbcs, gbt, ieee802154, interpan, tunnelling, zcl, zigbee
 from devices.wire.errors import DecodeError, WireError
 from rig.evidence import pcap
 
-__all__ = ["Found", "SourceError", "messages"]
+__all__ = ["Found", "Given", "SourceError", "messages"]
 
 _MESSAGE_LINK = 147  # DLT_USER0: one GBCS message a packet, with no header
 _MAGICS = tuple(bytes.fromhex(magic) for magic in ("0a0d0d0a", "a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1"))
@@ -42,8 +42,16 @@ class Found:
     where: str | None = None
 
 
-def messages(data: bytes, name: str) -> list[Found]:
-    """Every message in what was given, at least one; ``name`` is what to call it.  Raises :class:`SourceError`."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Every message found, at least one, and what else there is to say: a ``note`` on a source that is not whole."""
+
+    found: list[Found]
+    note: str = ""
+
+
+def messages(data: bytes, name: str) -> Given:
+    """Every message in what was given; ``name`` is what to call that.  Raises :class:`SourceError` if none is."""
     if not data.strip():
         raise SourceError(f"{name} is empty; give a message in hexadecimal digits, a log or a capture")
     if data.startswith(_MAGICS):
@@ -54,11 +62,11 @@ def messages(data: bytes, name: str) -> list[Found]:
         raise SourceError(f"{name} is neither text nor a capture; give hexadecimal digits, a log, pcap or pcapng")
     whole = text.translate(_SEPARATORS).removeprefix("0x")
     if _PLAIN.fullmatch(whole):
-        return _from_hexadecimal(text, whole, name)
+        return Given(_from_hexadecimal(text, whole, name))
     found = _assembled(_runs(text))
     if not found:
         raise SourceError(_nothing_in(text, name))
-    return found
+    return Given(found)
 
 
 # ----------------------------------------------------------------------------------------------------------------- text
@@ -121,14 +129,18 @@ def _nothing_in(text: str, name: str) -> str:
 # ------------------------------------------------------------------------------------------------------------- captures
 
 
-def _from_capture(data: bytes, name: str) -> list[Found]:
+def _from_capture(data: bytes, name: str) -> Given:
+    """The messages of a capture; one that breaks off gives those before the break."""
+    pieces: list[Found] = []
+    broken = ""
     try:
-        found = _assembled(_packets(data))
+        pieces.extend(_packets(data))
     except pcap.CaptureError as fault:
-        raise SourceError(f"{name} is a broken capture: {fault}; record it again or give the part before that")
+        broken = f"{name} is a broken capture: {fault}; record it again"
+    found = _assembled(pieces)
     if not found:
-        raise SourceError(f"{name} is a capture without a GBCS message in link types 147, 195, 230 or 283")
-    return found
+        raise SourceError(broken or f"{name} is a capture without a GBCS message in link types 147, 195, 230 or 283")
+    return Given(found, broken and f"{broken}; what came before is shown")
 
 
 def _packets(data: bytes) -> Iterator[Found]:
@@ -178,7 +190,7 @@ def _from_zcl(cluster: int, octets: bytes) -> bytes:
 # ----------------------------------------------------------------------------------------------------------- GBT blocks
 
 
-def _assembled(pieces: Iterator[Found]) -> list[Found]:
+def _assembled(pieces: Iterable[Found]) -> list[Found]:
     """Whole messages: those found whole, and those whose blocks are all there."""
     assembler = gbt.Reassembler()
     found: list[Found] = []

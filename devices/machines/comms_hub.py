@@ -41,6 +41,7 @@ from devices.machines.core import (
     SetTimer,
     Started,
     TimerFired,
+    Tune,
     eui_text,
 )
 from devices.machines.parts import firewall, interpan_window, time_cluster, tunnel
@@ -163,7 +164,7 @@ class CommsHub:
     def _open_joining(self, seconds: int, now: int) -> list[Effect]:
         """Open joining for so long, never for less than it is open already."""
         self._joining_until = max(self._joining_until, now + seconds * SECOND)
-        return [OpenJoining(HAN, (self._joining_until - now) // SECOND)]
+        return [OpenJoining(HAN, -((now - self._joining_until) // SECOND))]
 
     def _power_lost(self, now: int) -> list[Effect]:
         self._window.power_lost()
@@ -184,7 +185,7 @@ class CommsHub:
         """The radio is up: admit those who have not joined yet, and ask for the tunnels (facts/gbcs.md 8.3)."""
         self._network = True
         formed = {"epid": event.epid.hex(), "pan": event.pan, "channel": event.channel}
-        effects: list[Effect] = [Record("hub.network", formed)]
+        effects: list[Effect] = [Record("hub.network", formed), Tune(INTERPAN, event.channel, event.pan)]
         for entry in self._log:
             if entry.install_code and not entry.joined:
                 effects.append(AdmitDevice(HAN, entry.eui, entry.install_code))

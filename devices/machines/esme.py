@@ -1,8 +1,8 @@
 """An electricity meter (ESME): commands in, responses and alerts out, a contactor, a clock, logs, a button.
 
 Ports: ``han`` (the ZigBee tunnel that the hub opens) and ``line`` (bare GBCS messages).  Pins: ``contactor_set`` and
-``contactor_reset`` out, ``aux_no`` in.  Everything that survives a power cut is persisted the moment it changes; after a
-cut the meter is built anew from what was saved, as its firmware would.
+``contactor_reset`` out, ``aux_no`` in.  Everything that survives a power cut is persisted the moment it changes;
+after a cut the meter is built anew from what was saved, as its firmware would.
 
 Must not live here: checks of commands (``parts.commands``), what the objects do (``parts.meter_conduct``), faults.
 
@@ -11,7 +11,6 @@ Source: facts/gbcs.md 5.1, 5.3, 6, 10.1, 10.4, 11; 8.3 for the tunnel.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -33,7 +32,6 @@ from devices.machines.core import (
     Received,
     Record,
     Refuse,
-    Send,
     SendFailed,
     SetTimer,
     Show,
@@ -48,16 +46,16 @@ from devices.machines.parts.commands import CommandContext, CommandProcessor, Ou
 from devices.machines.parts.contactor import Contactor, Supply, SupplyEvent, after
 from devices.machines.parts.event_log import EventLog
 from devices.machines.parts.meter_conduct import bind_conduct
+from devices.machines.parts.reporting import Reporter
 from devices.machines.parts.time_cluster import CLUSTER as TIME_CLUSTER
 from devices.machines.parts.time_cluster import time_in
-from devices.model.alerts import Log, rule
+from devices.model.alerts import Log
 from devices.model.credentials import CredentialCells
 from devices.model.esme_objects import FIRMWARE, esme_objects
 from devices.model.objects import ObjectModel
 from devices.trust.keystore import KeyStore
-from devices.wire import axdr, gbcs
+from devices.wire import axdr
 from devices.wire.axdr import Data
-from devices.wire.gbcs import CRA
 
 __all__ = ["Esme", "EsmePolicy", "EsmeSettings"]
 
@@ -106,18 +104,18 @@ class Esme:
             self.identity, self.keys, self.cells, self.objects, self.settings.commands, handlers=self._handlers
         )
         self.processor.restore(saved)
-        self.logs = {log: EventLog(log) for log in Log}
-        for log, lines in self.logs.items():
-            lines.restore(saved.get(f"log.{log.value}"))
         keeps = self.settings.outage.keeps_supply_state and "supply" in saved
         self.supply = Supply[saved["supply"]] if keeps else self.settings.supply
         self.clock = CivilClock(self.settings.clock)
         self.contactor = Contactor(self.settings.contactor)
         self.tunnel = tunnel.TunnelServer("han", self.settings.tunnel)
-        self._queue: deque[bytes] = deque((bytes.fromhex(m) for m in saved.get("queue", ())), self.settings.queue_limit)
+        self.out = Reporter(
+            self.processor, self.clock, self.tunnel, hub=self.settings.hub, queue_limit=self.settings.queue_limit
+        )
+        self.out.restore(saved)
         self._once = set(saved.get("once", ()))  # what happens once in the life of a meter: joined, commissioned
         self._epid = bytes.fromhex(saved["epid"]) if saved.get("epid") else self.settings.epid
-        self._network = self._line_up = False
+        self._network = False
         self._hub_time: tuple[int, int] | None = None  # civil ns, bench now at which the hub said so
         self._notes: list[tuple[int, bool]] = []  # event, whether anybody is told
 
@@ -128,7 +126,7 @@ class Esme:
         handler = _HANDLERS.get(type(event))
         return [] if handler is None else handler(self, event, now)
 
-    # ------------------------------------------------------------------------------------------------------------- power
+    # ------------------------------------------------------------------------------------------------------------ power
 
     def _started(self, event: Started, now: int) -> list[Effect]:
         self._powered = True
@@ -161,9 +159,9 @@ class Esme:
             "restoration": gone.restoration.text,
             "seconds": gone.seconds if gone.duration_ns is not None else None,
         }
-        return [*effects, Record("outage", told), *self._event(code, now, gone.seconds, gone.alert_data())]
+        return [*effects, Record("outage", told), *self.out.event(code, now, gone.seconds, gone.alert_data())]
 
-    # -------------------------------------------------------------------------------------------------- network and ports
+    # ------------------------------------------------------------------------------------------------ network and ports
 
     def _join(self) -> list[Effect]:
         if self.settings.install_code is None or not self.settings.auto_join:
@@ -199,37 +197,31 @@ class Esme:
         effects = list(effects)
         for peer, octets in messages:
             effects += self._message("han", peer, octets, now)
-        return effects + self._flush(now)
+        return effects + self.out.flush(now)
 
     def _send_failed(self, event: SendFailed, now: int) -> list[Effect]:
         effects = list(self.tunnel.failed(event, now))
-        return effects + self._keep_broken()
-
-    def _keep_broken(self) -> list[Effect]:
-        """Alerts that did not get through wait for the next tunnel; a response is the asker's to ask for again."""
-        broken = [m for _, m in self.tunnel.take_broken() if gbcs.decode(m).cra == CRA.ALERT]
-        self._queue.extend(broken)
-        return [self._saved_queue()] if broken else []
+        return effects + self.out.keep_broken()
 
     def _link(self, event: LinkChanged, now: int) -> list[Effect]:
         if event.port != "line":
             return []
-        self._line_up = event.up
-        return self._flush(now)
+        self.out.line_up = event.up
+        return self.out.flush(now)
 
     def _timer(self, event: TimerFired, now: int) -> list[Effect]:
         if event.name == "join":
             return [] if self._network else self._join()
         moved = self.contactor.fired(event.name, now)
         if moved is None:
-            return [*(self.tunnel.fired(event.name, now) or []), *self._keep_broken()]
+            return [*(self.tunnel.fired(event.name, now) or []), *self.out.keep_broken()]
         stands, effects = moved
         if stands is not False:
             return effects
         code = CONNECT_FAILURE if self.contactor.wanted else DISCONNECT_FAILURE
-        return [*effects, *self._event(code, now, b"")]
+        return [*effects, *self.out.event(code, now, b"")]
 
-    # ----------------------------------------------------------------------------------------------------------- messages
+    # --------------------------------------------------------------------------------------------------------- messages
 
     def _message(self, port: str, peer: bytes, octets: bytes, now: int) -> list[Effect]:
         """One whole GBCS message: the counter and the doing first, then what is logged, the response, the alerts."""
@@ -240,9 +232,9 @@ class Esme:
             return effects + self._complain(outcome, now)
         effects += self._log_command(outcome, now)
         if outcome.response is not None:
-            effects += self._send(port, peer, outcome.response, now)
+            effects += self.out.send(port, peer, outcome.response, now)
         for code, tell in self._notes:
-            effects += self._event(code, now, b"", tell=tell)
+            effects += self.out.event(code, now, b"", tell=tell)
         if outcome.use_case is not None and outcome.use_case.use_case == "ECS70" and not any(outcome.results):
             effects += self._first_time("commissioned", COMMISSIONED, self.settings.commissioned_alert, now)
         return effects
@@ -255,65 +247,24 @@ class Esme:
         if refused.alert == UNSUPPORTED and refused.message_code is not None and refused.counter is not None:
             told = refused.message_code.to_bytes(2, "big") + refused.counter.to_bytes(8, "big")
             extra = (axdr.octets(told),)
-        return self._event(refused.alert, now, None, extra)
+        return self.out.event(refused.alert, now, None, extra)
 
     def _log_command(self, outcome: Outcome, now: int) -> list[Effect]:
-        """Commands that change something are logged with their code, so that the outcome can be learnt when the response
-        is lost (the layout is that of published event logs)."""
+        """Commands that change something are logged with their code, so that the outcome can be learnt when the
+        response is lost (the layout is that of published event logs)."""
         use_case = outcome.use_case
-        if use_case is None or not self.processor.floors.protects(use_case.replay_protected):
+        if use_case is None or use_case.only_reads:
             return []
         done = COMMAND_FAILED if any(outcome.results) else COMMAND_DONE
-        return self._event(done, now, use_case.code.to_bytes(2, "big"), tell=False)
-
-    def _send(self, port: str, peer: bytes, octets: bytes, now: int) -> list[Effect]:
-        if port == "han":
-            return [*self.tunnel.send(peer, octets, now), *self._keep_broken()]
-        left = {"port": port, "peer": peer.hex(), "octets": octets.hex()}
-        return [Send(port, peer, octets), Record("gbcs.tx", left)]
-
-    def _event(
-        self, code: int, now: int, other: bytes | int | None = None, extra: Sequence[Data] = (), *, tell: bool = True
-    ) -> list[Effect]:
-        """Log an event and tell whom it concerns; an alert that can't leave now waits for a tunnel."""
-        civil, conduct = self.clock.at(now), rule(code)
-        effects: list[Effect] = []
-        if conduct.log is not None:
-            log = self.logs[conduct.log]
-            log.add(civil, code, other)
-            effects.append(Persist(f"log.{conduct.log.value}", log.as_json()))
-        for role in conduct.recipients if tell else ():
-            octets, built = self.processor.alert(code, role, civil, extra)
-            effects += built
-            if octets is not None:
-                self._queue.append(octets)
-                effects.append(self._saved_queue())
-        return effects + self._flush(now)
-
-    def _flush(self, now: int) -> list[Effect]:
-        """Send what waits, if there is a way to a hub."""
-        peers = self.tunnel.peers()
-        hub = self.settings.hub if self.settings.hub in peers else next(iter(peers), None)
-        if not self._queue or (hub is None and not self._line_up):
-            return []
-        waiting = tuple(self._queue)
-        self._queue.clear()
-        effects: list[Effect] = []
-        for octets in waiting:
-            port = "line" if hub is None else "han"
-            effects += self._send(port, hub or self.settings.hub or gbcs.decode(octets).recipient, octets, now)
-        return [*effects, self._saved_queue()]
-
-    def _saved_queue(self) -> Persist:
-        return Persist("queue", [octets.hex() for octets in self._queue])
+        return self.out.event(done, now, use_case.code.to_bytes(2, "big"), tell=False)
 
     def _first_time(self, what: str, code: int, tell: bool, now: int) -> list[Effect]:
         if what in self._once:
             return []
         self._once.add(what)
-        return [Persist("once", sorted(self._once)), *self._event(code, now, b"", tell=tell)]
+        return [Persist("once", sorted(self._once)), *self.out.event(code, now, b"", tell=tell)]
 
-    # ------------------------------------------------------------------------------------------------------------- supply
+    # ----------------------------------------------------------------------------------------------------------- supply
 
     def _change(self, event: SupplyEvent, cause: str, now: int) -> list[Effect]:
         """Apply ``event`` to the supply state: remembered first, then driven."""
@@ -342,13 +293,18 @@ class Esme:
         before = self.supply
         effects = self._change(SupplyEvent.LOCAL_ACT, f"button {event.button}", now)
         done = LOCAL_ACT_FAILED if self.supply is before else LOCAL_ACT_DONE
-        return effects + self._event(done, now, b"", tell=False)
+        return effects + self.out.event(done, now, b"", tell=False)
 
     def _pin(self, event: PinChanged, _: int) -> list[Effect]:
         self.contactor.sensed(event.pin, event.level)
         return []
 
-    # ------------------------------------------------------------------------------ what the objects need (meter_conduct)
+    # ---------------------------------------------------------------------------- what the objects need (meter_conduct)
+
+    @property
+    def logs(self) -> Mapping[Log, EventLog]:
+        """The event, security and power logs."""
+        return self.out.logs
 
     def reported_supply(self) -> Supply:
         """The supply state as a reader is told."""
@@ -363,7 +319,7 @@ class Esme:
         cause = f"{context.use_case.use_case} from {context.role.label}"
         context.effects.extend(self._change(event, cause, context.now))
         if event is SupplyEvent.ARM and self.supply is Supply.ARMED:
-            self.note(ARMED, context, tell=self.settings.armed_alert)
+            self.note(ARMED, tell=self.settings.armed_alert)
 
     def time(self, now: int) -> CivilTime:
         """The civil time of the meter's own clock."""
@@ -383,13 +339,13 @@ class Esme:
         context.effects.append(
             Record("clock.set", {"error_ms": round(error / 1e6), "time": self.clock.at(context.now).text})
         )
-        self.note(CLOCK_ADJUSTED, context)
+        self.note(CLOCK_ADJUSTED)
 
-    def note(self, code: int, context: CommandContext, *, tell: bool = True) -> None:
+    def note(self, code: int, *, tell: bool = True) -> None:
         """Have an event logged, and told whom it concerns, once the command is answered."""
         self._notes.append((code, tell))
 
-    # ---------------------------------------------------------------------------------------------------- asked by people
+    # -------------------------------------------------------------------------------------------------- asked by people
 
     def _asked(self, event: Asked, now: int) -> list[Effect]:
         if event.verb == "state":
@@ -414,8 +370,8 @@ class Esme:
             "floors": self.processor.floors.as_json(),
             "objects": self.objects.as_json(),
             "cells": self.cells.as_json(),
-            "logs": {log.value: lines.as_json() for log, lines in self.logs.items()},
-            "queue": [octets.hex() for octets in self._queue],
+            "logs": {log.value: lines.as_json() for log, lines in self.out.logs.items()},
+            "queue": [octets.hex() for octets in self.out.waiting],
             "once": sorted(self._once),
         }
 

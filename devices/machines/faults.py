@@ -182,8 +182,8 @@ def make_faulty(
 ) -> Machine:
     """The faulty sister of a good device: the same machine with one thing replaced.
 
-    ``settings`` are those of the good device.  Raises ``ValueError`` for a fault that there is not, or settings of another
-    kind of device.
+    ``settings`` are those of the good device.  Raises ``ValueError`` for a fault that there is not, or settings of
+    another kind of device.
     """
     found = fault(device, name)
     if found.change is None:

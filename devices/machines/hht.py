@@ -42,6 +42,7 @@ from devices.machines.core import (
     Started,
     StopTimer,
     TimerFired,
+    Tune,
     eui_text,
 )
 from devices.machines.parts import tunnel
@@ -228,7 +229,10 @@ class HandHeldTerminal:
             raise MachineError("a command is under way; wait for its answer, then connect")
         effects = self._tunnel.close(self._hub) if self._hub and self._hub != hub else []
         self._hub, self._connected = hub, False
-        return [Answer({"hub": eui_text(hub)}), Show(f"Connecting to {eui_text(hub)}"), *effects, *self._open(now)]
+        beacon = next(beacon for beacon in self._found if beacon.epid == hub)
+        tuned = Tune(PORT, beacon.channel, beacon.pan)
+        shown = Show(f"Connecting to {eui_text(hub)}")
+        return [Answer({"hub": eui_text(hub)}), shown, *effects, tuned, *self._open(now)]
 
     def _open(self, now: int) -> list[Effect]:
         assert self._hub is not None

@@ -110,6 +110,8 @@ class Supplier:
                     return self._send_raw(args)
                 case "receive_local":
                     return self._receive_local(args, now)
+                case "take_counter":  # for a command that the broker builds on our behalf
+                    return [Answer({"counter": self._ledger.take(self.settings.series)})]
                 case "inbox":
                     return [Answer({"messages": list(self._inbox)})]
                 case "work_order":
@@ -223,7 +225,7 @@ class Supplier:
         known = self._outstanding.get((message.recipient, message.counter, message.message_code))
         name = (known.use_case.use_case if known else None) or f"0x{message.message_code:04X}"
         self._local.append(_Local(name, message, octets))
-        return [Record("party.local", {"name": name, "device": message.recipient.hex(), "counter": message.counter})]
+        return [Record("party.local", {"name": name, "for": message.recipient.hex(), "counter": message.counter})]
 
     def _entry(self, message: Message, port: str) -> dict[str, Any]:
         """What is known of a response or alert.  ``verified`` is None where only another party can verify it."""

@@ -110,7 +110,7 @@ def rule(code: int) -> AlertRule:
 
 
 def alert_name(code: int) -> str:
-    """The name of an alert or event code; ``"unknown code"`` for those newer than the table (facts/gbcs.md 11 no. 26)."""
+    """The name of an alert or event code; ``"unknown code"`` for newer ones (facts/gbcs.md 11 no. 26)."""
     return _names().get(code, "unknown code")
 
 

@@ -1,7 +1,8 @@
 """The COSEM objects of an electricity meter, as data.
 
-The objects that the rig gives conduct or a value at manufacture stand here by hand.  All others are read from the rows of
-the use-case table: an attribute that some use case sets is writable, one that some use case reads is readable.
+The objects that the rig gives conduct or a value at manufacture stand here by hand.  All others are read from the
+rows of the use-case table: an attribute that some use case sets is writable, one that some use case reads is
+readable.
 
 Must not live here: conduct (``machines``), which use case may touch what (``use_cases``).
 

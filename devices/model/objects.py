@@ -92,8 +92,8 @@ class ObjectModel(Generic[Context]):
     """The objects of one device with their values.
 
     ``get``, ``set`` and ``act`` raise :class:`AccessError` and change nothing when they do.  A getter or setter that is
-    bound takes the place of the stored value; a method without callable answers object-unavailable.  ``revision`` counts
-    the changes of stored values.
+    bound takes the place of the stored value; a method without callable answers object-unavailable.  ``revision``
+    counts the changes of stored values.
     """
 
     def __init__(self, definitions: Iterable[ObjectDef]) -> None:

@@ -36,9 +36,9 @@ class Protected:
 class DlmsRow:
     """One access specification, in wire order.
 
-    ``op`` is ``get``, ``set``, ``action``, ``get-selective`` or ``notify`` (content of an alert).  ``class_id``, ``obis``
-    (6 octets) and ``index`` are None for the content of an alert that belongs to no object.  ``data_type`` is written as
-    :mod:`devices.model.data_types` reads it.
+    ``op`` is ``get``, ``set``, ``action``, ``get-selective`` or ``notify`` (content of an alert).  ``class_id``,
+    ``obis`` (6 octets) and ``index`` are None for the content of an alert that belongs to no object.  ``data_type`` is
+    written as :mod:`devices.model.data_types` reads it.
     """
 
     op: str
@@ -105,6 +105,12 @@ class UseCase:
     def is_alert(self) -> bool:
         """Whether the code is sent by devices of their own accord only."""
         return bool(self.protection["alert"]) and not self.protection["command"]
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether an access-request of this use case can change nothing in the device."""
+        reads = {"get", "get-selective", "notify"}
+        return bool(self.dlms) and all(row.op in reads or row.protects for row in self.dlms)
 
 
 def by_code(code: int) -> UseCase | None:

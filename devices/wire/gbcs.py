@@ -272,26 +272,23 @@ def to_be_signed(message: Message) -> bytes:
 def _other_information(message: Message) -> bytes:
     party, counter = message.supplementary_party, message.supplementary_counter
     originator_counter, certificate = message.supplementary_originator_counter, message.certificate
+    tail = b""
+    if originator_counter is not None:
+        tail = _unsigned(originator_counter, 8, "supplementary originator counter")
+    if certificate is not None:
+        if tail or len(certificate) <= 8:
+            raise EncodeError(_LAYER, "a certificate has more than 8 octets, and no originator counter beside it")
+        tail = certificate
     information = _unsigned(message.message_code, 2, "message code")
     if party is not None:
         information += _eui(party, "supplementary party")
+    elif counter is not None or tail:
+        raise EncodeError(_LAYER, "supplementary counters and a certificate need a supplementary party")
     if counter is not None:
-        if party is None:
-            raise EncodeError(_LAYER, "a supplementary counter needs a supplementary party")
         information += _unsigned(counter, 8, "supplementary counter")
-    if originator_counter is None and certificate is None:
-        return information
-    if counter is None or (originator_counter is not None and certificate is not None):
-        raise EncodeError(
-            _LAYER,
-            "a supplementary originator counter or certificate, not both, needs a supplementary party and counter",
-        )
-    if originator_counter is not None:
-        return information + _unsigned(originator_counter, 8, "supplementary originator counter")
-    assert certificate is not None
-    if len(certificate) <= 8:
-        raise EncodeError(_LAYER, f"a certificate of {len(certificate)} octets reads as something else")
-    return information + certificate
+    elif tail:
+        raise EncodeError(_LAYER, "a supplementary originator counter or certificate needs a supplementary counter")
+    return information + tail
 
 
 def _eui(eui: bytes, name: str) -> bytes:

@@ -310,6 +310,8 @@ class BusClient:
             return False
         if wait_s <= 0:
             return True
+        if not self.connected:  # paho keeps it and sends it later, but it won't be in this time
+            return False
         try:
             info.wait_for_publish(wait_s)
         except RuntimeError:  # sent while there was no connection: paho never says more about it

@@ -322,7 +322,7 @@ class Controller:
             again_at = self._clock() + pause
             pause = min(2 * pause, self._settings.attempt_most_s)
             while self._clock() < min(again_at, deadline):
-                answer = self._answer
+                answer = self._heard()
                 if answer is not None and (not order or self._complete(answer)):
                     return answer
                 self._check_link(deadline)
@@ -330,6 +330,10 @@ class Controller:
                 self._step(min(again_at, deadline, self._grace_ends(node)))
             if self._clock() >= deadline:
                 self._give_up(node, verb)
+
+    def _heard(self) -> Answer | None:
+        """The answer that is waited for, if it has come."""
+        return self._answer
 
     def _seen(self, node: str) -> dict[str, int]:
         boot = self._nodes[node].boot

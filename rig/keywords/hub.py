@@ -22,7 +22,7 @@ class Hub:
     def device_should_join(self, device: str = "esme", hub: str = "hub", *, within: timedelta = timedelta(minutes=5), since: int = 0) -> None:
         """The device must join the HAN of the hub."""
         now = session()
-        now.expect(Matcher("joined", hub, {"peer": now.devices[device]["eui"]}), within, since)
+        now.expect(Matcher("tunnel.open", hub, {"port": "han", "peer": now.devices[device]["eui"]}), within, since)
 
     @keyword
     def power_cycle_hub(self, hub: str = "hub", *, off_for: timedelta = timedelta(seconds=10)) -> None:

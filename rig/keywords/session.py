@@ -121,7 +121,7 @@ class Session:
             self._controller.close()
         self._controller = None
 
-    def call(self, verb: str, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+    def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
         """Run one numbered command at the node of ``device`` (without one: at the bench) and return its data.
 
         Raises :class:`Misused` when the bench refuses the command; skips the test as INFRA when the bench broke.
@@ -135,7 +135,7 @@ class Session:
             self._infra(f"{verb} was answered {answer.st}: {answer.err.message if answer.err else 'no reason given'}")
         return answer.data
 
-    def ask(self, device: str, verb: str, **args: Any) -> Mapping[str, Any]:
+    def ask(self, device: str, verb: str, /, **args: Any) -> Mapping[str, Any]:
         """Put a request to the machine of ``device`` (operator of a terminal, user of a party)."""
         if device not in self.devices:
             raise Misused(f"no device {device!r} on this bench; it has {', '.join(self.devices)}")

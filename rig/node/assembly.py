@@ -21,7 +21,7 @@ from devices.machines.esme import Esme
 from devices.machines.esme_settings import EsmeSettings
 from devices.machines.faults import make_faulty
 from devices.machines.hht import HandHeldTerminal, HhtSettings
-from devices.machines.ihd import Ihd, IhdSettings
+from devices.machines.parts.civil_clock import ClockSettings
 from devices.machines.supplier import Supplier, SupplierSettings
 from devices.model.credentials import cells_from_publics
 from devices.model.roles import Role
@@ -210,6 +210,10 @@ class _Builder:
         folder = self.bench.trust.get("stores")
         return FileStore(Path(str(folder)) / f"{device.eui.hex()}.json") if folder else MemoryStore()
 
+    def civil_clock(self) -> ClockSettings:
+        """Clocks of devices start right; a bench file may set them wrong."""
+        return ClockSettings(start_ns=self.bench.civil_start)
+
     def where(self, device: Device) -> str:
         return f"{self.bench.source}.devices.{device.name}.settings"
 
@@ -300,14 +304,15 @@ def _broker(builder: _Builder, device: Device) -> Make:
 
 
 def _comms_hub(builder: _Builder, device: Device) -> Make:
-    defaults = HubSettings(device.eui, faults=frozenset([device.fault] if device.fault else []))
+    defaults = HubSettings(device.eui, clock=builder.civil_clock(), faults=frozenset([device.fault] if device.fault else []))
     settings = changed(defaults, device.settings, builder.where(device))
     keys = builder.keyring.store(device.eui)
     return lambda: CommsHub(settings, keys, cells_from_publics("CHF", builder.roles(), builder.keyring.directory))
 
 
 def _esme(builder: _Builder, device: Device) -> Make:
-    settings = changed(EsmeSettings(install_code=device.install_code or None), device.settings, builder.where(device))
+    defaults = EsmeSettings(install_code=device.install_code or None, clock=builder.civil_clock())
+    settings = changed(defaults, device.settings, builder.where(device))
     keys = builder.keyring.store(device.eui)
 
     def make() -> Machine:
@@ -324,11 +329,6 @@ def _hht(builder: _Builder, device: Device) -> Make:
     return lambda: HandHeldTerminal(settings)
 
 
-def _ihd(builder: _Builder, device: Device) -> Make:
-    settings = changed(IhdSettings(device.eui, install_code=device.install_code or None), device.settings, builder.where(device))
-    return lambda: Ihd(settings)
-
-
 MACHINES: Mapping[str, Callable[[_Builder, Device], Make]] = {
     "supplier": _supplier,
     "network_operator": _supplier,
@@ -336,5 +336,4 @@ MACHINES: Mapping[str, Callable[[_Builder, Device], Make]] = {
     "comms_hub": _comms_hub,
     "esme": _esme,
     "hht": _hht,
-    "ihd": _ihd,
 }

@@ -12,10 +12,10 @@ from devices.trust.install_code import install_code_key
 from rig.node.bench_file import Bench, BenchFileError, Device, Port
 from rig.node.virtual_world import VirtualWorld
 from rig.ports.bytelink import SerialByteLink, VirtualByteLink
-from rig.ports.han_direct import DirectAir, DirectHan
+from rig.ports.han_direct import DirectAir
 from rig.ports.han_xbee import XBeeHan, XBeeHanConfig
-from rig.ports.interpan_direct import DirectInterPan
-from rig.ports.interpan_xbee import InterPanConfig, XBeeInterPan
+from rig.ports.interpan_direct import DirectInterPanAir
+from rig.ports.interpan_xbee import XBeeInterPan, XBeeInterPanConfig
 from rig.ports.protocols import ByteLink, Clock, HanAdapter, InterPanAdapter
 from rig.world.xbee_802154 import XBee802154
 from rig.world.xbee_module import XBeeModule
@@ -35,12 +35,13 @@ class Radios:
     def __init__(self, bench: Bench, clock: Clock, world: VirtualWorld | None) -> None:
         self._bench, self._clock, self._world = bench, clock, world
         self._air = DirectAir(clock)
+        self._interpan_air = DirectInterPanAir(self._air)
         self.modules: dict[str, list[tuple[str, XBeeModule]]] = {}
 
     def han(self, device: Device, port: Port, where: str) -> HanAdapter:
         """The HAN adapter of one port."""
         if port.driver == "direct":
-            return DirectHan(self._air, device.eui)
+            return self._air.adapter(device.eui)
         line, power = self._line(device, port.url, port.radio, zigbee=True, where=where)
         peers = self._peers("xbee", lambda p: p.radio)
         return XBeeHan(line, self._clock, XBeeHanConfig(device.eui, peers, install_code_key, power))
@@ -48,11 +49,13 @@ class Radios:
     def interpan(self, device: Device, port: Port, where: str) -> InterPanAdapter:
         """The inter-PAN adapter of one port; a terminal's has a second radio to scan with."""
         if port.driver == "direct-interpan":
-            return DirectInterPan(self._air, device.eui)
-        line = self._line(device, port.url, port.radio, zigbee=False, where=where)
-        scan = self._line(device, port.scan_url, port.scan_radio, zigbee=True, where=where) if port.scan_url else None
-        config = InterPanConfig(own=device.eui, peers=self._peers("xbee-802154", lambda p: p.radio))
-        return XBeeInterPan(line, scan, self._clock, config)
+            return self._interpan_air.adapter(device.eui)
+        line, power = self._line(device, port.url, port.radio, zigbee=False, where=where)
+        scan, scan_power = None, None
+        if port.scan_url:
+            scan, scan_power = self._line(device, port.scan_url, port.scan_radio, zigbee=True, where=where)
+        peers = self._peers("xbee-802154", lambda p: p.radio)
+        return XBeeInterPan(line, scan, self._clock, XBeeInterPanConfig(device.eui, peers, power, scan_power))
 
     def _peers(self, driver: str, radio: Callable[[Port], bytes]) -> Mapping[bytes, bytes]:
         """Device EUI-64 to radio EUI-64 of everybody who has a radio of this kind."""

@@ -107,7 +107,7 @@ class Recorder:
 
     def record(self, node: str, device: str, kind: str, fields: Mapping[str, Any], at_ns: int | None = None) -> None:
         """Put one event on the time line, now (or at the instant that its own time stamp says)."""
-        shown = {"device": device, **fields}
+        shown = {**fields, "device": device}
         if kind in ("gbcs.tx", "gbcs.rx"):
             shown |= describe_message(bytes.fromhex(shown["octets"]))
             self._counts[kind] = self._counts.get(kind, 0) + 1

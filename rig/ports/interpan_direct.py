@@ -39,6 +39,7 @@ class DirectInterPan:
         self.on_event: Callable[[Any], None] = lambda _: None
         self.own, self.port, self.powered = own, port, False
         self.channel: int | None = None
+        self.pan = 0xFFFF
         self._air, self._clock = air, air.clock
         self._life = 0
 
@@ -58,7 +59,7 @@ class DirectInterPan:
 
     def tune(self, channel: int, pan: int) -> None:
         """The PAN identifier changes nothing here: frames go to every PAN."""
-        self.channel = channel
+        self.channel, self.pan = channel, pan
 
     def _tell(self, event: Any, delay: int = 0) -> None:
         life = self._life

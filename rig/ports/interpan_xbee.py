@@ -1,7 +1,7 @@
 """Inter-PAN frames through an XBee with 802.15.4 firmware (MM=2), and scanning through one with Zigbee firmware.
 
-802.15.4 firmware cannot read the extended PAN id in a Zigbee beacon, so :meth:`XBeeInterPan.scan` needs a second module;
-a hub has none and needs none.  The firmware's destination PAN is its own or FFFF: all frames go to FFFF.
+802.15.4 firmware cannot read the extended PAN id in a Zigbee beacon, so :meth:`XBeeInterPan.scan` needs a second
+module; a hub has none and needs none.  The firmware's destination PAN is its own or FFFF: all frames go to FFFF.
 
 Must not live here: the stub headers (``devices.wire.interpan``), bringing modules up (``xbee_radio``).
 Source: facts/radio.md 8 and 9.  Inter-PAN is not secured here: XBee has no link key to secure it with.
@@ -16,6 +16,7 @@ from typing import Any
 from devices.machines.core import NetworksFound, Received, SendFailed
 from devices.wire import interpan, xbee
 from devices.wire.errors import DecodeError
+from devices.wire.zigbee import Delivery
 from rig.ports.han_xbee import XBeeHan, XBeeHanConfig
 from rig.ports.protocols import ByteLink, Clock
 from rig.ports.xbee_radio import RadioSettings, Step, XBeeRadio
@@ -48,6 +49,7 @@ class XBeeInterPanConfig:
     largest_frame: int = 95  # ZCL octets; facts/radio.md 8.1.  NP of a real module may say less
     acknowledge: bool = True  # MAC acknowledgement of unicast frames; a foreign stack may not give it
     scan_channels: int = 0x7FFF
+    queue: int = 64  # frames that wait until the radio is up and tuned
     radio: RadioSettings = field(default_factory=RadioSettings)
 
 
@@ -90,7 +92,7 @@ class XBeeInterPan:
         config = self.config
 
         def no_key(code: bytes) -> bytes:
-            raise AssertionError("a scanner joins nothing")
+            raise AssertionError(f"a scanner joins nothing, yet got an install code of {len(code)} octets")
 
         return XBeeHanConfig(
             config.own,
@@ -145,6 +147,8 @@ class XBeeInterPan:
             self._send_failed(peer, token, "the radio is tuned to no channel")
         elif self._applied:
             self._transmit(peer, cluster, octets, token)
+        elif len(self._waiting) >= self.config.queue:
+            self._send_failed(peer, token, f"{len(self._waiting)} frames wait for the radio already")
         else:
             self._waiting.append((peer, cluster, octets, token))
 
@@ -201,7 +205,7 @@ class XBeeInterPan:
     def _transmit(self, peer: bytes, cluster: int, octets: bytes, token: int) -> None:
         everybody = peer == xbee.UNKNOWN_64
         radio = xbee.BROADCAST_64 if everybody else self.config.peers.get(peer, peer)
-        delivery = interpan.Delivery.BROADCAST if everybody else interpan.Delivery.UNICAST
+        delivery = Delivery.BROADCAST if everybody else Delivery.UNICAST
         stub = interpan.encode(interpan.Stub(cluster, octets, self.config.profile, delivery))
         options = BROADCAST_PAN | (not self.config.acknowledge)
 

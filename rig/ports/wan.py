@@ -74,11 +74,11 @@ class WanEndpoint:
         """Leave the WAN; closing again does nothing."""
         self._carrier.leave(self.eui)
 
-    def tell_link(self) -> None:
-        """Tell ``on_link`` if the link came up or went away since it was last told."""
-        if self.up is not self._known_up:
-            self._known_up = self.up
-            self.on_link(self._known_up)
+    def tell_link(self, clock: Clock) -> None:
+        """Have ``on_link`` told if the link came up or went away since it was last told."""
+        if (level := self.up) is not self._known_up:
+            self._known_up = level
+            clock.call_soon(lambda: self.on_link(level))
 
 
 class _Carrier:
@@ -182,7 +182,7 @@ class VirtualWan(_Carrier):
 
     def _tell(self) -> None:
         for endpoint in tuple(self._endpoints.values()):
-            self._clock.call_soon(endpoint.tell_link)
+            endpoint.tell_link(self._clock)
 
 
 # ------------------------------------------------------------------------------------------------------------------ TCP
@@ -310,7 +310,7 @@ class TcpWanServer(_Carrier):
         _check_eui(self.where, eui)
         if eui not in self._parties:
             self._parties[eui] = WanEndpoint(self, eui)
-            self._clock.call_soon(self._parties[eui].tell_link)
+            self._parties[eui].tell_link(self._clock)
         return self._parties[eui]
 
     @property
@@ -398,7 +398,7 @@ class TcpWanServer(_Carrier):
 
     def _tell(self) -> None:
         for party in tuple(self._parties.values()):
-            party.tell_link()
+            party.tell_link(self._clock)
 
 
 class TcpWanClient:

@@ -59,7 +59,7 @@ class XBee802154(XBeeModule):
         self.mac.switch_off()
 
     def _applied(self, names: list[str]) -> None:
-        if self.mac.channel is not None:
+        if self.mac.channel is not None and any(name in ("CH", "ID", "MY") for name in names):
             self._tune()
 
     def _tune(self) -> None:
@@ -73,7 +73,7 @@ class XBee802154(XBeeModule):
             return bytes((-self.mac.rssi,))
         return self._registers[name]
 
-    def _execute(self, name: str, value: bytes, frame_id: int) -> Outcome | None:
+    def _execute(self, name: str, value: bytes, frame_id: int) -> Outcome | None:  # noqa: ARG002
         return (OK, bytes([0x53] * 16)) if name == "ED" else (BAD_COMMAND, b"")
 
     # ---------------------------------------------------------------------------------------------------------- sending

@@ -58,11 +58,7 @@ Published Premises
     [Documentation]    A fresh premises with the published identities; skips where the corpus is absent.
     [Arguments]    ${supply}=disabled
     Corpus Must Be There
-    VAR    &{settings}=    supply_at_manufacture=${supply}
-    VAR    &{esme}=    settings=${settings}
-    VAR    &{devices}=    esme=${esme}
-    VAR    &{overlay}=    devices=${devices}
-    Prepare Premises    needs=JOINED    leaves=ANY    variant=published    overlay=${overlay}
+    Prepare Premises    needs=JOINED    leaves=ANY    variant=published-${supply}
 
 Apply Published
     [Documentation]    Load one published command into the terminal and apply it.
@@ -75,6 +71,7 @@ Apply Published
 Replay Is Refused
     [Documentation]    The same octets once more: refused, and nothing moves.
     [Arguments]    ${name}
+    Advance Time    1s
     ${order}=    Published Commands    ${name}
     Load Work Order    ${order}
     Apply Command    ${name}

@@ -21,7 +21,7 @@ from rig.node.journal import Journal
 QUICK = ControllerSettings(
     lease_s=5.0, attempt_s=0.05, attempt_most_s=0.2, broker_grace_s=0.3, lost_grace_s=0.3, goodbye_s=0.2
 )
-EAGER = replace(QUICK, attempt_s=0.008, attempt_most_s=0.02)
+EAGER = replace(QUICK, attempt_s=0.012, attempt_most_s=0.024)
 """For runs with losses: asks again soon."""
 
 

@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,12 @@ from rig.bus.client import Address, BusClient, Inbox, Incoming, Tls
 from rig.bus.errors import AccessRefused, BadTopic, BadUrl, BrokerGone, NotConnected
 
 Connect = Callable[..., BusClient]
+
+
+def _socket(client: BusClient) -> socket.socket:
+    sock = client._paho.socket()
+    assert isinstance(sock, socket.socket)
+    return sock
 
 
 @pytest.mark.parametrize(
@@ -54,8 +61,6 @@ def test_plain_mqtt_over_a_network_must_be_asked_for() -> None:
 
 
 def test_missing_tls_files_are_named() -> None:
-    from pathlib import Path
-
     with pytest.raises(BadUrl, match=r"no-such\.pem"):
         Tls(ca=Path("no-such.pem")).context()
 
@@ -83,19 +88,15 @@ def test_retained_words_and_the_last_will(connect: Connect, bench: str) -> None:
     watches.subscribe(topic, inbox.put)
     watches.connect()
     assert inbox.get(5.0) == Incoming(topic, b"online", True)
-    dies._paho.reconnect = lambda: (_ for _ in ()).throw(OSError())  # type: ignore[method-assign, assignment]
-    sock = dies._paho.socket()
-    assert sock is not None
-    sock.shutdown(socket.SHUT_RDWR)
+    dies._paho.reconnect = lambda: (_ for _ in ()).throw(OSError())  # type: ignore[method-assign]
+    _socket(dies).shutdown(socket.SHUT_RDWR)
     assert inbox.get(5.0).payload == b"lost"
 
 
 def test_nodelay_is_set(connect: Connect) -> None:
     client = connect("a")
     client.connect()
-    sock = client._paho.socket()
-    assert sock is not None
-    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert _socket(client).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_lost_connection_comes_back_with_its_subscriptions(connect: Connect, bench: str) -> None:
@@ -106,9 +107,7 @@ def test_a_lost_connection_comes_back_with_its_subscriptions(connect: Connect, b
     ends.connect()
     starts.connect()
     assert links.get(5.0) is True
-    sock = ends._paho.socket()
-    assert sock is not None
-    sock.shutdown(socket.SHUT_RDWR)
+    _socket(ends).shutdown(socket.SHUT_RDWR)
     assert [links.get(5.0), links.get(5.0)] == [False, True]
     starts.publish(f"{bench}/x", b"after")
     assert inbox.get(5.0).payload == b"after"

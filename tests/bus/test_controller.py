@@ -48,7 +48,7 @@ def _sequence(url: str, bench: str, seed: int) -> tuple[list[tuple[int, str, str
         controller(rig, settings=EAGER, jitter=jitter, drop=drop) as control,
     ):
         control.open(rig.nodes)
-        for number in range(20):
+        for number in range(14):
             seen += control.call(f"node-{number % 6}", "tick" if number % 3 else "ping", {"number": number}).events
     return [(e.order, e.node, e.kind, e.at_ns) for e in seen], Counter((verb, a["number"]) for _, verb, a in rig.ran)
 
@@ -56,10 +56,10 @@ def _sequence(url: str, bench: str, seed: int) -> tuple[list[tuple[int, str, str
 def test_twelve_runs_with_jitter_and_loss_give_twelve_equal_sequences(broker_url: str, bench: str) -> None:
     runs = [_sequence(broker_url, f"{bench}-{seed}", seed) for seed in range(12)]
     sequences = [sequence for sequence, _ in runs]
-    assert len(sequences[0]) == 13 * 6
-    assert [order for order, *_ in sequences[0]] == list(range(1, 13 * 6 + 1))
+    assert len(sequences[0]) == 9 * 6
+    assert [order for order, *_ in sequences[0]] == list(range(1, 9 * 6 + 1))
     assert all(sequence == sequences[0] for sequence in sequences)
-    assert all(set(ran.values()) == {1} and len(ran) == 20 for _, ran in runs), "a command was not run exactly once"
+    assert all(set(ran.values()) == {1} and len(ran) == 14 for _, ran in runs), "a command was not run exactly once"
 
 
 def test_lost_events_are_asked_for_again(broker_url: str, bench: str) -> None:
@@ -124,7 +124,7 @@ def test_a_controller_that_lost_its_lease_is_told(broker_url: str, bench: str) -
     with Bench(broker_url, bench) as rig, controller(rig) as control:
         control.open(rig.nodes)
         token = control._token
-        rig.executor.post(lambda: rig.executor.lease.release(token) and None)
+        assert rig.executor.lease.release(token)
         with pytest.raises(LeaseLost):
             control.call("node-0", "ping")
         assert rig.ran == []
@@ -152,7 +152,7 @@ def test_a_command_that_never_arrived_does_not_hold_up_the_next(broker_url: str,
 def test_a_node_that_is_not_there_is_named(broker_url: str, bench: str) -> None:
     with Bench(broker_url, bench) as rig, controller(rig) as control:
         with pytest.raises(NoAnswer, match="node-7"):
-            control.open(["node-0", "node-7"], timeout_s=0.5)
+            control.open(["node-0", "node-7"], timeout_s=0.2)
         with pytest.raises(NotConnected):
             control.call("node-7", "ping")
 
@@ -168,7 +168,7 @@ def test_a_bench_that_dies_in_mid_call_is_no_device_failure(broker_url: str, ben
 def _cut(client: BusClient) -> None:
     """Lose the connection without a word and for good, as a dead process does: the broker speaks the last will."""
     client._paho.loop_stop = lambda: None  # type: ignore[assignment, method-assign, return-value]
-    client._paho.reconnect = lambda: (_ for _ in ()).throw(OSError())  # type: ignore[method-assign, assignment]
+    client._paho.reconnect = lambda: (_ for _ in ()).throw(OSError())  # type: ignore[method-assign]
     client._paho._sock_close()
 
 
@@ -181,17 +181,17 @@ def test_a_bench_started_anew_in_mid_call_is_no_device_failure(broker_url: str, 
 
 
 def test_a_repeat_is_answered_from_the_journal_after_a_restart(broker_url: str, bench: str, tmp_path: Path) -> None:
-    path = tmp_path / "journal"
+    path, lossy = tmp_path / "journal", threading.Event()
     with (
         Bench(broker_url, bench, journal=path, boot="first", drop=None) as rig,
-        controller(rig, drop=lambda topic: "/re/" in topic and answers_lost) as control,
+        controller(rig, drop=lambda topic: "/re/" in topic and lossy.is_set()) as control,
     ):
-        answers_lost = False
         control.open(rig.nodes)
-        answers_lost = True
+        lossy.set()
         with pytest.raises(NoAnswer):
             control.call("node-0", "ping", {"once": True}, timeout_s=0.3)
-        asked, answers_lost = control._awaited, False
+        asked = control._awaited
+        lossy.clear()
     heard: list[Incoming] = []
     with Bench(broker_url, bench, journal=path, boot="second") as again, controller(again, "other") as control:
         control._client.subscribe(f"rig/1/{bench}/+/re/robot/+", heard.append)

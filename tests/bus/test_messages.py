@@ -123,7 +123,7 @@ def test_what_json_cannot_carry_is_a_bad_message(value: object) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=8,
 )
@@ -134,10 +134,9 @@ NAMES = st.sampled_from(["id", "re", "st", "boot", "n", "events", "err", "seq", 
 def test_any_object_is_a_message_or_a_bad_one(body: dict[str, Any], decode: Callable[[bytes], Any]) -> None:
     try:
         message = decode(json.dumps(body | {"v": 1}).encode())
-    except BadMessage as problem:
-        assert problem.where
-    else:
-        assert message.boot or "boot" in body
+    except BadMessage:
+        return
+    assert decode(message.encode()) == message
 
 
 @given(st.binary(max_size=60), st.sampled_from(DECODERS))

@@ -49,6 +49,7 @@ from devices.machines.core import (
     Started,
     StopTimer,
     TimerFired,
+    Tune,
 )
 from devices.machines.esme import Esme, EsmeSettings
 from devices.machines.hht import HandHeldTerminal, HhtSettings
@@ -84,6 +85,7 @@ class Station:
     pins: dict[str, bool] = field(default_factory=dict)
     lost_at: int = 0
     channel: int = 15
+    tuned: tuple[int, int] | None = None  # channel and PAN id of its inter-PAN radio
     epid: bytes | None = None  # of the network that it coordinates
     admitted: dict[bytes, bytes] = field(default_factory=dict)
     members: set[bytes] = field(default_factory=set)
@@ -228,6 +230,8 @@ class Lab:
                 self.later(SECOND, station.name, NetworksFound(port, beacons))
             case JoinNetwork(port, code, epid):
                 self._join(station, port, code, epid)
+            case Tune(_, channel, pan):
+                station.tuned = (channel, pan)
             case LeaveNetwork():
                 for hub in self.stations.values():
                     hub.members.discard(station.eui)

@@ -82,8 +82,8 @@ def command(
 ) -> bytes:
     """A whole protected command of the use case ``name``: signed by the originator where critical, MACed by the broker.
 
-    ``data`` are the arguments of its rows in order, null where there are none.  ``changes`` are made to the message before
-    it is protected.
+    ``data`` are the arguments of its rows in order, null where there are none.  ``changes`` are made to the message
+    before it is protected.
     """
     use_case = use_cases.by_name(name)
     if payload is None:
@@ -232,5 +232,3 @@ def protected_well(message: Message, meter: bytes = METER, recipient: bytes = SU
         return message.mac is None and protection.signature_valid(message, KEYS.public(signing_key(meter)))
     z = KEYS.agree(agreement_key(recipient), KEYS.public(agreement_key(meter)))
     return protection.mac_valid(message, z)
-
-

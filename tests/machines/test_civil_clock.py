@@ -101,6 +101,8 @@ def test_the_time_cluster_report() -> None:
     assert time_cluster.time_in(frame) == 0x1C374A80
 
 
-@pytest.mark.parametrize("frame", ["", "18070a0000e2ffffffff", "10070a0000e2804a371c", "1807010000e2804a371c", "18070a0000e2"])
+@pytest.mark.parametrize(
+    "frame", ["", "18070a0000e2ffffffff", "10070a0000e2804a371c", "1807010000e2804a371c", "18070a0000e2"]
+)
 def test_other_frames_carry_no_time(frame: str) -> None:
     assert time_cluster.time_in(bytes.fromhex(frame)) is None

@@ -113,7 +113,11 @@ BAD: dict[str, tuple[Callable[[], bytes], str, int | None]] = {
     "cut short": (lambda: script(51, 2000)[:-1], "decode", 0x8F1E),
     "for another meter": (lambda: script(51, 2000, recipient=OTHER_METER), "addressee", None),
     "a response": (_response, "command", 0x8F1E),
-    "a code of another device": (lambda: command("CCS02", 2000, axdr.octets(METER), originator=BROKER), "supported", 0x8F85),
+    "a code of another device": (
+        lambda: command("CCS02", 2000, axdr.octets(METER), originator=BROKER),
+        "supported",
+        0x8F85,
+    ),
     "a code that nobody knows": (lambda: command("ECS45", 2000, message_code=0x7777), "supported", 0x8F85),
     "an alert code": (lambda: command("ECS45", 2000, message_code=0x0067), "supported", 0x8F85),
     "from a stranger": (lambda: script(51, 2000, originator=STRANGER), "role", 0x8F30),

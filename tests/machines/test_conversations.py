@@ -153,8 +153,12 @@ def test_executed_by_terminal_answer_lost_resent_by_wan() -> None:
     assert [fields["check"] for fields in lab.stations["meter"].kinds("refused")] == ["replay"]
     learnt = lab.stations["supplier"].kinds("party.received")[-1]
     assert (learnt["alert"], learnt["verified"]) == (0x8F60, True)
-    log = lab.ask("supplier", "command", use_case="ECS35e", device=METER.hex(), args={"from": 0, "to": 0xFFFFFFFF})
-    assert log["message_code"] == 0x00B9
+    lab.ask("supplier", "command", use_case="ECS35a", device=METER.hex(), args={"from": 0, "to": 0xFFFFFFFF})
+    lab.run()
+    log = lab.stations["supplier"].kinds("party.received")[-1]
+    assert (log["message_code"], log["verified"], log["results"]) == (0x0048, True, [0])
+    done_ecs43 = "8154" + "020050"  # event 0x8154 with the message code of ECS43
+    assert done_ecs43 in log["data"][0]
 
 
 def test_response_comes_both_ways_while_the_wan_is_up() -> None:

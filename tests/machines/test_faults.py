@@ -165,9 +165,7 @@ def test_wrong_names_and_settings_are_refused_with_the_right_ones() -> None:
             "ESME", "accepts-replays", keys=KEYS, cells=cells(), identity=METER, settings=HubSettings(eui=HUB)
         )
     with pytest.raises(ValueError, match="needs HubSettings"):
-        faults.make_faulty(
-            "CHF", "firewall-open", keys=KEYS, cells=cells(), identity=HUB, settings=EsmeSettings()
-        )
+        faults.make_faulty("CHF", "firewall-open", keys=KEYS, cells=cells(), identity=HUB, settings=EsmeSettings())
 
 
 def test_the_alert_of_the_outage_names_the_wrong_code_too() -> None:

@@ -64,7 +64,7 @@ def test_without_a_clock_in_the_dark_the_duration_is_not_invented() -> None:
 
 
 def test_without_credentials_of_a_network_operator_it_says_so_and_goes_on() -> None:
-    known = {role: party for role, party in PARTIES.items() if role is not Role.NETWORK_OPERATOR}
+    known: dict[Role, bytes] = {role: party for role, party in PARTIES.items() if role is not Role.NETWORK_OPERATOR}
     bench = Bench(meter=Esme(METER, KEYS, cells(known)))
     bench.cut(MINUTE)
     assert bench.state()["queue"] == []

@@ -14,9 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.trust.authority import Authority
-from devices.trust.certificates import PUBLISHED, Certificate, Role, Usage, check, parse, subject_key_identifier
+from devices.trust.certificates import (
+    PUBLISHED,
+    Certificate,
+    Role,
+    Usage,
+    check,
+    parse,
+    role_name,
+    signed_by,
+    subject_key_identifier,
+)
 from devices.trust.errors import BadCertificate, NotAuthentic
 from devices.trust.keystore import public_of
+from devices.wire import asn1, gbcs
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
 METER = bytes.fromhex("00DB1234567890B0")
@@ -129,3 +140,61 @@ def test_published_certificates_read(corpus_dir: Path) -> None:
             assert found.eui is not None
             assert found.eui.hex() == name[:16]
         check(found, (), datetime(2026, 11, 1, tzinfo=UTC), PUBLISHED)
+
+
+def test_published_organisations_are_signed_by_the_published_issuer(corpus_dir: Path) -> None:
+    """The issuing authority's certificate travels in the credential replacement commands."""
+    issuer_ski = bytes.fromhex("4f5688d7ec933be2")
+    (issuer,) = {
+        found
+        for use_case, octets in carried(corpus_dir)
+        if use_case.startswith("CS02b") and (found := parse(octets)).ski == issuer_ski
+    }
+    assert issuer.usage is Usage.KEY_CERT_SIGN
+    assert issuer.role == Role.ISSUING_AUTHORITY
+    organisations = [
+        parse(bytes.fromhex(entry["certificate"] or ""))
+        for name, entry in published(corpus_dir)
+        if name.startswith("90b3")
+    ]
+    proved = [found for found in organisations if found.aki == issuer.ski]
+    assert len(proved) >= 10
+    assert all(signed_by(found, issuer) for found in proved)
+
+
+def test_the_published_certificate_with_a_wrong_usage_is_refused(corpus_dir: Path) -> None:
+    """The ERROR sample of CS02d is there to be refused for its key usage; every other certificate reads."""
+    refused = set()
+    for use_case, octets in carried(corpus_dir):
+        try:
+            parse(octets)
+        except BadCertificate as fault:
+            assert "exactly one of digitalSignature and keyAgreement" in fault.reason  # noqa: PT017
+            refused.add(use_case)
+    assert refused == {"CS02d_6.15.2_ERROR_COMMAND", "CS02d_6.15.2_ERROR_PRECOMMAND"}
+
+
+def carried(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every certificate inside the ASN.1 payloads of the corpus, with the name of its message."""
+    for line in (folder / "gbcs-open.jsonl").read_text(encoding="utf-8").splitlines():
+        fields = json.loads(line)
+        if fields["payload_format"] == "asn1":
+            for octets in certificates_in(asn1.decode(gbcs.decode(bytes.fromhex(fields["hex"])).payload)):
+                yield fields["name"], octets
+
+
+def certificates_in(node: asn1.Node) -> Iterator[bytes]:
+    octets = asn1.encode(node)
+    if len(node.children) == 3 and bytes.fromhex("a003020102") in octets[:16]:
+        yield octets
+        return
+    for child in node.children:
+        yield from certificates_in(child)
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [(None, "device"), (2, "supplier"), (Role.TRANSITIONAL_COS, "transitional cos"), (0x87, "role 87")],
+)
+def test_roles_in_words(role: int | None, words: str) -> None:
+    assert role_name(role) == words

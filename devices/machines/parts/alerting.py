@@ -63,9 +63,9 @@ class AlertBuilder:
     ) -> tuple[bytes | None, list[Effect]]:
         """One DLMS alert with ``code`` to whoever plays ``recipient``; ``time`` is a COSEM date-time of 12 octets.
 
-        ``extra`` are the elements after the time stamp.  ``message_code`` and ``critical`` are those of the event's rule
-        unless given.  Returns None for the octets, and a record of why, where the device has no credentials of that role
-        or no key to protect the message with.
+        ``extra`` are the elements after the time stamp.  ``message_code`` and ``critical`` are those of the event's
+        rule unless given.  Returns None for the octets, and a record of why, where the device has no credentials of
+        that role or no key to protect the message with.
         """
         conduct = rule(code)
         is_critical = conduct.critical if critical is None else critical

@@ -11,7 +11,7 @@ CCS02 are not among those published and rest on the annex table].
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,6 +65,16 @@ def _register(args: Args) -> tuple[Data | None, ...]:
     return entry, axdr.u16(_number(args, "join_time", 0, 0xFFFF)), axdr.boolean(True)
 
 
+def _restore(args: Args) -> tuple[Data | None, ...]:
+    rows = _value(args, "devices")
+    if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+        raise MachineError(f"argument 'devices': expected a list of {{device, key_hash}}, got {rows!r}")
+    devices = [
+        axdr.structure(axdr.octets(_eui(row, "device")), axdr.octets(_octets(row, "key_hash", 16))) for row in rows
+    ]
+    return (axdr.structure(axdr.octets(_octets(args, "epid", 8)), axdr.array(*devices)),)
+
+
 RECIPES: Final[Mapping[str, Recipe]] = {
     "ECS42": _script(0x33),
     "ECS43": _script(0x34),
@@ -78,6 +88,7 @@ RECIPES: Final[Mapping[str, Recipe]] = {
     "CS01a": _recipe("utrn", data=lambda args: (axdr.octets(_digits(args, "utrn", 20)),)),
     "CCS01": _recipe("device", "install_code", "device_type", "join_time", data=_register, join_time=90),
     "CCS02": _recipe("device", data=lambda args: (axdr.octets(_eui(args, "device")),)),
+    "CCS03": _recipe("epid", "devices", data=_restore),
     "CCS07": _recipe(data=lambda _: (axdr.null(), axdr.null())),
 }
 """Recipes of the commands that carry data.  ``join_time`` in seconds: 90 as in the template of the service request."""

@@ -1,7 +1,7 @@
 """The checks that a command passes before a device executes it, as a table in the order in which they are made.
 
-Each check gives None or the :class:`Refusal`.  A check that is named in ``skipped_checks`` is made but not enforced: that
-is how a deliberately faulty device is built from the good one.
+Each check gives None or the :class:`Refusal`.  A check that is named in ``skipped_checks`` is made but not enforced:
+that is how a deliberately faulty device is built from the good one.
 
 Must not live here: what follows a refusal, execution (``commands``).
 
@@ -52,8 +52,8 @@ class CommandSettings:
 class Refusal:
     """Why a message was not executed.
 
-    ``check`` names the check that failed (``"decode"`` for octets that are no message); ``alert`` is the alert code, None
-    for none.  The other fields are those of the message, None where it could not be read.
+    ``check`` names the check that failed (``"decode"`` for octets that are no message); ``alert`` is the alert code,
+    None for none.  The other fields are those of the message, None where it could not be read.
     """
 
     check: str
@@ -150,7 +150,7 @@ class Checks:
         if (bool(message.signature), message.mac is not None) == (signed, maced) and message.signature is not None:
             return None
         wanted = " and ".join(part for part, demanded in (("a signature", signed), ("a MAC", maced)) if demanded)
-        got = f"signature {'present' if message.signature else 'absent'}, MAC {'absent' if message.mac is None else 'present'}"
+        got = f"signature of {len(message.signature or b'')} octets, MAC of {len(message.mac or b'')}"
         return Refusal("form", f"expected {wanted}; {got}", self.settings.malformed_alert)
 
     def signature(self, inquiry: Inquiry) -> Refusal | None:

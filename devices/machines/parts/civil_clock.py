@@ -1,7 +1,7 @@
 """The clock of a device: civil time counted by its own oscillator, with a status and a memory over outages.
 
-Civil time is an integer: nanoseconds since 1970-01-01T00:00:00Z.  What the bench calls ``now`` is the true time base; the
-device's own clock drifts from it by a set number of parts per million and is put right by a clock command.
+Civil time is an integer: nanoseconds since 1970-01-01T00:00:00Z.  What the bench calls ``now`` is the true time base;
+the device's own clock drifts from it by a set number of parts per million and is put right by a clock command.
 
 Must not live here: the COSEM clock object (``model.esme_objects``), who may set the clock.
 

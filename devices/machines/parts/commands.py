@@ -44,8 +44,9 @@ PayloadHandler = Callable[[bytes, CommandContext], bytes]
 class Outcome:
     """What came of one message.
 
-    ``effects`` are in the order in which they must be granted (the counter first, then what the command did), all before
-    ``response`` leaves.  ``results`` are the result codes of the accesses.  ``message`` is None where it was unreadable.
+    ``effects`` are in the order in which they must be granted (the counter first, then what the command did), all
+    before ``response`` leaves.  ``results`` are the result codes of the accesses.  ``message`` is None where it was
+    unreadable.
     """
 
     response: bytes | None
@@ -170,7 +171,7 @@ class CommandProcessor:
         civil: CivilTime,
         supplementary: int | None,
     ) -> bytes:
-        """The response: counter repeated, titles swapped, supplementary party mirrored (facts/gbcs.md 1.1, 1.3, 2.1)."""
+        """Counter repeated, titles swapped, supplementary party mirrored (facts/gbcs.md 1.1, 1.3, 2.1)."""
         response = Message(
             CRA.RESPONSE,
             command.counter,

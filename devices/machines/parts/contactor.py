@@ -1,7 +1,7 @@
 """The load switch of a meter: the supply state as a table, and the pulses that move a bistable contactor.
 
-The supply is enabled, armed or disabled.  Enabling closes the contactor at once; arming leaves it open until somebody acts
-at the meter.  The contactor has a coil for each direction, driven by one pulse, never both at once.
+The supply is enabled, armed or disabled.  Enabling closes the contactor at once; arming leaves it open until somebody
+acts at the meter.  The contactor has a coil for each direction, driven by one pulse, never both at once.
 
 Must not live here: who may command it (``commands``), buttons and displays (``esme``), relay physics (the bench).
 

@@ -184,7 +184,7 @@ class DeviceLog:
         self.epid, self._entries = epid, OrderedDict((entry.eui, entry) for entry in entries)
         self.changed = True
         context.effects += [self.persist(), FormNetwork(PORT, epid)]
-        return 0, axdr.boolean(True)
+        return 0, None
 
 
 def _statistics(entry: Entry) -> Data:

@@ -2,8 +2,8 @@
 
 Must not live here: which event goes into which log (``model.alerts``), the objects that show them.
 
-Source: layouts from the published responses to ECS35a, ECS35b and ECS35e (facts/gbcs.md 3.9 no. 1); 100 entries from the
-annex table ("buffer[1..100]").
+Source: layouts from the published responses to ECS35a, ECS35b and ECS35e (facts/gbcs.md 3.9 no. 1); 100 entries from
+the annex table ("buffer[1..100]").
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class EventLog:
 
 def _range(selection: Data) -> tuple[int, int]:
     """From and to of a range descriptor: structure of restricting object, from, to, selected values."""
-    parts = selection.value if selection.tag == Tag.STRUCTURE else ()
+    parts: tuple[Data, ...] = selection.value if selection.tag == Tag.STRUCTURE else ()
     if len(parts) != 4 or any(part.tag != Tag.DOUBLE_LONG_UNSIGNED for part in parts[1:3]):
         raise AccessError(ResultCode.TYPE_UNMATCHED, "the selection is no range of double-long-unsigned time stamps")
     return parts[1].value, parts[2].value

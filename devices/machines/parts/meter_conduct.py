@@ -7,13 +7,13 @@ Source: facts/gbcs.md 2.5, 5.1, 5.3, 10.1; the classes' methods as DLMS defines 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from devices.machines.parts.civil_clock import CivilTime, from_dlms
 from devices.machines.parts.contactor import Supply, SupplyEvent
-from devices.machines.parts.execution import CommandContext
 from devices.machines.parts.event_log import EventLog
+from devices.machines.parts.execution import CommandContext
 from devices.model import esme_objects
 from devices.model.alerts import Log
 from devices.model.objects import AccessError, Getter, Key, Method, ObjectModel, ResultCode
@@ -29,7 +29,8 @@ EVENT_LOG_CLEARED = 0x8F52
 class Meter(Protocol):
     """What the objects need of the meter that they belong to."""
 
-    logs: dict[Log, EventLog]
+    @property
+    def logs(self) -> Mapping[Log, EventLog]: ...
 
     def reported_supply(self) -> Supply: ...
 
@@ -45,7 +46,7 @@ class Meter(Protocol):
 
     def set_time(self, ns: int, context: CommandContext) -> None: ...
 
-    def note(self, code: int, context: CommandContext, *, tell: bool = True) -> None:
+    def note(self, code: int, *, tell: bool = True) -> None:
         """Log an event, and tell whom it concerns, after the command is answered."""
         ...
 
@@ -58,7 +59,7 @@ def bind_conduct(objects: ObjectModel[CommandContext], meter: Meter) -> None:
         (*scripts, 1): lambda data, context: _script(meter, data, context),
         (*clock, 4): lambda _, context: _adjust(meter, window, context),
         (*clock, 5): lambda data, _: _preset(window, data),
-        (*esme_objects.EVENT_LOG, 1): lambda _, context: _clear(meter, context),
+        (*esme_objects.EVENT_LOG, 1): lambda _, __: _clear(meter),
     }
     for definition in objects:
         for index in definition.methods:
@@ -115,9 +116,9 @@ def _now(meter: Meter, context: CommandContext) -> bytes:
     return civil.dlms(civil.status.value)
 
 
-def _clear(meter: Meter, context: CommandContext) -> tuple[int, Data | None]:
+def _clear(meter: Meter) -> tuple[int, Data | None]:
     meter.logs[Log.EVENT].clear()
-    meter.note(EVENT_LOG_CLEARED, context)
+    meter.note(EVENT_LOG_CLEARED)
     return ResultCode.SUCCESS, None
 
 
@@ -169,7 +170,7 @@ def _amount(objects: ObjectModel[CommandContext], key: Key, data: Data, change: 
     objects.put(*key, Data(old.tag, new))
 
 
-def _protected(objects: ObjectModel[CommandContext], key: Key, data: Data, context: CommandContext) -> Data:
+def _protected(objects: ObjectModel[CommandContext], _: Key, data: Data, context: CommandContext) -> Data:
     """Class 30, method 1: read attributes and give them encrypted for the remote party (facts/gbcs.md 2.5).
 
     The wrapped attributes must be those of the use case; the parameters come back with the titles swapped.

@@ -16,7 +16,7 @@ from devices.machines.parts.civil_clock import CivilTime
 from devices.wire import axdr
 from devices.wire.axdr import Data
 
-__all__ = ["RESTORED", "RESTORED_AFTER_LONG", "Outage", "OutageSettings", "lost", "restored", "restoration_code"]
+__all__ = ["RESTORED", "RESTORED_AFTER_LONG", "Outage", "OutageSettings", "lost", "restoration_code", "restored"]
 
 RESTORED = 0x8F35
 RESTORED_AFTER_LONG = 0x8F36
@@ -65,8 +65,8 @@ def restored(saved: Mapping[str, Any], civil: CivilTime, outage_ns: int | None) 
 
 
 def restoration_code(settings: OutageSettings) -> Callable[[int | None], int]:
-    """The rule for the alert code: a long outage is told by a code of its own; an unknown duration counts as long, since
-    only an outage that outlasted the backup of the clock is unknown."""
+    """The rule for the alert code: a long outage is told by a code of its own; an unknown duration counts as long,
+    since only an outage that outlasted the backup of the clock is unknown."""
 
     def code(duration_ns: int | None) -> int:
         return RESTORED_AFTER_LONG if duration_ns is None or duration_ns >= settings.long_ns else RESTORED
