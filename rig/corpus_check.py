@@ -2,8 +2,8 @@
 
 A message counts as *decoded* when envelope and payload became typed objects with no octet left over and the envelope
 says what the corpus says of it; as *re-encoded* when those objects give the same octets again, the payload rebuilt from
-its elements.  What the corpus says of encrypted parts (offset and plaintext) is only the judge: the parts are found from
-the payload's structure.
+its elements.  What the corpus says of encrypted parts (offset and plaintext) is only the judge: the parts are found
+from the payload's structure.
 
 Must not live here: how a message is read (``gbcs_reading``), the files of a corpus (``gbcs_corpus``).
 """

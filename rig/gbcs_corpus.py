@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devices.trust import certificates
+from devices.trust.certificates import Role, Usage
 from devices.trust.errors import TrustError
 from devices.trust.keystore import MemoryKeyStore, load_corpus_keys
-from rig.gbcs_reading import Keys
+from rig.gbcs_reading import BROKER, Keys
 
 __all__ = ["CorpusError", "Encrypted", "Entry", "load_entries", "load_keys", "load_store"]
 
@@ -52,22 +54,44 @@ class Entry:
 
 def load_keys(folder: Path) -> Keys:
     """What to check messages with: the keys in a folder's ``keys.json``.  Raises :class:`CorpusError`."""
-    return Keys(load_store(folder))
+    document = _document(folder)
+    return Keys(_store(document, folder), _broker(document))
 
 
 def load_store(folder: Path) -> MemoryKeyStore:
     """The keys in a folder's ``keys.json``.  Raises :class:`CorpusError`."""
+    return _store(_document(folder), folder)
+
+
+def _document(folder: Path) -> Any:
     path = folder / KEYS_FILE
     if not folder.is_dir():
         raise CorpusError(f"{folder} is no folder; name one that holds {KEYS_FILE}")
     try:
-        return load_corpus_keys(json.loads(path.read_text(encoding="utf-8")))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CorpusError(f"{folder} holds no {KEYS_FILE}; put the keys there or name another folder")
     except (OSError, ValueError, RecursionError) as fault:
         raise CorpusError(f"{path} cannot be read as JSON: {_first_line(fault)}; correct or replace the file")
+
+
+def _store(document: Any, folder: Path) -> MemoryKeyStore:
+    try:
+        return load_corpus_keys(document)
     except TrustError as fault:
-        raise CorpusError(f"{path}: {fault.reason}")
+        raise CorpusError(f"{folder / KEYS_FILE}: {fault.reason}")
+
+
+def _broker(document: Mapping[str, Mapping[str, str | None]]) -> bytes:
+    """Who the access control broker is: whose key agreement certificate says so, else the published one."""
+    for entry in document.values():
+        try:
+            found = certificates.parse(bytes.fromhex(entry.get("certificate") or ""))
+        except (TrustError, ValueError, TypeError):
+            continue  # certificates serve for nothing else here, and many keys come without one
+        if (found.role, found.usage) == (Role.ACCESS_CONTROL_BROKER, Usage.KEY_AGREEMENT) and found.eui is not None:
+            return found.eui
+    return BROKER
 
 
 def load_entries(folder: Path) -> Iterator[Entry]:

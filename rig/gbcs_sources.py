@@ -27,7 +27,7 @@ _SHORTEST = 34  # octets of the shortest message: a grouping header, an empty pa
 _LONGEST_HEADER = 64  # octets that a log may print before a message, in one go with it
 _PLAIN = re.compile(r"[0-9A-Fa-f]*")
 _RUN = re.compile(rf"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{{2}}[ :-]?){{{_SHORTEST},}}(?![0-9A-Fa-f])")
-_SEPARATORS = str.maketrans("", "", " \t\r\n:-")
+_SEPARATORS = str.maketrans("", "", " \t\r\n\v\f:-")
 
 
 class SourceError(Exception):
@@ -52,14 +52,14 @@ class Given:
 
 def messages(data: bytes, name: str) -> Given:
     """Every message in what was given; ``name`` is what to call that.  Raises :class:`SourceError` if none is."""
-    if not data.strip():
-        raise SourceError(f"{name} is empty; give a message in hexadecimal digits, a log or a capture")
     if data.startswith(_MAGICS):
         return _from_capture(data, name)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise SourceError(f"{name} is neither text nor a capture; give hexadecimal digits, a log, pcap or pcapng")
+    if not text.strip():
+        raise SourceError(f"{name} is empty; give a message in hexadecimal digits, a log or a capture")
     whole = text.translate(_SEPARATORS).removeprefix("0x")
     if _PLAIN.fullmatch(whole):
         return Given(_from_hexadecimal(text, whole, name))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devices.trust.authority import Authority
+from devices.trust.certificates import Role, Usage
+from devices.trust.keystore import public_of
 from rig import corpus_check
 from rig.corpus_check import check
 from rig.gbcs_corpus import load_entries, load_keys
-from rig.gbcs_reading import Verdict, read
+from rig.gbcs_reading import BROKER, Verdict, read
 from tests import corpus_made
 
 
@@ -151,6 +156,20 @@ def test_a_length_in_a_longer_form_falls_short(tmp_path: Path) -> None:
 def test_an_empty_corpus_proves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(str(corpus_made.write(tmp_path, []))) == 1
     assert "0 messages" in capsys.readouterr().out
+
+
+def test_the_broker_is_who_its_certificate_says(tmp_path: Path) -> None:
+    own = bytes.fromhex("0011223344556677")
+    authority = Authority(random.Random(1), datetime(2024, 1, 1, tzinfo=UTC))
+    keys = corpus_made.keys()
+    corpus_made.write(tmp_path)
+    assert load_keys(tmp_path).broker == BROKER
+    public = public_of(5)
+    certificate = authority.organisation(own, Role.ACCESS_CONTROL_BROKER, Usage.KEY_AGREEMENT, public)
+    keys["0011223344556677-ka"] = {"certificate": certificate.hex(), "public": public.hex(), "private": None}
+    keys["0011223344556677-ds"] = {"certificate": "rubbish", "public": public.hex(), "private": None}
+    (tmp_path / "keys.json").write_text(json.dumps(keys), encoding="utf-8")
+    assert load_keys(tmp_path).broker == own
 
 
 GOOD = json.dumps(corpus_made.entries()[0])

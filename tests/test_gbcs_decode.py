@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.wire import gbcs, gbt, ieee802154, interpan, tunnelling, zigbee
+from devices.wire.errors import DecodeError
 from rig import gbcs_cli
 from rig.evidence import pcap
 from rig.gbcs_layout import layout
@@ -345,7 +346,7 @@ def test_whatever_decodes_has_words(make: Callable[[], bytes], edits: list[tuple
     octets = mutate(make(), edits)
     try:
         reading = read(octets)
-    except ValueError:
+    except DecodeError:
         return
     words = describe(reading, octets)
     assert layout(json.loads(json.dumps(words)))

@@ -10,7 +10,7 @@ import pytest
 from devices.trust.errors import KeyMissing
 from rig.gbcs_corpus import load_entries, load_store
 from rig.perf import main
-from rig.perf.benchmarks import BENCHMARKS, Material
+from rig.perf.benchmarks import BENCHMARKS, Material, Timing
 from rig.perf.frames import SIZE, lines
 from rig.perf.measure import Figure, measure
 from rig.perf.messages import NotVerifiedError, all_crypto, floor
@@ -74,6 +74,24 @@ def test_frames_have_the_size_that_is_named() -> None:
     escaped = lines(50)
     assert any(len(line) > SIZE for line in escaped)
     assert lines(50) == escaped
+
+
+def test_whole_runs_have_their_room(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    timings = (
+        Timing("install", "s", lambda: 12.5, most=30),
+        Timing("outage", "virtual over wall", lambda: 9000, least=10_000),
+        Timing("demo", "s", lambda: 1),
+        Timing("hardware", "s", lambda: None, needs="a bench"),
+    )
+    monkeypatch.setattr("rig.perf.command.TIMINGS", timings)
+    assert main(["--rounds", "1"]) == 0
+    assert "install" not in capsys.readouterr().out
+    assert main(["--rounds", "1", "--whole"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "install 12.5 s at most 30 met" in lines
+    assert "outage 9,000 virtual over wall at least 10,000 MISSED" in lines
+    assert "demo 1 s" in lines
+    assert "not measured: hardware; it needs a bench" in lines
 
 
 def test_figures() -> None:

@@ -169,6 +169,7 @@ class AccessControlBroker:
         user = _eui(args, "on_behalf") if args.get("on_behalf") else None
         if user is not None:
             self._registered(device, user)
+        supplementary = _counter(args) if user is not None else None
         # Built once with counter 0 so that wrong arguments are refused before a counter is spent on them.
         command_payload(use_case, arguments(args), 0)
         self._public(agreement_key(device))
@@ -181,7 +182,7 @@ class AccessControlBroker:
             use_case.code,
             command_payload(use_case, arguments(args), counter),
             supplementary_party=user,
-            supplementary_counter=_counter(args) if user else None,
+            supplementary_counter=supplementary,
         )
         return self._protect(message), way, user or self.settings.eui
 

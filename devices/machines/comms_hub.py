@@ -26,6 +26,7 @@ from devices.machines.core import (
     ForgetDevice,
     FormNetwork,
     LinkChanged,
+    NetworkDown,
     NetworkUp,
     OpenJoining,
     PeerJoined,
@@ -46,7 +47,7 @@ from devices.machines.core import (
 )
 from devices.machines.parts import firewall, interpan_window, time_cluster, tunnel
 from devices.machines.parts.civil_clock import CivilClock, ClockSettings
-from devices.machines.parts.commands import CommandProcessor, CommandSettings
+from devices.machines.parts.commands import CommandContext, CommandProcessor, CommandSettings
 from devices.machines.parts.device_log import DeviceLog, DeviceLogSettings
 from devices.machines.parts.firewall import Firewall, FirewallSettings
 from devices.machines.parts.interpan_window import InterPanWindow, WindowSettings, is_close
@@ -104,16 +105,28 @@ class CommsHub:
 
     def __init__(self, settings: HubSettings, keys: KeyStore, cells: CredentialCells) -> None:
         self.settings = settings
+        self._keys, self._cells, self._cells_at_manufacture = keys, cells, cells.as_json()
+        self._wan_up = settings.wan_up_at_start  # a fact of the port, not of the machine's memory
+        self._powered = True
+        self._boot({})
+
+    def _boot(self, saved: Mapping[str, Any]) -> None:
+        """Begin with what was saved and nothing else: no tunnel, no window, no queue, no timer is remembered."""
+        settings = self.settings
+        self._cells.load_json(saved.get("cells", self._cells_at_manufacture))
         self._clock = CivilClock(settings.clock)
         self._log = DeviceLog(settings.eui, settings.device_log)
-        objects: ObjectModel[Any] = ObjectModel(CHF_OBJECTS)
+        objects: ObjectModel[CommandContext] = ObjectModel(CHF_OBJECTS)
         self._log.bind(objects)
-        self._processor = CommandProcessor(settings.eui, keys, cells, objects, settings.commands, device="CHF")
+        self._processor = CommandProcessor(
+            settings.eui, self._keys, self._cells, objects, settings.commands, device="CHF"
+        )
+        self._log.restore(saved)
+        self._processor.restore(saved)
         self._window = InterPanWindow(settings.window, settings.faults)
         self._firewall = Firewall(settings.firewall, settings.faults)
         self._han = TunnelClient(HAN, settings.han_tunnel)
         self._terminals = TunnelServer(INTERPAN, settings.interpan_tunnel)
-        self._wan_up = settings.wan_up_at_start
         self._network = False
         self._joining_until = 0
         self._sequence = 0
@@ -122,6 +135,22 @@ class CommsHub:
 
     def handle(self, event: Event, now: int) -> Sequence[Effect]:
         """Take one event; see :class:`devices.machines.core.Machine`."""
+        match event:
+            case Started(saved):
+                return self._power_up(saved, now)
+            case PowerRestored(saved, outage_ns):
+                effects = self._power_up(saved, now)
+                self._clock.restore(saved.get("clock"), now, outage_ns)
+                return [self._outage(outage_ns), *effects]
+            case LinkChanged(port=port, up=up) if port == WAN:
+                self._wan_up = up
+                return self._flush() if up else []
+            case Asked(verb=verb):
+                return self._asked(verb, now)
+        return self._running(event, now) if self._powered else []
+
+    def _running(self, event: Event, now: int) -> list[Effect]:
+        """Events that only a hub with power notices."""
         match event:
             case Received():
                 return self._received(event, now)
@@ -136,26 +165,19 @@ class CommsHub:
                 return self._left(peer)
             case NetworkUp(port=port) if port == HAN:
                 return self._network_up(event, now)
-            case LinkChanged(port=port, up=up) if port == WAN:
-                self._wan_up = up
-                return self._flush() if up else []
-            case Asked(verb=verb):
-                return self._asked(verb, now)
-            case Started(saved):
-                return self._power_up(saved, now)
+            case NetworkDown(port=port, reason=reason) if port == HAN:
+                self._network = False
+                return [Record("hub.network_down", {"reason": reason})]
             case PowerLost():
                 return self._power_lost(now)
-            case PowerRestored(saved, outage_ns):
-                self._clock.restore(saved.get("clock"), now, outage_ns)
-                return [*self._outage(outage_ns), *self._power_up(saved, now)]
         return []
 
     # ----------------------------------------------------------------------------------------------------------- power
 
     def _power_up(self, saved: Mapping[str, Any], now: int) -> list[Effect]:
         """Form the network, open the window; the tunnels follow when the network is up."""
-        self._log.restore(saved)
-        self._processor.restore(saved)
+        self._powered = True
+        self._boot(saved)
         effects: list[Effect] = [FormNetwork(HAN, self._log.epid), *self._window.power_up(now)]
         if self.settings.window.beaconing:
             effects += self._open_joining(self.settings.window.open_s, now)
@@ -167,19 +189,15 @@ class CommsHub:
         return [OpenJoining(HAN, -((now - self._joining_until) // SECOND))]
 
     def _power_lost(self, now: int) -> list[Effect]:
-        self._window.power_lost()
-        self._han.reset()
-        self._terminals.reset()
-        self._for_wan.clear()
-        self._routes.clear()
-        self._network = False
-        self._joining_until = 0
-        return [self._log.persist(), Persist("clock", self._clock.as_json(now))]
+        kept = [self._log.persist(), Persist("clock", self._clock.as_json(now))]
+        self._powered = False
+        self._boot({})
+        return [*kept]
 
-    def _outage(self, outage_ns: int | None) -> list[Effect]:
+    def _outage(self, outage_ns: int | None) -> Record:
         """The last gasp is an alert of the WAN (AD1), no GBCS message, so it is recorded, not built."""
         told = outage_ns is not None and outage_ns >= self.settings.last_gasp_s * SECOND
-        return [Record("hub.outage", {"outage_ns": outage_ns, "last_gasp": told})]
+        return Record("hub.outage", {"outage_ns": outage_ns, "last_gasp": told})
 
     def _network_up(self, event: NetworkUp, now: int) -> list[Effect]:
         """The radio is up: admit those who have not joined yet, and ask for the tunnels (facts/gbcs.md 8.3)."""
@@ -407,6 +425,8 @@ class CommsHub:
     # ----------------------------------------------------------------------------------------------------------- verbs
 
     def _asked(self, verb: str, now: int) -> list[Effect]:
+        if not self._powered:
+            return [Refuse("the hub has no supply; switch it on first")]
         if verb == "close_window":
             return [
                 Answer({"was_open": self._window.is_open}),

@@ -290,6 +290,8 @@ class HandHeldTerminal:
                 "name": job.name,
                 "device": job.message.recipient.hex(),
                 "text": words(job.message),
+                "signature": (job.message.signature or b"").hex(),  # of the originator
+                "mac": (job.message.mac or b"").hex(),  # of the access control broker
                 "state": job.state.value,
                 "response": job.response.hex(),
             }

@@ -13,23 +13,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
-from devices.model import use_cases
+from devices.model import data_types, profiles, use_cases
 from devices.model.objects import AttributeDef, MethodDef, ObjectDef
-from devices.model.use_cases import UseCase
+from devices.model.use_cases import Protected, UseCase
 from devices.wire import axdr
 
 __all__ = [
+    "ACCUMULATED_DEBT",
     "CLOCK",
     "DISCONNECT",
+    "EMERGENCY_CREDIT",
     "EVENT_LOG",
     "FIRMWARE",
     "IMPORT_REGISTERS",
+    "METER_BALANCE",
+    "PAYMENT_DEBT",
     "PAYMENT_MODE",
     "POWER_LOG",
+    "PREPAYMENT_BALANCES",
     "SCRIPTS",
     "SECURITY_LOG",
     "TAMPER",
+    "TIME_DEBTS",
     "esme_objects",
 ]
 
@@ -43,6 +50,14 @@ FIRMWARE = (1, bytes((0, 0, 0, 2, 1, 255)))
 PAYMENT_MODE = (111, bytes((0, 0, 19, 0, 0, 255)))
 TAMPER = (1, bytes((0, 0, 94, 44, 0, 4)))
 IMPORT_REGISTERS = (1, bytes((0, 0, 94, 44, 34, 10)))
+TOU_REGISTERS = (1, bytes((0, 0, 94, 44, 34, 1)))
+BLOCK_REGISTERS = (1, bytes((0, 0, 94, 44, 34, 2)))
+PREPAYMENT_BALANCES = (1, bytes((0, 0, 94, 44, 34, 30)))
+METER_BALANCE = (112, bytes((0, 0, 19, 10, 0, 255)))
+EMERGENCY_CREDIT = (112, bytes((0, 0, 19, 10, 1, 255)))
+ACCUMULATED_DEBT = (112, bytes((0, 0, 19, 10, 2, 255)))
+TIME_DEBTS = ((113, bytes((0, 0, 19, 20, 1, 255))), (113, bytes((0, 0, 19, 20, 2, 255))))
+PAYMENT_DEBT = (113, bytes((0, 0, 19, 20, 3, 255)))
 
 _PRESET = "structure{octet-string[12], octet-string[12], octet-string[12]}"
 _WATT_HOURS, _VAR_HOURS = 30, 32  # COSEM units
@@ -51,6 +66,17 @@ _CREDIT = 1  # payment mode of a meter as delivered [our choice]; account status
 
 def _quantity(unit: int) -> tuple[axdr.Data, axdr.Data]:
     return axdr.u32(0), axdr.structure(axdr.i8(0), axdr.enum(unit))
+
+
+def _registers(count: int) -> AttributeDef:
+    """One array of registers in a structure, as published reads of a single element meter have it."""
+    return AttributeDef("value", "structure", "r", axdr.structure(axdr.array(*(axdr.u32(0),) * count)))
+
+
+def _kept(place: tuple[int, bytes], index: int, name: str) -> ObjectDef:
+    """An amount that the meter keeps and commands change by methods; only the meter balance is also read as such."""
+    access = "r" if place == METER_BALANCE else ""
+    return ObjectDef(*place, name, {index: AttributeDef(name, "double-long", access, axdr.i32(0))})
 
 
 _CORE: tuple[ObjectDef, ...] = (
@@ -92,6 +118,11 @@ _CORE: tuple[ObjectDef, ...] = (
         "import register collection",
         {2: AttributeDef("value", "structure", "r", axdr.structure(*_quantity(_WATT_HOURS), *_quantity(_VAR_HOURS)))},
     ),
+    ObjectDef(*TOU_REGISTERS, "tariff TOU registers", {2: _registers(48)}),
+    ObjectDef(*BLOCK_REGISTERS, "tariff block TOU registers", {2: _registers(64)}),
+    ObjectDef(*PREPAYMENT_BALANCES, "prepayment balances", {2: AttributeDef("value", "structure")}),
+    *(_kept(account, 2, "current_credit_amount") for account in (METER_BALANCE, EMERGENCY_CREDIT, ACCUMULATED_DEBT)),
+    *(_kept(debt, 12, "total_amount_remaining") for debt in (*TIME_DEBTS, PAYMENT_DEBT)),
 )
 
 
@@ -104,6 +135,7 @@ class _Draft:
     methods: dict[int, MethodDef] = field(default_factory=dict)
 
 
+@cache
 def esme_objects(device: str = "ESME") -> tuple[ObjectDef, ...]:
     """Every object of an electricity meter (``"SAPC"`` gives those of a stand-alone proportional controller)."""
     drafts: dict[tuple[int, bytes], _Draft] = {}
@@ -125,20 +157,48 @@ def _collect(use_case: UseCase, drafts: dict[tuple[int, bytes], _Draft]) -> None
         draft = drafts.setdefault((row.class_id, row.obis), _Draft(row.name.partition(" / ")[0]))
         name = row.name.rpartition(" / ")[2]
         if row.op == "action":
-            draft.methods[row.index] = MethodDef(name, _written(row.data_type))
+            draft.methods[row.index] = MethodDef(name, _outer(row.data_type))
+            for part in row.protects:
+                _protect(part, drafts)
             continue
         wish = "w" if row.op == "set" else "r"
         known = draft.attributes.get(row.index)
         access = wish if known is None else "".join(letter for letter in "rw" if letter in known.access + wish)
-        kind = row.data_type or "any"
-        if known is not None and (wish == "r" or known.type == kind):
-            kind = known.type
-        draft.attributes[row.index] = AttributeDef(name, _written(kind), access)
+        fresh = _attribute(name, row.data_type, access, row.class_id, row.index)
+        if known is not None:
+            kinds = dict.fromkeys((*known.type.split(" | "), *fresh.type.split(" | ")))  # use cases may differ in it
+            fresh = AttributeDef(known.name, " | ".join(kinds), access, known.initial)
+        draft.attributes[row.index] = fresh
 
 
-def _written(kind: str | None) -> str:
-    """The type as a row of the table gives it; a compact-array is built by whoever answers."""
-    return "any" if kind is None or kind.startswith("compact-array") else kind
+def _attribute(name: str, kind: str | None, access: str, class_id: int, index: int) -> AttributeDef:
+    if kind is None:
+        return AttributeDef(name, "any", access)
+    if (class_id, index) == (21, 2) and not kind.startswith("array"):  # thresholds: the table names their element
+        kind = f"array of {kind}"
+    if kind.startswith("compact-array"):
+        return AttributeDef(name, "any", access, profiles.empty(profiles.row_of_type(kind)))
+    return AttributeDef(name, _outer(kind), access, data_types.default(kind))
+
+
+def _protect(part: Protected, drafts: dict[tuple[int, bytes], _Draft]) -> None:
+    """A profile that is read wrapped.  (The registers that are read so stand in the list above.)"""
+    if part.class_id != 7:
+        return
+    draft = drafts.setdefault((part.class_id, part.obis), _Draft(part.name.partition(" / ")[0]))
+    empty = profiles.empty(profiles.row_of_fields(part.fields))
+    draft.attributes.setdefault(part.attribute, AttributeDef("buffer", "any", "r", empty))
+
+
+def _outer(kind: str | None) -> str:
+    """The outermost type: what stands inside is that of one sample in the table, not a rule."""
+    if kind is None:
+        return "any"
+    if kind.startswith("compact-array"):
+        return "any"
+    if "|" in kind:
+        return "array" if kind.startswith("array") else "any"
+    return next((outer for outer in ("structure", "array") if kind.startswith(outer)), kind)
 
 
 def _objects(drafts: Iterable[tuple[tuple[int, bytes], _Draft]]) -> Iterable[ObjectDef]:

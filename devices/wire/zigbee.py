@@ -230,6 +230,9 @@ class Fragment:
 class ApsFrame:
     """An APS frame.  Commands and acknowledgements of commands (``ack_format``) have no endpoints, cluster or profile.
 
+    ``counter``: a radio has one for data, commands and broadcasts together, rising by one; an acknowledgement repeats
+    that of its frame.  tshark 4.0.17 relies on it: after jumps of more than 64 it does not join fragments [verified].
+
     ``group`` is the group address of delivery mode GROUP, which has no destination endpoint.  ``security`` set means
     that ``payload`` starts with the auxiliary header, left as octets.
     """

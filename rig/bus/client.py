@@ -16,6 +16,7 @@ import logging
 import queue
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -353,7 +354,8 @@ class BusClient:
         self._subscribing = mid or 0
 
     def _on_connect_fail(self, _client: paho.Client, _userdata: Any) -> None:
-        self._failure = "nothing listens there"
+        problem = sys.exception()  # paho calls this while it handles the error
+        self._failure = "nothing listens there" if isinstance(problem, ConnectionRefusedError) else str(problem)
 
     def _on_subscribe(self, _client: paho.Client, _userdata: Any, mid: int, reasons: Any, _properties: Any) -> None:
         if mid != self._subscribing:

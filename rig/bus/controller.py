@@ -172,16 +172,21 @@ class Controller:
         """Connect, wait until all ``nodes`` are there, and take the lease of every executor that they run in.
 
         Raises :class:`BrokerGone`, :class:`AccessRefused`, :class:`NoAnswer` (a node is not there), or
-        :class:`BenchBusy` (somebody else holds the bench; the text names him).
+        :class:`BenchBusy` (somebody else holds the bench; the text names him); the controller is closed then.
         """
-        deadline = self._clock() + timeout_s
-        self._client.connect(timeout_s)
-        self._mouth = _Mouth(self._client, self._settings.lease_s / 3, self._renew)
-        self._gather(nodes, deadline)
-        for node in nodes:
-            if not self._nodes[node].claimed:
-                self._claim(node, deadline)
-        self._client.publish(topics.lease(self.bench), self._holder("held"), retain=True)
+        deadline, opened = self._clock() + timeout_s, False
+        try:
+            self._client.connect(timeout_s)
+            self._mouth = _Mouth(self._client, self._settings.lease_s / 3, self._renew)
+            self._gather(nodes, deadline)
+            for node in nodes:
+                if not self._nodes[node].claimed:
+                    self._claim(node, deadline)
+            self._client.publish(topics.lease(self.bench), self._holder("held"), retain=True)
+            opened = True
+        finally:
+            if not opened:
+                self.close()
 
     def call(
         self,
@@ -240,7 +245,8 @@ class Controller:
         try:
             for node in leases:
                 self._request(node, RELEASE, {}, self._clock() + wait_s, wait_s, {})
-            self._client.publish(topics.lease(self.bench), self._holder("free"), retain=True, wait_s=wait_s)
+            if leases:
+                self._client.publish(topics.lease(self.bench), self._holder("free"), retain=True, wait_s=wait_s)
         except InfraError as problem:
             log.warning("the lease was not given back: %s", problem)
         finally:

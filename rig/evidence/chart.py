@@ -17,7 +17,7 @@ __all__ = ["draw"]
 
 Event = Mapping[str, Any]
 
-COLUMN = 178
+COLUMN = 200
 ROW = 30
 LEFT = 112
 TOP = 58
@@ -50,6 +50,7 @@ class _Row:
     target: str | None
     label: str
     css: str
+    kind: str
 
 
 def draw(title: str, events: Sequence[Event], names: Mapping[str, str]) -> str:
@@ -58,6 +59,9 @@ def draw(title: str, events: Sequence[Event], names: Mapping[str, str]) -> str:
     ``names`` gives the device name for an EUI-64 in lower-case hex; it places messages that never arrived.
     """
     rows = list(_rows(events, names))
+    # Whoever only had power all along has no line of its own.
+    busy = {name for row in rows if row.kind != "power" for name in (row.source, row.target) if name}
+    rows = [row for row in rows if row.source in busy or row.at_ns > 0]
     seen = {name for row in rows for name in (row.source, row.target) if name}
     columns = [name for name in ORDER if name in seen] + sorted(seen - set(ORDER))
     x = {name: LEFT + COLUMN // 2 + index * COLUMN for index, name in enumerate(columns)}
@@ -90,15 +94,15 @@ def _rows(events: Sequence[Event], names: Mapping[str, str]) -> list[_Row]:
             taker = _taker(events, index, arrived)
             label = _message_label(fields)
             if taker is None:
-                rows.append(_Row(event["at_ns"], event["fields"]["device"], names.get(fields.get("peer", "")), label + " ✕ not received", "x"))
+                rows.append(_Row(event["at_ns"], event["fields"]["device"], names.get(fields.get("peer", "")), label + " ✕ not received", "x", kind))
             else:
                 arrived.add(taker)
                 late = (events[taker]["at_ns"] - event["at_ns"]) / 1e6
-                rows.append(_Row(event["at_ns"], event["fields"]["device"], events[taker]["fields"]["device"], f"{label}, {late:.1f} ms", "a"))
+                rows.append(_Row(event["at_ns"], event["fields"]["device"], events[taker]["fields"]["device"], f"{label}, {late:.1f} ms", "a", kind))
         elif kind in MARKS:
             css, form = MARKS[kind]
             words = {key: WORDS.get(value, value) if isinstance(value, bool) else value for key, value in fields.items()}
-            rows.append(_Row(event["at_ns"], event["fields"]["device"], None, form.format_map(_Blank(words)), css))
+            rows.append(_Row(event["at_ns"], event["fields"]["device"], None, form.format_map(_Blank(words)), css, kind))
     return rows
 
 

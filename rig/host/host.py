@@ -100,7 +100,8 @@ class Host:
             self._shut()
 
     def _boot(self, event: core.Event) -> None:
-        self._record("power", {"on": True})
+        if self._plugs.power is not None:
+            self._record("power", {"on": True})
         self._machine = self._make()
         for radio in (*self._plugs.han.values(), *self._plugs.interpan.values()):
             radio.start()

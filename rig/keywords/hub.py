@@ -32,5 +32,6 @@ class Hub:
         supply = str(now.devices[hub]["supply"])
         now.call("supply.switch", supply=supply, on=False)
         now.call("clock.advance", span_ns=int(off_for.total_seconds() * 1e9), until=None)
+        since = now.mark
         now.call("supply.switch", supply=supply, on=True)
-        now.call("clock.advance", span_ns=2_000_000_000, until=None)
+        now.expect(Matcher("hub.network", hub, {}), timedelta(minutes=2), since)

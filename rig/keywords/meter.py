@@ -44,12 +44,19 @@ class ElectricityMeter:
             raise session().unmet(f"{device} to report its supply {state.name}", f"control_state {values}")
 
     @keyword
-    def wait_until_meter_answers(self, device: str = "esme", *, within: timedelta = timedelta(minutes=5)) -> None:
-        """After an outage: wait until the meter is back in the HAN and answers a read."""
+    def wait_until_meter_is_reachable(self, device: str = "esme", *, within: timedelta = timedelta(minutes=5)) -> None:
+        """After a power cut of hub or meter: wait until the hub has its tunnel to the meter again."""
         now = session()
         hub = now.devices[device].get("behind")
         if hub:
-            now.expect(Matcher("tunnel.open", hub, {"port": "han", "peer": now.devices[device]["eui"]}), within, now.mark)
+            lost = [e for e in now.events if e.kind == "power" and e.fields["device"] in (hub, device) and not e.fields["on"]]
+            since = lost[-1].order if lost else now.mark
+            now.expect(Matcher("tunnel.open", hub, {"port": "han", "peer": now.devices[device]["eui"]}), within, since)
+
+    @keyword
+    def wait_until_meter_answers(self, device: str = "esme", *, within: timedelta = timedelta(minutes=5)) -> None:
+        """After an outage: wait until the meter is back in the HAN and answers a read."""
+        self.wait_until_meter_is_reachable(device, within=within)
         Supplier().command_should_succeed(Supplier().send_command("ECS45", device))
 
     @keyword

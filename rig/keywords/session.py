@@ -156,7 +156,7 @@ class Session:
             self.events.append(event)
             self.now = max(self.now, event.at_ns)
             _log(event)
-        self.now = max(self.now, int(answer.data.get("now", 0)))
+        self.now = int(answer.data.get("now", self.now))
         return answer
 
     def _infra(self, problem: object) -> NoReturn:

@@ -30,6 +30,7 @@ from rig.world.relays import Fault
 __all__ = ["Commands"]
 
 Args = dict[str, Any]
+IDLE_NS = 10_000_000
 
 
 class Commands:
@@ -107,12 +108,12 @@ class Commands:
             self.premises.safe()
 
     def idle(self) -> float | None:
-        """Run what is due now; how long until there is more, on a bench that follows real time."""
-        if self.clock.attached:
-            self.clock.advance(self.clock.now)
-            return 0.01
-        self.clock.run_due()
-        return None
+        """Between commands a bench that follows real time goes on; on virtual time nothing may happen there, or it would
+        depend on how fast commands come."""
+        if not self.clock.attached:
+            return None
+        self.clock.advance(self.clock.now + IDLE_NS)
+        return 0.0
 
     def describe(self, _args: Args) -> Mapping[str, Any]:
         """What the bench consists of."""
@@ -151,11 +152,13 @@ class Commands:
         until = args.get("until")
         if until is None:
             self.clock.advance(self.clock.now + span)
+            self.clock.run_due()
             return {"met": False}
         met: list[bool] = []
         stop = self.recorder.listen(lambda event: met.append(True) if _fits(event, until) else None)
         try:
             self.clock.advance(self.clock.now + span, lambda: bool(met))
+            self.clock.run_due()  # whatever else belongs to this instant
         finally:
             stop()
         return {"met": bool(met)}

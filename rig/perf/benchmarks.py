@@ -13,7 +13,7 @@ from rig.gbcs_corpus import Entry
 from rig.perf import frames, messages, peer
 from rig.perf.measure import Pass
 
-__all__ = ["BENCHMARKS", "Benchmark", "Material"]
+__all__ = ["BENCHMARKS", "TIMINGS", "Benchmark", "Material", "Timing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,27 @@ class Benchmark:
     share: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A whole run, made once with ``rig perf --whole``: ``measure`` does it and returns its figure in ``unit``.
+
+    ``most`` and ``least`` are the targets; None from ``measure`` says that what the run ``needs`` is not at hand.
+    """
+
+    name: str
+    unit: str
+    measure: Callable[[], float | None]
+    needs: str = ""
+    most: float | None = None
+    least: float | None = None
+
+    def met(self, figure: float) -> bool | None:
+        """Whether a figure keeps the targets; None where there are none."""
+        if self.most is None and self.least is None:
+            return None
+        return (self.most is None or figure <= self.most) and (self.least is None or figure >= self.least)
+
+
 def _corpus(make: Callable[[list[Entry], MemoryKeyStore], Pass]) -> Callable[[Material], Pass | None]:
     def prepare(material: Material) -> Pass | None:
         if material.entries is None or material.store is None:
@@ -66,3 +87,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("digi-xbee, mode 1", "frames", lambda _: peer.digi_xbee(), "digi-xbee (extra 'test')"),
     Benchmark("XBee frame, mode 2", "frames", lambda _: frames.parse(), "", 200_000, "digi-xbee, mode 1"),
 )
+
+TIMINGS: tuple[Timing, ...] = ()
+"""Whole runs, in the order in which they are made."""

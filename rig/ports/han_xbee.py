@@ -142,9 +142,7 @@ class XBeeHan:
         self._said = ""
         self._coordinator = False
         self._window_until = 0
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._cancel_timers()
         self._queues: dict[bytes, deque[_Outgoing]] = {}
         self._configuring = False
         self._scanning = False
@@ -254,8 +252,14 @@ class XBeeHan:
         if self._scanning and not self._configuring:
             self._scan_now()
 
+    def _cancel_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
     def _radio_down(self, reason: str) -> None:
         self._configuring = False
+        self._cancel_timers()
         for peer, queue in list(self._queues.items()):
             for outgoing in queue:
                 self._send_failed(peer, outgoing.token, reason)

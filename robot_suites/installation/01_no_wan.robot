@@ -72,7 +72,7 @@ The Same Command By WAN And By Terminal
     Refusal Should Be Recorded    esme    check=replay
 
 Executed By Terminal, Response Lost, Sent Again By WAN
-    [Documentation]    A command that was executed while its response got lost is refused by WAN, and the supplier learns the outcome from the meter.
+    [Documentation]    The response got lost with terminal and hub; sent again by WAN the command is refused, and the supplier reads the outcome.
     [Tags]    req:hht-2    req:hht-11
     [Setup]    Prepare Premises    needs=ENABLED    leaves=INSTALLED    wan=${False}
     Bench Requires    radio-reach
@@ -82,6 +82,10 @@ Executed By Terminal, Response Lost, Sent Again By WAN
     Installer Connects    ${order}
     Apply Command    ECS43
     Contact Should Open    since=${command}[since]
+    Set Radio Reach    hht    in_reach=${False}
+    Advance Time    1s
+    Power Cycle Hub
+    Wait Until Meter Is Reachable
     Restore WAN
     Send Again By WAN    ${command}
     No Response Should Arrive    ${command}

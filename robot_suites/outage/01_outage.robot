@@ -38,8 +38,8 @@ Supply State And Replay Protection Outlive An Outage
     Contact Should Be    closed=${False}
     Meter Should Report Supply    DISABLED
     Send Again By WAN    ${command}
-    Refusal Should Be Recorded    esme    check=replay
     Contact Should Not Move
+    Refusal Should Be Recorded    esme    check=replay
 
 A Closed Contact Is Closed After A Week Without Supply
     [Documentation]    The load switch keeps its state, and the load is lit again when the supply is back.

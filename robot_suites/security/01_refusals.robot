@@ -25,7 +25,7 @@ Tampered Command Is Refused
     [Tags]    req:sa-9
     Send Spoilt Command    ECS43    spoil=payload
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    check=mac
+    Refusal Should Be Recorded    esme    check=signature
     Meter Should Report Supply    ENABLED
 
 Wrongly Signed Command Is Refused

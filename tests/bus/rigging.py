@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rig.bus.client import BusClient
+from rig.bus.client import BusClient, Tls
 from rig.bus.controller import Controller, ControllerSettings
 from rig.bus.messages import Context
 from rig.node.agent import NodeAgent
@@ -19,7 +19,7 @@ from rig.node.executor import CommandError, Executor, Refused
 from rig.node.journal import Journal
 
 QUICK = ControllerSettings(
-    lease_s=5.0, attempt_s=0.05, attempt_most_s=0.2, broker_grace_s=0.3, lost_grace_s=0.3, goodbye_s=0.2
+    lease_s=5.0, attempt_s=0.05, attempt_most_s=0.2, broker_grace_s=0.3, lost_grace_s=0.3, goodbye_s=2.0
 )
 EAGER = replace(QUICK, attempt_s=0.012, attempt_most_s=0.024)
 """For runs with losses: asks again soon."""
@@ -39,8 +39,11 @@ class Bench:
         journal: Path | None = None,
         boot: str | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        prefix: str = "node",
+        tls: Callable[[str], Tls] | None = None,
     ) -> None:
         self.url, self.bench, self.jitter, self.drop = url, bench, jitter, drop
+        self.tls = tls
         self.ran: list[tuple[str, str, dict[str, Any]]] = []
         self.safe = threading.Event()
         self.now = 0
@@ -48,11 +51,12 @@ class Bench:
         self.entered = threading.Event()
         self.journal = Journal(journal)
         self.executor = Executor("host", journal=self.journal, on_expired=self.safe.set, boot=boot, clock=clock)
-        self.agents = [self._agent(f"node-{number}") for number in range(count)]
+        self.agents = [self._agent(f"{prefix}-{number}") for number in range(count)]
         self.thread = threading.Thread(target=self.executor.run)
 
     def _agent(self, name: str) -> NodeAgent:
-        client = BusClient(self.url, f"{self.bench}-{name}", jitter=self.jitter, drop=self.drop)
+        tls = self.tls(name) if self.tls else None
+        client = BusClient(self.url, f"{self.bench}-{name}", tls=tls, jitter=self.jitter, drop=self.drop)
         verbs = {verb: self._noting(name, verb) for verb in ("ping", "tick", "fail", "refuse", "break", "block", "odd")}
         return NodeAgent(self.bench, name, client, self.executor, verbs, {"relays": 1}, "test")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -78,7 +79,7 @@ def test_events_that_never_come_are_the_benchs_fault(broker_url: str, bench: str
     with Bench(broker_url, bench, 2) as rig, controller(rig, drop=lambda topic: "node-1/evt/" in topic) as control:
         control.open(rig.nodes)
         with pytest.raises(NoAnswer, match=r"1 to 1 of node-1"):
-            control.call("node-0", "tick", timeout_s=0.3)
+            control.call("node-0", "tick", timeout_s=0.5)
         assert len(rig.ran) == 1
 
 
@@ -134,7 +135,7 @@ def test_a_call_given_up_does_not_hold_up_the_next(broker_url: str, bench: str) 
     with Bench(broker_url, bench) as rig, controller(rig) as control:
         control.open(rig.nodes)
         with pytest.raises(NoAnswer, match="no answer in time"):
-            control.call("node-0", "block", timeout_s=0.1)
+            control.call("node-0", "block", timeout_s=0.3)
         rig.blocker.set()
         assert control.call("node-0", "ping").st == "ok"
         assert [verb for _, verb, _ in rig.ran] == ["block", "ping"]
@@ -149,10 +150,59 @@ def test_a_command_that_never_arrived_does_not_hold_up_the_next(broker_url: str,
         assert [verb for _, verb, _ in rig.ran] == ["ping"]
 
 
+def test_one_count_over_several_executors(broker_url: str, bench: str) -> None:
+    with (
+        Bench(broker_url, bench, 2, prefix="left") as left,
+        Bench(broker_url, bench, 2, prefix="right") as right,
+        controller(left) as control,
+    ):
+        control.open([*left.nodes, *right.nodes])
+        numbers = []
+        for node in ("left-0", "right-1", "right-0", "left-1", "left-0"):
+            answer = control.call(node, "tick", {"nodes": 1})
+            numbers.append(answer.n)
+            assert [event.node.split("-")[0] for event in answer.events] == [node.split("-")[0]]
+        assert numbers == [1, 2, 3, 4, 5]
+        right.executor.post(lambda: right.do_tick({}) and None)  # type: ignore[arg-type]
+        control.call("left-0", "ping")
+        assert len(control.call("right-0", "ping").events) == 2, "what happened there comes with its next answer"
+    assert left.safe.is_set()
+    assert right.safe.is_set()
+
+
+class _Interrupted(Exception):
+    """What a time-out of the caller raises in the midst of a call."""
+
+
+def test_a_caller_that_is_interrupted_can_go_on(broker_url: str, bench: str) -> None:
+    def interrupt(_number: int, _frame: object) -> None:
+        raise _Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with Bench(broker_url, bench) as rig, controller(rig) as control:
+            control.open(rig.nodes)
+            control.call("node-0", "tick")
+            own = threading.get_ident()
+            watcher = threading.Thread(
+                target=lambda: rig.entered.wait(5.0) and signal.pthread_kill(own, signal.SIGALRM)
+            )
+            watcher.start()
+            with pytest.raises(_Interrupted):
+                control.call("node-0", "block")
+            watcher.join()
+            rig.blocker.set()
+            answer = control.call("node-0", "tick")
+            assert [event.order for event in answer.events] == [2]
+            assert [verb for _, verb, _ in rig.ran] == ["tick", "block", "tick"]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_a_node_that_is_not_there_is_named(broker_url: str, bench: str) -> None:
     with Bench(broker_url, bench) as rig, controller(rig) as control:
         with pytest.raises(NoAnswer, match="node-7"):
-            control.open(["node-0", "node-7"], timeout_s=0.2)
+            control.open(["node-0", "node-7"], timeout_s=0.5)
         with pytest.raises(NotConnected):
             control.call("node-7", "ping")
 

@@ -192,6 +192,7 @@ class Air:
         self.writer.write(self.at, mac, channel=20, rssi=-45.0)
 
     def next(self) -> int:
+        """One counter for all layers: what matters is that the APS counter never jumps far."""
         self.counter = self.counter + 1 & 0xFF
         return self.counter
 

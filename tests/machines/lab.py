@@ -136,10 +136,10 @@ class Lab:
         station.powered, station.lost_at = False, self.now
         station.timers.clear()
 
-    def ask(self, name: str, verb: str, **args: Any) -> dict[str, Any]:
+    def ask(self, station: str, verb: str, /, **args: Any) -> dict[str, Any]:
         """Ask a machine; its answer, or :class:`RefusedError`."""
-        replies = [e for e in self.feed(name, Asked(verb, args)) if isinstance(e, (Answer, Refuse))]
-        assert len(replies) == 1, f"{name} must answer {verb} exactly once, did {replies}"
+        replies = [e for e in self.feed(station, Asked(verb, args)) if isinstance(e, (Answer, Refuse))]
+        assert len(replies) == 1, f"{station} must answer {verb} exactly once, did {replies}"
         if isinstance(replies[0], Refuse):
             raise RefusedError(replies[0].reason)
         return dict(replies[0].value)
@@ -366,6 +366,11 @@ class House:
         """The key store of one party or device: its own keys alone."""
         own = {name: key for name, key in self.privates.items() if name.startswith(eui.hex())}
         return MemoryKeyStore(own, {})
+
+    @staticmethod
+    def nobody() -> MemoryKeyStore:
+        """A key store without keys."""
+        return MemoryKeyStore({}, {})
 
     def cells(self, device: str) -> CredentialCells:
         return cells_from_publics(device, PARTIES, self.publics)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.machines.comms_hub import FAULTS, CommsHub, HubSettings
-from devices.machines.core import Effect, PeerJoined, Received, Record, Send, Started
+from devices.machines.core import Answer, Asked, Effect, PeerJoined, PowerLost, Received, Record, Refuse, Send, Started
 from devices.machines.parts.firewall import FirewallSettings
 from devices.machines.parts.interpan_window import InterPanWindow, OpenedBy, WindowSettings, close_frame, is_close
 from devices.machines.parts.tunnel import CLUSTER
@@ -513,11 +513,25 @@ def test_starts_from_what_it_saved() -> None:
     saved = house.lab.stations["hub"].saved
     again = CommsHub(HubSettings(HUB), house.keys(HUB), house.cells("CHF"))
     again.handle(Started(json.loads(json.dumps(saved))), 0)
-    answer = list(again.handle(_ask_status(), 0))[0]
-    assert [entry["eui"] for entry in answer.value["device_log"]] == [METER.hex()]  # type: ignore[union-attr]
+    answer = again.handle(Asked("status", {}), 0)[0]
+    assert isinstance(answer, Answer)
+    assert [entry["eui"] for entry in answer.value["device_log"]] == [METER.hex()]
 
 
-def _ask_status() -> Any:
-    from devices.machines.core import Asked
+def test_without_power_it_does_nothing() -> None:
+    house = House()
+    house.commission()
+    hub = house.lab.stations["hub"].machine
+    hub.handle(PowerLost(), 0)
+    assert hub.handle(Received("wan", ACB, _REMOVAL), 0) == []
+    assert [type(effect) for effect in hub.handle(Asked("status", {}), 0)] == [Refuse]
 
-    return Asked("status", {})
+
+def test_what_was_not_kept_is_gone() -> None:
+    """A power cut that keeps nothing (worn memory): the hub begins as it left manufacture, whatever it knew before."""
+    house = House()
+    house.commission()
+    house.lab.power_off("hub")
+    house.lab.stations["hub"].saved.clear()
+    house.lab.power_on("hub")
+    assert house.lab.ask("hub", "status")["device_log"] == []

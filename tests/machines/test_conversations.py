@@ -176,7 +176,7 @@ def test_response_comes_both_ways_while_the_wan_is_up() -> None:
 
 @pytest.mark.parametrize("frames", range(1, 7))
 def test_connection_lost_in_the_middle_and_resumed(frames: int) -> None:
-    """HHT-11: wherever the connection breaks, resuming starts with the command that broke off, and nothing runs twice."""
+    """HHT-11: wherever it breaks, resuming starts with the command that broke off, and nothing runs twice."""
     built = house()
     lab = built.lab
     order = built.work_order("ECS43", "ECS44", "ECS45")
@@ -323,6 +323,26 @@ def test_meter_and_hub_find_each_other_again_after_a_power_cut() -> None:
     lab.ask("supplier", "command", use_case="ECS43", device=METER.hex())
     lab.run()
     assert supply(built) == DISABLED
+
+
+def test_clock_is_set_through_the_terminal() -> None:
+    """HHT-15 in small: commissioning without WAN; the meter takes the hub's time, and tells its supplier later."""
+    built = house()
+    lab = built.lab
+    window = {"start": "2015-11-07T00:00:00Z", "end": "2015-11-08T00:00:00Z"}
+    lab.ask("supplier", "command", use_case="ECS70", device=METER.hex(), args=window, delivery="local")
+    lab.run(SECOND)
+    lab.cut_wan(True)
+    lab.ask("terminal", "load", work_order=lab.ask("supplier", "work_order")["commands"], hub=HUB.hex())
+    built.connect()
+    lab.ask("terminal", "apply", which="all")
+    lab.run()
+    assert states(built) == ["answered"]
+    assert len(lab.stations["meter"].kinds("clock.set")) == 1
+    assert lab.ask("terminal", "status")["commands"][0]["signature"] != ""
+    lab.cut_wan(False)
+    lab.run(SECOND)
+    assert 0x8F69 in [fields["alert"] for fields in lab.stations["supplier"].kinds("party.received")]
 
 
 def test_equal_seeds_give_equal_octets() -> None:

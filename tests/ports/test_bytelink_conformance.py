@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -226,6 +227,23 @@ def test_a_pseudo_terminal_survives_programs_that_come_and_go() -> None:
         assert clock.advance(clock.now + 5 * SECOND, lambda octet=octet: octet in heard)  # type: ignore[misc]
     pty.close()
     assert (heard, lost) == ([b"1", b"2"], [])
+
+
+def test_a_pseudo_terminal_is_raw_for_a_program_that_sets_nothing() -> None:
+    clock = RealClock()
+    pty = PtyEnd(clock)
+    heard = bytearray()
+    pty.on_bytes = heard.extend
+    program = os.open(pty.path, os.O_RDWR | os.O_NOCTTY)
+    pty.write(b"\r\n\x03\x04\x11")
+    received = b""
+    while len(received) < 5 and select.select([program], [], [], 5)[0]:
+        received += os.read(program, 100)
+    os.write(program, b"\n\r\x13end")
+    assert clock.advance(clock.now + 5 * SECOND, lambda: heard.endswith(b"end"))
+    os.close(program)
+    pty.close()
+    assert (received, bytes(heard)) == (b"\r\n\x03\x04\x11", b"\n\r\x13end")
 
 
 def test_a_pseudo_terminal_that_nobody_reads_is_bounded() -> None:

@@ -1,4 +1,4 @@
-"""Supplies: one suite for the supply of the virtual world and for one behind a switch; and the whole bench in one piece."""
+"""Supplies: one suite for the supply of the virtual world and for one behind a switch; and the whole bench at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FULL = 24.0 / (0.05 + 2 * 0.02 + 0.1 + Lamp().resistance)
 
 
 class Bench:
-    """24 V supply, load relay on GPIO20, contactor coils on GPIO16 and 21, auxiliary contact on GPIO26, INA226 at 0x45."""
+    """24 V supply, load relay (GPIO20), contactor coils (GPIO16, 21), auxiliary contact (GPIO26), INA226 at 0x45."""
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
@@ -159,7 +159,7 @@ def test_a_switched_supply_obeys_the_arming(bench: Bench) -> None:
         supply.switch(True)
 
 
-# ------------------------------------------------------------------------------------------- the whole bench in one piece
+# ------------------------------------------------------------------------------------------- the whole bench at once
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_switched_supply_obeys_the_arming(bench: Bench) -> None:
 def test_a_coil_pulse_is_judged_by_current_and_auxiliary_contact(
     bench: Bench, fault: Fault | None, current: float, aux_opened_ms: list[float]
 ) -> None:
-    """From the GPIO output over net, coil, armature, contact, Ohm's law and I2C registers to a reading with its error."""
+    """From the GPIO output over net, coil, armature, contact, Ohm's law and I2C registers to a reading."""
     bench.virtual().switch(True)
     reset = bench.bank.output("reset", 21, OutputSettings(longest_on_ns=100 * MS, interlock="contactor"))
     aux = bench.bank.input("aux", 26, Pull.UP)

@@ -1,7 +1,7 @@
 """A virtual XBee behind a pseudo terminal, as a process of its own: for clients that want a serial port.
 
-Prints the name of the terminal and runs until its standard input is closed.  The module coordinates a network in which a
-second module lives that sends every message back.
+Prints the name of the terminal and runs until its standard input is closed.  The module coordinates a network in
+which a second module lives that sends every message back.
 """
 
 from __future__ import annotations

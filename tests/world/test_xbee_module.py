@@ -211,7 +211,9 @@ def say(line: Line, text: bytes) -> bytes:
 def test_command_mode_sets_the_mode_as_zigpy_does() -> None:
     line = Line(AP=b"\0")
     command_mode(line)
-    answers = [say(line, text) for text in (b"ATAP\r", b"ATBD7\r", b"ATAP2\r", b"ATWR\r", b"ATNI\r", b"ATSC\r", b"ATZZ\r")]
+    answers = [
+        say(line, text) for text in (b"ATAP\r", b"ATBD7\r", b"ATAP2\r", b"ATWR\r", b"ATNI\r", b"ATSC\r", b"ATZZ\r")
+    ]
     assert answers == [b"0\r", b"OK\r", b"OK\r", b"OK\r", b" \r", b"7FFF\r", b"ERROR\r"]
     assert say(line, b"ATCN\r") == b"OK\r"
     line.deframer.escaped = True

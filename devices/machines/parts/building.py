@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from devices.machines.core import MachineError
+from devices.machines.parts.civil_clock import CivilTime
 from devices.model import use_cases
 from devices.model.use_cases import DlmsRow, UseCase
 from devices.wire import axdr, cosem, eui64
@@ -54,7 +56,7 @@ def _script(number: int) -> Recipe:
 
 
 def _clock(args: Args) -> tuple[Data | None, ...]:
-    window = [axdr.octets(_octets(args, name, 12)) for name in ("start", "end")]
+    window = [axdr.octets(_moment(args, name)) for name in ("start", "end")]
     return axdr.enum(5), axdr.structure(axdr.octets(_ANY_TIME), *window), axdr.i8(0), None, None
 
 
@@ -180,6 +182,20 @@ def _octets(args: Args, name: str, length: int) -> bytes:
     if len(octets) != length:
         raise MachineError(f"argument {name!r}: expected {length} octets in hexadecimal, got {value!r}")
     return octets
+
+
+def _moment(args: Args, name: str) -> bytes:
+    """A COSEM date-time: 12 octets in hexadecimal, or civil time written as 2015-11-07T12:00:00Z."""
+    value = _value(args, name)
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return _octets(args, name, 12)
+    if moment.tzinfo is None:
+        raise MachineError(
+            f"argument {name!r}: expected a time with its zone, such as 2015-11-07T12:00:00Z, got {value!r}"
+        )
+    return CivilTime(round(moment.timestamp()) * 1_000_000_000).dlms()
 
 
 def _eui(args: Args, name: str) -> bytes:

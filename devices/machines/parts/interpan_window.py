@@ -77,10 +77,6 @@ class InterPanWindow:
         self.is_open, self.closes_at = True, now + self.settings.open_s * SECOND
         return [*self._arm(), self._flags("power-up")]
 
-    def power_lost(self) -> None:
-        """The hub lost its supply: the flags are volatile."""
-        self.is_open = False
-
     def used(self, now: int) -> list[Effect]:
         """A terminal used the open window properly: it stays open for ``keep_alive_s`` from now, or longer."""
         until = now + self.settings.keep_alive_s * SECOND

@@ -76,6 +76,11 @@ def bind_conduct(objects: ObjectModel[CommandContext], meter: Meter) -> None:
         (*esme_objects.SECURITY_LOG, 2): lambda selection, _: meter.logs[Log.SECURITY].read(selection),
         (*esme_objects.POWER_LOG, 2): lambda selection, _: meter.logs[Log.POWER].read(selection),
     }
+    getters[(*esme_objects.PREPAYMENT_BALANCES, 2)] = lambda _, __: _balances(objects)
+    for definition in objects:
+        buffer = (definition.class_id, definition.obis, 2)
+        if definition.class_id == 7 and 2 in definition.attributes and buffer not in getters:
+            getters[buffer] = _whole(objects, buffer)
     objects.bind(methods=methods, getters=getters)
 
 
@@ -122,6 +127,19 @@ def _clear(meter: Meter) -> tuple[int, Data | None]:
     return ResultCode.SUCCESS, None
 
 
+def _balances(objects: ObjectModel[CommandContext]) -> Data:
+    """Meter balance, emergency credit, accumulated debt, time debts 1 and 2, payment debt (ECS19, as published)."""
+    credits = (esme_objects.METER_BALANCE, esme_objects.EMERGENCY_CREDIT, esme_objects.ACCUMULATED_DEBT)
+    debts = (*esme_objects.TIME_DEBTS, esme_objects.PAYMENT_DEBT)
+    amounts = [objects.value(*place, 2) for place in credits] + [objects.value(*place, 12) for place in debts]
+    return axdr.structure(*amounts)
+
+
+def _whole(objects: ObjectModel[CommandContext], key: Key) -> Getter[CommandContext]:
+    """A profile in which this meter records nothing: whatever range is asked for, the answer is the empty profile."""
+    return lambda _, __: objects.value(*key)
+
+
 # ------------------------------------------------------------------------------------------------- conduct of a class
 
 _Conduct = Callable[[ObjectModel[CommandContext], Key, Data, CommandContext], Data | None]
@@ -156,6 +174,26 @@ def _credit(change: bool) -> _Conduct:
         _amount(objects, (key[0], key[1], 2), data, change)
 
     return conduct
+
+
+def _debt(objects: ObjectModel[CommandContext], key: Key, data: Data, _: CommandContext) -> None:
+    """Class 113, method 4: total_amount_remaining (attribute 12) changed by the argument."""
+    _amount(objects, (key[0], key[1], 12), data, change=True)
+
+
+def _activate_charge(objects: ObjectModel[CommandContext], key: Key, _: Data, __: CommandContext) -> None:
+    """Class 113, method 2: unit_charge_passive (attribute 6) becomes unit_charge_active (5)."""
+    try:
+        objects.put(key[0], key[1], 5, objects.value(key[0], key[1], 6))
+    except KeyError:
+        raise AccessError(ResultCode.OBJECT_UNAVAILABLE, "the charge has no passive tariff") from None
+
+
+def _clear_profile(objects: ObjectModel[CommandContext], key: Key, _: Data, __: CommandContext) -> None:
+    """Class 7, method 1: the buffer has no rows any more."""
+    buffer = objects.value(key[0], key[1], 2)
+    if isinstance(buffer.value, axdr.CompactArray):
+        objects.put(key[0], key[1], 2, axdr.compact(buffer.value.description))
 
 
 def _amount(objects: ObjectModel[CommandContext], key: Key, data: Data, change: bool) -> None:
@@ -196,8 +234,11 @@ def _protected(objects: ObjectModel[CommandContext], _: Key, data: Data, context
 _BY_CLASS: dict[tuple[int, int], _Conduct] = {
     (3, 1): _reset_register,
     (4, 1): _reset_register,
+    (7, 1): _clear_profile,
     (30, 1): _protected,
     (112, 1): _credit(change=True),
     (112, 2): _credit(change=False),
+    (113, 2): _activate_charge,
+    (113, 4): _debt,
 }
 """Class and method to conduct; a method that is not here is answered object-unavailable."""

@@ -1,0 +1,336 @@
+"""The hand-held terminal: its verbs, its states, what it shows and what it keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devices.machines.core import Answer, Asked, Persist, Received, Refuse, Send
+from devices.machines.hht import HandHeldTerminal, HhtSettings
+from devices.machines.parts.reading import outcome, words
+from devices.machines.parts.tunnel import CLUSTER
+from devices.wire import gbcs
+from tests.machines.lab import ACB, HUB, METER, MINUTE, SECOND, SUPPLIER, TERMINAL, House, RefusedError
+
+
+def ready(*use_cases: str) -> House:
+    """A commissioned house, the terminal loaded and connected."""
+    house = House()
+    house.commission()
+    house.lab.ask("terminal", "load", work_order=house.work_order(*use_cases), hub=HUB.hex())
+    house.connect()
+    return house
+
+
+def states(house: House) -> list[str]:
+    return [command["state"] for command in house.lab.ask("terminal", "status")["commands"]]
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    message = gbcs.Message(1, 9, SUPPLIER, METER, 0x52, b"\xd9", mac=bytes(12))
+    return {"name": "ECS45", "device": METER.hex(), "octets": gbcs.encode(message).hex()} | changes
+
+
+def encoded(**changes: Any) -> str:
+    message = gbcs.Message(1, 9, SUPPLIER, METER, 0x52, b"\xd9", mac=bytes(12))
+    return gbcs.encode(replace(message, **changes)).hex()
+
+
+BAD_ORDERS: list[tuple[Any, str]] = [
+    (None, "expected a list of commands"),
+    ([], "expected a list of commands"),
+    ("ECS45", "expected a list of commands"),
+    ([7], "each command needs name, device and octets"),
+    ([{"name": "x"}], "each command needs name, device and octets"),
+    ([entry(octets="zz")], "octets must be hexadecimal digits"),
+    ([entry(octets="df09")], "gbcs: at octet"),
+    ([entry(device="somewhere")], "is no EUI-64"),
+    ([entry(device=HUB.hex())], "expected a command for 00-13-A2-00-41-AB-CD-EF, got one for 00-DB-12"),
+    ([entry(octets=encoded(mac=None, signature=None))], "expected a final command"),
+    ([entry(octets=encoded(cra=2))], "expected a final command"),
+    ([entry(), entry(octets="00")], "gbcs: at octet"),
+]
+
+
+@pytest.mark.parametrize(("order", "reason"), BAD_ORDERS)
+def test_bad_work_orders_are_refused_whole(order: Any, reason: str) -> None:
+    house = House()
+    with pytest.raises(RefusedError, match=reason):
+        house.lab.ask("terminal", "load", work_order=order)
+    assert states(house) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "reason"),
+    [
+        ("dance", {}, "expected one of scan, load"),
+        ("connect", {}, "is no EUI-64"),
+        ("connect", {"hub": HUB.hex()}, r"expected a hub of the last scan \(none\)"),
+        ("apply", {"which": "all"}, "expected a connection to a hub"),
+        ("resume", {}, "expected a connection to a hub"),
+        ("disconnect", {}, "expected a connection to a hub"),
+        ("close_window", {}, "expected a connection to a hub"),
+    ],
+)
+def test_verbs_out_of_turn_are_refused_with_the_next_step(verb: str, args: Mapping[str, Any], reason: str) -> None:
+    with pytest.raises(RefusedError, match=reason):
+        House().lab.ask("terminal", verb, **args)
+
+
+@pytest.mark.parametrize("args", [{}, {"index": 9}, {"index": -1}, {"index": True}, {"index": "0"}, {"name": "ECS99"}])
+def test_picks_that_are_not_there(args: dict[str, Any]) -> None:
+    house = ready("ECS45")
+    with pytest.raises(RefusedError, match=r"of what is loaded \(ECS45\)"):
+        house.lab.ask("terminal", "apply", **args)
+
+
+@pytest.mark.parametrize("args", [{"index": 1}, {"name": "ECS52"}])
+def test_operator_picks_one(args: dict[str, Any]) -> None:
+    house = ready("ECS45", "ECS52")
+    house.lab.ask("terminal", "apply", **args)
+    house.lab.run()
+    assert states(house) == ["loaded", "answered"]
+
+
+def test_strictly_one_at_a_time() -> None:
+    """The next command leaves only after the response to the one before has come."""
+    house = ready("ECS45", "ECS52", "ECS45")
+    house.lab.ask("terminal", "apply", which="all")
+    house.lab.run()
+    terminal = house.lab.stations["terminal"]
+    traffic = [record.kind for _, record in terminal.records if record.kind in ("gbcs.tx", "gbcs.rx")]
+    assert traffic == ["gbcs.tx", "gbcs.rx"] * 3
+    assert [fields["state"] for fields in terminal.kinds("hht.done")] == ["answered"] * 3
+
+
+def test_silence_is_not_an_answer_and_the_next_one_goes() -> None:
+    house = ready("ECS43", "ECS45")
+    house.lab.passes = lambda station, send: station.name != "meter"
+    house.lab.ask("terminal", "apply", which="all")
+    house.lab.run(10 * SECOND - 1)
+    assert states(house) == ["sent", "loaded"]
+    house.lab.run(1)
+    assert states(house) == ["refused?", "sent"]
+    house.lab.passes = lambda station, send: True
+
+
+def test_late_response_is_still_taken() -> None:
+    house = ready("ECS45")
+    terminal = house.lab.stations["terminal"]
+    house.lab.passes = lambda station, send: not (station.name == "hub" and send.port == "interpan")
+    house.lab.ask("terminal", "apply", index=0)
+    house.lab.run(30 * SECOND)
+    house.lab.passes = lambda station, send: True
+    assert states(house) == ["refused?"]
+    lost = next(s.octets for _, n, s in reversed(house.lab.sent) if n == "hub" and s.port == "interpan")
+    house.lab.feed("terminal", Received("interpan", HUB, lost, CLUSTER))
+    assert states(house) == ["answered"]
+    assert terminal.saved["work_order"]["jobs"][0]["state"] == "answered"
+
+
+def test_nothing_is_changed_while_a_command_is_under_way() -> None:
+    house = ready("ECS45")
+    house.lab.passes = lambda station, send: station.name != "meter"
+    house.lab.ask("terminal", "apply", index=0)
+    for verb, args in (("unload", {}), ("connect", {"hub": HUB.hex()}), ("resume", {})):
+        with pytest.raises(RefusedError, match=r"under way|broke off"):
+            house.lab.ask("terminal", verb, **args)
+
+
+def test_disconnecting_breaks_off() -> None:
+    house = ready("ECS45")
+    house.lab.ask("terminal", "apply", index=0)
+    house.lab.ask("terminal", "disconnect")
+    assert states(house) == ["interrupted"]
+    house.connect()
+    house.lab.ask("terminal", "resume")
+    house.lab.run()
+    assert states(house) == ["answered"]
+
+
+def test_work_orders_expire() -> None:
+    house = House()
+    house.commission()
+    order = house.work_order("ECS45", "ECS52")
+    order[0]["expires_at"] = house.lab.now + MINUTE  # type: ignore[assignment]
+    house.lab.ask("terminal", "load", work_order=order)
+    house.connect()
+    house.lab.run(2 * MINUTE)
+    with pytest.raises(RefusedError, match="ECS45 has expired; ask the supplier for a new work order"):
+        house.lab.ask("terminal", "apply", index=0)
+    house.lab.ask("terminal", "apply", which="all")
+    house.lab.run()
+    assert states(house) == ["expired", "answered"]
+
+
+def test_expiry_by_age_is_a_setting() -> None:
+    terminal = HandHeldTerminal(HhtSettings(TERMINAL, expires_after_s=60))
+    terminal.handle(Asked("load", {"work_order": [entry()]}), 0)
+
+    def state(now: int) -> str:
+        answer = terminal.handle(Asked("status", {}), now)[0]
+        assert isinstance(answer, Answer)
+        return str(answer.value["commands"][0]["state"])
+
+    assert [state(60 * SECOND - 1), state(60 * SECOND)] == ["loaded", "expired"]
+
+
+def test_work_order_outlives_a_power_loss_and_what_was_sent_is_in_doubt() -> None:
+    house = ready("ECS43", "ECS45", "ECS52")
+    house.lab.ask("terminal", "apply", index=1)
+    house.lab.run()
+    house.lab.passes = lambda station, send: station.name != "meter"
+    house.lab.ask("terminal", "apply", index=0)
+    house.lab.run(SECOND)
+    terminal = house.lab.stations["terminal"]
+    terminal.saved = json.loads(json.dumps(terminal.saved))  # what is kept must be JSON
+    house.lab.power_off("terminal")
+    house.lab.power_on("terminal")
+    house.lab.passes = lambda station, send: True
+    assert states(house) == ["interrupted", "answered", "loaded"]
+    house.connect()
+    house.lab.ask("terminal", "resume")
+    house.lab.run()
+    assert states(house)[0] == "refused?", "the meter had executed it: the repeat is refused, and rightly so"
+    assert len(house.lab.stations["meter"].kinds("executed")) == 2
+
+
+def test_every_state_is_kept_before_a_frame_leaves() -> None:
+    house = ready("ECS45")
+    effects = house.lab.feed("terminal", Asked("apply", {"index": 0}))
+    kept = next(i for i, e in enumerate(effects) if isinstance(e, Persist) and e.value["jobs"][0]["state"] == "sent")
+    left = next(i for i, e in enumerate(effects) if isinstance(e, Send))
+    assert kept < left
+
+
+def test_unloading_empties_the_terminal() -> None:
+    house = ready("ECS45")
+    house.lab.ask("terminal", "apply", index=0)
+    house.lab.run()
+    kept = house.lab.ask("terminal", "unload", keep_commands=True)
+    assert [message["from"] for message in kept["messages"]] == [METER.hex()]
+    assert states(house) == ["answered"]
+    assert house.lab.ask("terminal", "unload") == {"messages": []}
+    assert states(house) == []
+    assert house.lab.stations["terminal"].saved["work_order"] == {"jobs": [], "collected": []}
+
+
+def test_capacity_is_bounded() -> None:
+    terminal = HandHeldTerminal(HhtSettings(TERMINAL, capacity=2))
+    refused = terminal.handle(Asked("load", {"work_order": [entry()] * 3}), 0)
+    assert [type(effect) for effect in refused] == [Refuse]
+
+
+def test_hub_that_does_not_answer_is_shown() -> None:
+    house = ready("ECS45")
+    house.lab.power_off("hub")
+    house.lab.ask("terminal", "disconnect")
+    house.lab.ask("terminal", "connect", hub=HUB.hex())
+    house.lab.run(MINUTE)
+    assert house.lab.ask("terminal", "status")["connected"] is False
+    assert house.lab.stations["terminal"].display == "No answer from 00-13-A2-00-41-AB-CD-EF"
+
+
+def test_alerts_are_shown_and_collected() -> None:
+    house = ready("ECS45")
+    alert = gbcs.Message(3, 77, METER, SUPPLIER, 0x1000, bytes.fromhex("0f200000010002031200") + b"\0", mac=bytes(12))
+    body = bytes.fromhex("0f2000000100" + "0202" + "128f32" + "090c" + "07df0101ff000000008000ff")
+    octets = gbcs.encode(replace(alert, payload=body))
+    hub_end = house.lab.stations["hub"].machine._terminals  # type: ignore[attr-defined]
+    for effect in hub_end.send(TERMINAL, octets, house.lab.now):
+        house.lab._grant(house.lab.stations["hub"], effect)
+    house.lab.run(SECOND)
+    assert house.lab.stations["terminal"].display.endswith("alert from 00-DB-12-34-56-78-90-A0: alert 8F32")
+    assert house.lab.ask("terminal", "unload")["messages"][0]["octets"] == octets.hex()
+
+
+@pytest.mark.parametrize("octets", [b"\xdf\x09", b"hello", bytes.fromhex(encoded())])
+def test_what_a_hub_must_not_send_is_recorded(octets: bytes) -> None:
+    house = ready("ECS45")
+    hub_end = house.lab.stations["hub"].machine._terminals  # type: ignore[attr-defined]
+    for effect in hub_end.send(TERMINAL, octets, house.lab.now):
+        house.lab._grant(house.lab.stations["hub"], effect)
+    house.lab.run(SECOND)
+    assert len(house.lab.stations["terminal"].kinds("hht.bad")) == 1
+    assert house.lab.ask("terminal", "unload")["messages"] == []
+
+
+# ------------------------------------------------------------------------------------------------------- the display
+
+
+def published(corpus_dir: Path) -> list[dict[str, Any]]:
+    with (corpus_dir / "gbcs-open.jsonl").open() as lines:
+        return [json.loads(line) for line in lines]
+
+
+def test_every_published_message_has_words(corpus_dir: Path) -> None:
+    """HHT-9: every message type is displayed; those that fail say so, alerts give their code."""
+    for row in published(corpus_dir):
+        message = gbcs.decode(bytes.fromhex(row["hex"]))
+        text = words(message)
+        assert "\n" not in text
+        assert row["kind"].removeprefix("pre") in text
+        assert "unknown code" not in text, row["name"]
+        results = outcome(message)["results"]
+        if row["kind"] == "response" and row["payload_format"] == "dlms":
+            assert results, row["name"]
+            assert ("success" in text) == (not any(results)), row["name"]
+
+
+def test_published_alert_codes_are_read(corpus_dir: Path) -> None:
+    """The code in the name of the published message is the one that was read."""
+    checked = 0
+    for row in published(corpus_dir):
+        code = row["name"].split("_")[2] if row["kind"] == "alert" else ""
+        if row["payload_format"] == "asn1" or len(code) != 4:
+            continue
+        assert outcome(gbcs.decode(bytes.fromhex(row["hex"])))["alert"] == int(code, 16), row["name"]
+        checked += 1
+    assert checked > 40
+
+
+SECRETS = [
+    ("CS01a_2.2_SUCCESS_COMMAND", "73946144332040217315"),
+    ("ECS50_9.1_SUCCESS_COMMAND", "1234"),
+    ("CCS01_8.11_SUCCESS_COMMAND", "30313233343536373839"),
+    ("CCS07_8.9_SUCCESS_RESPONSE", "83fed3407a93"),
+    ("CS14_NA_8F12_ALERT", "83fed3407a93"),
+]
+
+
+@pytest.mark.parametrize(("name", "secret"), SECRETS)
+def test_sensitive_parts_are_not_shown(corpus_dir: Path, name: str, secret: str) -> None:
+    row = next(row for row in published(corpus_dir) if row["name"] == name)
+    octets = bytes.fromhex(row["hex"])
+    assert bytes.fromhex(secret) in octets or secret.encode() in octets, "the secret must be in the message at all"
+    shown = words(gbcs.decode(octets)).replace("00-DB-12-34-56-78-90", "")
+    assert secret not in shown.lower()
+
+
+def test_words_for_a_supply_state(corpus_dir: Path) -> None:
+    row = next(row for row in published(corpus_dir) if row["name"] == "ECS45_7.4_SUCCESS_RESPONSE")
+    assert words(gbcs.decode(bytes.fromhex(row["hex"]))).endswith(": success, enabled")
+
+
+@settings(max_examples=80, deadline=None)
+@given(payload=st.binary(max_size=60), code=st.integers(0, 0xFFFF), cra=st.integers(1, 3))
+def test_words_for_anything(payload: bytes, code: int, cra: int) -> None:
+    message = gbcs.Message(cra, 1, METER, ACB, code, payload)
+    assert words(message)
+
+
+@settings(max_examples=60, deadline=None)
+@given(octets=st.binary(max_size=100))
+def test_any_octets_are_survived(octets: bytes) -> None:
+    terminal = HandHeldTerminal(HhtSettings(TERMINAL))
+    terminal.handle(Received("interpan", HUB, octets, CLUSTER), 0)
+    answer = terminal.handle(Asked("status", {}), 0)[0]
+    assert isinstance(answer, Answer)
+    assert answer.value["connected"] is False
