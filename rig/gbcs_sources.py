@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from devices.wire import gbcs, gbt, ieee802154, interpan, tunnelling, zcl, zigbee
 from devices.wire.errors import DecodeError, WireError
-from rig.evidence import pcap
+from devices.wire import pcap
 
 __all__ = ["Found", "Given", "SourceError", "messages"]
 

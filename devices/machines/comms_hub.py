@@ -438,7 +438,9 @@ class CommsHub:
         flags = {"interpan": self._window.is_open, "beaconing": self._window.is_open and self.settings.window.beaconing}
         left = (self._window.closes_at - now) // SECOND if self._window.is_open else 0
         state = {"eui": eui_text(self.settings.eui), "wan_up": self._wan_up, "waiting_for_wan": len(self._for_wan)}
-        return [Answer({**flags, **state, "closes_in_s": left, "network": self._network, "device_log": log})]
+        ends = {"tunnels": self._han.peers(), "terminals": self._terminals.peers()}
+        peers = {name: [peer.hex() for peer in found] for name, found in ends.items()}
+        return [Answer({**flags, **state, **peers, "closes_in_s": left, "network": self._network, "device_log": log})]
 
     def _dropped(self, peer: bytes, reason: str, octets: bytes = b"") -> Record:
         fields = {"port": INTERPAN, "peer": peer.hex(), "reason": reason}

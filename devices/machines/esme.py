@@ -34,7 +34,6 @@ from devices.machines.core import (
     Refuse,
     SendFailed,
     SetTimer,
-    Show,
     Started,
     StopTimer,
     TimerFired,
@@ -43,15 +42,16 @@ from devices.machines.esme_settings import EsmePolicy, EsmeSettings
 from devices.machines.parts import outage, tunnel
 from devices.machines.parts.civil_clock import CivilClock, CivilTime, from_zcl
 from devices.machines.parts.commands import CommandContext, CommandProcessor, Outcome, PayloadHandler
-from devices.machines.parts.contactor import Contactor, Supply, SupplyEvent, after
+from devices.machines.parts.contactor import Supply, SupplyEvent
 from devices.machines.parts.event_log import EventLog
+from devices.machines.parts.load_switch import LoadSwitch
 from devices.machines.parts.meter_conduct import bind_conduct
 from devices.machines.parts.reporting import Reporter
 from devices.machines.parts.time_cluster import CLUSTER as TIME_CLUSTER
 from devices.machines.parts.time_cluster import time_in
 from devices.model.alerts import Log
 from devices.model.credentials import CredentialCells
-from devices.model.esme_objects import FIRMWARE, esme_objects
+from devices.model.esme_objects import esme_objects
 from devices.model.objects import ObjectModel
 from devices.trust.keystore import KeyStore
 from devices.wire import axdr
@@ -59,15 +59,8 @@ from devices.wire.axdr import Data
 
 __all__ = ["Esme", "EsmePolicy", "EsmeSettings"]
 
-ARMED, CONNECT_FAILURE, DISCONNECT_FAILURE = 0x8F32, 0x81BD, 0x81C0
-COMMISSIONED, JOINED, LOCAL_ACT_DONE, LOCAL_ACT_FAILED = 0x8F69, 0x8183, 0x8161, 0x8162
+ARMED, COMMISSIONED, JOINED, LOCAL_ACT_DONE, LOCAL_ACT_FAILED = 0x8F32, 0x8F69, 0x8183, 0x8161, 0x8162
 COMMAND_DONE, COMMAND_FAILED, CLOCK_ADJUSTED, UNSUPPORTED = 0x8154, 0x8155, 0x8145, 0x8F85
-
-_DISPLAY = {
-    Supply.ENABLED: "SUPPLY ON",
-    Supply.ARMED: "SUPPLY ARMED - HOLD THE BUTTON TO SWITCH ON",
-    Supply.DISABLED: "SUPPLY OFF",
-}
 
 
 class Esme:
@@ -98,16 +91,20 @@ class Esme:
         """Begin with what was saved and nothing else: no tunnel, no network, no timer is remembered."""
         self.cells.load_json(saved.get("cells", self._cells_at_manufacture))
         self.objects: ObjectModel[CommandContext] = ObjectModel(esme_objects())
-        self.objects.put(*FIRMWARE, 2, axdr.octets(self.settings.firmware))
         bind_conduct(self.objects, self)
         self.processor = CommandProcessor(
             self.identity, self.keys, self.cells, self.objects, self.settings.commands, handlers=self._handlers
         )
         self.processor.restore(saved)
         keeps = self.settings.outage.keeps_supply_state and "supply" in saved
-        self.supply = Supply[saved["supply"]] if keeps else self.settings.supply
+        self.switch = LoadSwitch(
+            Supply[saved["supply"]] if keeps else self.settings.supply,
+            self.settings.contactor,
+            transitions=self.policy.transitions,
+            contact=self.policy.contact,
+            told=self.policy.reported,
+        )
         self.clock = CivilClock(self.settings.clock)
-        self.contactor = Contactor(self.settings.contactor)
         self.tunnel = tunnel.TunnelServer("han", self.settings.tunnel)
         self.out = Reporter(
             self.processor, self.clock, self.tunnel, hub=self.settings.hub, queue_limit=self.settings.queue_limit
@@ -131,11 +128,11 @@ class Esme:
     def _started(self, event: Started, now: int) -> list[Effect]:
         self._powered = True
         self._boot(event.saved)
-        return [*self._drive(now, "started"), *self._show(), *self._join()]
+        return [*self.switch.drive("started", now), self.switch.show(), *self._join()]
 
     def _lost(self, _: PowerLost, now: int) -> list[Effect]:
         self._powered = False
-        self.contactor.reset()
+        self.switch.power_lost()
         self.tunnel.reset()
         return [Persist("clock", self.clock.as_json(now)), outage.lost(self.clock.at(now))]
 
@@ -145,11 +142,10 @@ class Esme:
         self._boot(saved)
         self.clock.restore(saved.get("clock"), now, event.outage_ns)
         effects: list[Effect] = []
-        if self.settings.outage.drives_on_return or self.supply.name != event.saved.get(
-            "supply", self.settings.supply.name
-        ):
-            effects += self._drive(now, "power restored")
-        effects += [*self._show(), *self._join()]
+        changed = self.switch.state.name != event.saved.get("supply", self.settings.supply.name)
+        if self.settings.outage.drives_on_return or changed:
+            effects += self.switch.drive("power restored", now)
+        effects += [self.switch.show(), *self._join()]
         gone = outage.restored(saved, self.clock.at(now), event.outage_ns)
         if gone is None:
             return [*effects, Record("outage", {"reason": "nothing was saved about its beginning"})]
@@ -212,14 +208,11 @@ class Esme:
     def _timer(self, event: TimerFired, now: int) -> list[Effect]:
         if event.name == "join":
             return [] if self._network else self._join()
-        moved = self.contactor.fired(event.name, now)
-        if moved is None:
+        judged = self.switch.fired(event.name, now)
+        if judged is None:
             return [*(self.tunnel.fired(event.name, now) or []), *self.out.keep_broken()]
-        stands, effects = moved
-        if stands is not False:
-            return effects
-        code = CONNECT_FAILURE if self.contactor.wanted else DISCONNECT_FAILURE
-        return [*effects, *self.out.event(code, now, b"")]
+        failure, effects = judged
+        return effects if failure is None else [*effects, *self.out.event(failure, now, b"")]
 
     # --------------------------------------------------------------------------------------------------------- messages
 
@@ -266,37 +259,19 @@ class Esme:
 
     # ----------------------------------------------------------------------------------------------------------- supply
 
-    def _change(self, event: SupplyEvent, cause: str, now: int) -> list[Effect]:
-        """Apply ``event`` to the supply state: remembered first, then driven."""
-        old, new = self.supply, after(self.supply, event, self.policy.transitions)
-        self.supply = new
-        effects: list[Effect] = [Persist("supply", new.name)]
-        if new is not old:
-            effects.append(Record("supply.state", {"old": old.name.lower(), "new": new.name.lower(), "cause": cause}))
-        if self.policy.contact(new) != self.policy.contact(old) or event is SupplyEvent.DISABLE:
-            effects += self.contactor.move(self.policy.contact(new), now)
-        return effects + self._show()
-
-    def _drive(self, now: int, cause: str) -> list[Effect]:
-        told = {"old": None, "new": self.supply.name.lower(), "cause": cause}
-        return [Record("supply.state", told), *self.contactor.move(self.policy.contact(self.supply), now)]
-
-    def _show(self) -> list[Effect]:
-        return [Show(_DISPLAY[self.supply])]
-
     def _button(self, event: ButtonPressed, now: int) -> list[Effect]:
         """The local act: a long press switches an armed supply on; on a disabled one it does nothing."""
         if self.settings.button not in (None, event.button) or event.held_ns < self.settings.button_hold_ns:
             return []
-        if self.supply is Supply.ENABLED:
+        before = self.switch.state
+        if before is Supply.ENABLED:
             return []
-        before = self.supply
-        effects = self._change(SupplyEvent.LOCAL_ACT, f"button {event.button}", now)
-        done = LOCAL_ACT_FAILED if self.supply is before else LOCAL_ACT_DONE
+        effects = self.switch.change(SupplyEvent.LOCAL_ACT, f"button {event.button}", now)
+        done = LOCAL_ACT_FAILED if self.switch.state is before else LOCAL_ACT_DONE
         return effects + self.out.event(done, now, b"", tell=False)
 
     def _pin(self, event: PinChanged, _: int) -> list[Effect]:
-        self.contactor.sensed(event.pin, event.level)
+        self.switch.sensed(event.pin, event.level)
         return []
 
     # ---------------------------------------------------------------------------- what the objects need (meter_conduct)
@@ -306,19 +281,16 @@ class Esme:
         """The event, security and power logs."""
         return self.out.logs
 
-    def reported_supply(self) -> Supply:
-        """The supply state as a reader is told."""
-        return self.policy.reported(self.supply)
-
-    def contact_closed(self) -> bool:
-        """Whether the contactor is closed, as a reader is told."""
-        return self.policy.contact(self.reported_supply())
+    @property
+    def firmware(self) -> bytes:
+        """The active firmware version."""
+        return self.settings.firmware
 
     def supply_event(self, event: SupplyEvent, context: CommandContext) -> None:
         """Carry out a supply command."""
         cause = f"{context.use_case.use_case} from {context.role.label}"
-        context.effects.extend(self._change(event, cause, context.now))
-        if event is SupplyEvent.ARM and self.supply is Supply.ARMED:
+        context.effects.extend(self.switch.change(event, cause, context.now))
+        if event is SupplyEvent.ARM and self.switch.state is Supply.ARMED:
             self.note(ARMED, tell=self.settings.armed_alert)
 
     def time(self, now: int) -> CivilTime:
@@ -363,7 +335,7 @@ class Esme:
         civil = self.clock.at(now)
         return {
             "identity": self.identity.hex(),
-            "supply": self.supply.name.lower(),
+            "supply": self.switch.state.name.lower(),
             "time": civil.text,
             "clock_status": civil.status.name.lower(),
             "network": self._network,

@@ -174,10 +174,9 @@ def fault(device: str, name: str) -> Fault:
 def make_faulty(
     device: str,
     name: str,
-    *,
+    identity: bytes,
     keys: KeyStore,
     cells: CredentialCells,
-    identity: bytes,
     settings: EsmeSettings | HubSettings | None = None,
 ) -> Machine:
     """The faulty sister of a good device: the same machine with one thing replaced.

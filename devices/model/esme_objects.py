@@ -23,6 +23,7 @@ from devices.wire import axdr
 __all__ = [
     "ACCUMULATED_DEBT",
     "CLOCK",
+    "CUSTOMER_NUMBER",
     "DISCONNECT",
     "EMERGENCY_CREDIT",
     "EVENT_LOG",
@@ -35,6 +36,7 @@ __all__ = [
     "PREPAYMENT_BALANCES",
     "SCRIPTS",
     "SECURITY_LOG",
+    "SUPPLIER_MESSAGE",
     "TAMPER",
     "TIME_DEBTS",
     "esme_objects",
@@ -57,6 +59,8 @@ METER_BALANCE = (112, bytes((0, 0, 19, 10, 0, 255)))
 EMERGENCY_CREDIT = (112, bytes((0, 0, 19, 10, 1, 255)))
 ACCUMULATED_DEBT = (112, bytes((0, 0, 19, 10, 2, 255)))
 TIME_DEBTS = ((113, bytes((0, 0, 19, 20, 1, 255))), (113, bytes((0, 0, 19, 20, 2, 255))))
+SUPPLIER_MESSAGE = (1, bytes((0, 2, 96, 13, 1, 255)))
+CUSTOMER_NUMBER = (1, bytes((0, 3, 96, 13, 1, 255)))
 PAYMENT_DEBT = (113, bytes((0, 0, 19, 20, 3, 255)))
 
 _PRESET = "structure{octet-string[12], octet-string[12], octet-string[12]}"

@@ -221,9 +221,10 @@ def _hex(name: str, entry: Mapping[str, object], field: str) -> bytes | None:
         raise BadKey(f"'{field}' of '{name}' must be a string of hexadecimal digits or null")
 
 
-def _private(scalar: int, name: str = "?") -> ec.EllipticCurvePrivateKey:
+def _private(scalar: int, name: str = "") -> ec.EllipticCurvePrivateKey:
     if not 0 < scalar < ORDER:
-        raise BadKey(f"the private key of '{name}' must be a number from 1 to the order of P-256 less one")
+        whose = f"the private key of '{name}'" if name else "a private key"
+        raise BadKey(f"{whose} must be a number from 1 to the order of P-256 less one")
     return ec.derive_private_key(scalar, _CURVE)
 
 

@@ -30,6 +30,7 @@ from rig.host.host import Host, Plugs
 from rig.host.ledgers import FileLedger
 from rig.host.store import FileStore, MemoryStore, Store
 from rig.node.bench_file import Bench, BenchFileError, Device
+from rig.node.external import ExternalDevice
 from rig.node.keyring import Keyring
 from rig.node.radios import HAN_DRIVERS, INTERPAN_DRIVERS, Radios
 from rig.node.recorder import Recorder
@@ -38,15 +39,16 @@ from rig.node.virtual_world import VirtualWorld
 from rig.ports.gpio import GpioBank, OutputSettings, virtual_factory
 from rig.ports.i2c import open_i2c
 from rig.ports.ina226 import Ina226, Ina226Settings
-from rig.ports.operator import DeviceFace, NetButton, ScriptedOperator
+from rig.ports.operator import Button, CallbackButton, DeviceFace, NetButton, ScriptedOperator
 from rig.ports.protocols import Clock, MessageLink, Operator, Supply
 from rig.ports.supply import VirtualSupply
 from rig.ports.user_gateway import WAYS, UserGateway
 from rig.ports.wan import VirtualWan, WanEndpoint
 from rig.world.clock import VirtualClock
 
-__all__ = ["Premises", "build"]
+__all__ = ["Premises", "build", "maker"]
 
+Make = Callable[[], Machine]
 COIL_LONGEST_NS = 100_000_000  # what a latching coil may carry current for, facts/pi-bench.md 5.1
 @dataclass
 class Premises:
@@ -87,16 +89,53 @@ class Premises:
             close()
 
 
-def build(bench: Bench, clock: VirtualClock, recorder: Recorder) -> Premises:
-    """The bench of the file, not started yet.  Raises :class:`BenchFileError` for what cannot be put together."""
-    builder = _Builder(bench, clock, recorder)
-    return builder.premises()
+def build(
+    bench: Bench, clock: VirtualClock, recorder: Recorder, overlay: Mapping[str, Any] | None = None, variant: str = ""
+) -> Premises:
+    """The bench of the file, not started yet.  ``overlay`` and ``variant`` are those that it was read with, for devices
+    that run in a process of their own.  Raises :class:`BenchFileError` for what cannot be put together."""
+    return _Builder(bench, clock, recorder).premises(dict(overlay or {}), variant)
+
+
+def maker(bench: Bench, device: Device) -> Make:
+    """How to make the machine of one device of the bench."""
+    return _make(_Trust(bench), device)
+
+
+class _Trust:
+    """What machines need of their bench: keys, ledgers, who plays which role."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.keyring = Keyring(bench)
+
+    def ledger(self, device: Device) -> Ledger:
+        folder = self.bench.trust.get("ledgers")
+        return FileLedger(Path(str(folder)) / f"{device.eui.hex()}.json") if folder else MemoryLedger()
+
+    def civil_clock(self) -> ClockSettings:
+        """Clocks of devices start right; a bench file may set them wrong."""
+        return ClockSettings(start_ns=self.bench.civil_start)
+
+    def where(self, device: Device) -> str:
+        return f"{self.bench.source}.devices.{device.name}.settings"
+
+    def roles(self) -> dict[Role, bytes]:
+        """Who plays which role for the devices of this bench."""
+        found = {}
+        for name, party in self.bench.parties.items():
+            try:
+                found[Role.named(name)] = self.bench.devices[party].eui
+            except KeyError:
+                known = ", ".join(role.label for role in Role)
+                raise BenchFileError(f"{self.bench.source}.parties", f"roles among {known}", name) from None
+        return found
 
 
 class _Builder:
     def __init__(self, bench: Bench, clock: VirtualClock, recorder: Recorder) -> None:
         self.bench, self.clock, self.recorder = bench, clock, recorder
-        self.keyring = Keyring(bench)
+        self.trust = _Trust(bench)
         self.world = VirtualWorld(bench, clock, self._edge)
         self.gateway = UserGateway(clock)
         self.wan = VirtualWan(clock, Random(f"{bench.seed}/wan"))
@@ -104,10 +143,16 @@ class _Builder:
         self.world.ether.tap(recorder.air)
         self.banks: dict[str, GpioBank] = {}
         self.inputs: dict[tuple[str, str], Callable[[], bool]] = {}
+        self.external: dict[str, ExternalDevice] = {}
         self.closing: list[Callable[[], None]] = []
 
-    def premises(self) -> Premises:
-        hosts = {device.name: self._host(device) for device in self.bench.devices.values()}
+    def premises(self, overlay: dict[str, Any], variant: str) -> Premises:
+        for device in self.bench.devices.values():
+            if any(port.driver == "line" for port in device.ports.values()):
+                external = ExternalDevice(self.bench, overlay, variant, device, self.clock, self.world)
+                self.external[device.name] = self._closed(external)
+                self.inputs |= {(device.name, pin): level for pin, level in external.inputs.items()}
+        hosts = {d.name: self._host(d) for d in self.bench.devices.values() if d.name not in self.external}
         instruments = {
             wanted.name: Ina226(
                 open_i2c(wanted.url, self.world.buses), wanted.address, wanted.name, self.clock,
@@ -131,11 +176,8 @@ class _Builder:
     # ------------------------------------------------------------------------------------------------------- devices
 
     def _host(self, device: Device) -> Host:
-        make = MACHINES.get(device.kind)
-        if make is None:
-            raise BenchFileError(f"{self.bench.source}.devices.{device.name}.kind", f"one of {', '.join(MACHINES)}", device.kind)
+        machine = _make(self.trust, device)
         plugs = self._plugs(device)
-        machine = make(self, device)
         record = self.recorder.for_device(device.node, device.name)
         return Host(device.name, machine, self.clock, plugs, self._store(device), record)
 
@@ -188,7 +230,8 @@ class _Builder:
         if device.kind != "access_control_broker":
             return _Towards(end, self._broker())
         behind = {d.eui: self.bench.devices[d.behind].eui for d in self.bench.devices.values() if d.behind}
-        return _Routed(end, behind)
+        lines = {external.device.eui: external.link for external in self.external.values()}
+        return _Routed(end, behind, lines)
 
     def _broker(self) -> bytes:
         name = self.bench.parties.get("access_control_broker")
@@ -200,37 +243,19 @@ class _Builder:
         self.closing.append(port.close)
         return port
 
-    # --------------------------------------------------------------------------------------------- what machines need
-
-    def _ledger(self, device: Device) -> Ledger:
-        folder = self.bench.trust.get("ledgers")
-        return FileLedger(Path(str(folder)) / f"{device.eui.hex()}.json") if folder else MemoryLedger()
-
     def _store(self, device: Device) -> Store:
         folder = self.bench.trust.get("stores")
         return FileStore(Path(str(folder)) / f"{device.eui.hex()}.json") if folder else MemoryStore()
 
-    def civil_clock(self) -> ClockSettings:
-        """Clocks of devices start right; a bench file may set them wrong."""
-        return ClockSettings(start_ns=self.bench.civil_start)
-
-    def where(self, device: Device) -> str:
-        return f"{self.bench.source}.devices.{device.name}.settings"
-
-    def roles(self) -> dict[Role, bytes]:
-        """Who plays which role for the devices of this bench."""
-        found = {}
-        for name, party in self.bench.parties.items():
-            try:
-                found[Role.named(name)] = self.bench.devices[party].eui
-            except KeyError:
-                known = ", ".join(role.label for role in Role)
-                raise BenchFileError(f"{self.bench.source}.parties", f"roles among {known}", name) from None
-        return found
-
     def _operator(self, hosts: Mapping[str, Host]) -> Operator:
         faces = {}
+        for name, external in self.external.items():
+            names = [button for button, pin in external.device.pins.items() if pin.kind == "button"]
+            pressed: dict[str, Button] = {b: CallbackButton(_presser(external, b)) for b in names}
+            faces[name] = DeviceFace(display=lambda: "(not to be seen from here)", buttons=pressed)
         for device in self.bench.devices.values():
+            if device.name in self.external:
+                continue
             host = hosts[device.name]
             buttons = {name: NetButton(self.world.pins(device.node)[pin.gpio]) for name, pin in device.pins.items() if pin.kind == "button"}
             record = self.recorder.for_device(device.node, device.name)
@@ -240,6 +265,10 @@ class _Builder:
                 seal_broken=lambda record=record: record("operator", {"act": "seal broken"}),  # type: ignore[misc]
             )
         return ScriptedOperator(faces, self.clock)
+
+
+def _presser(external: ExternalDevice, button: str) -> Callable[[int], None]:
+    return lambda held_ns: external.press(button, held_ns)
 
 
 class _Towards:
@@ -276,47 +305,58 @@ class _Towards:
 
 
 class _Routed(_Towards):
-    """The head end's end of the WAN: a message for a device goes to the hub that it is behind."""
+    """The head end's roads: a message for a device goes to the hub that it is behind, or down its own line."""
 
-    def __init__(self, end: WanEndpoint, behind: Mapping[bytes, bytes]) -> None:
+    def __init__(self, end: WanEndpoint, behind: Mapping[bytes, bytes], lines: Mapping[bytes, MessageLink]) -> None:
         super().__init__(end, b"")
-        self._behind = behind
+        self._behind, self._lines = behind, lines
+        for line in lines.values():
+            line.on_message = lambda peer, octets: self.on_message(peer, octets)
 
     def send(self, device: bytes, octets: bytes) -> None:
-        self._end.send(self._behind.get(device, device), octets)
+        if device in self._lines:
+            self._lines[device].send(device, octets)
+        else:
+            self._end.send(self._behind.get(device, device), octets)
 
 
 # ------------------------------------------------------------------------------------------------------------- machines
 
-Make = Callable[[], Machine]
 
 
-def _supplier(builder: _Builder, device: Device) -> Make:
-    settings = changed(SupplierSettings(device.eui), device.settings, builder.where(device))
-    keys, ledger = builder.keyring.store(device.eui), builder._ledger(device)
-    return lambda: Supplier(settings, keys, builder.keyring.directory, ledger)
+def _make(trust: _Trust, device: Device) -> Make:
+    make = MACHINES.get(device.kind)
+    if make is None:
+        raise BenchFileError(f"{trust.bench.source}.devices.{device.name}.kind", f"one of {', '.join(MACHINES)}", device.kind)
+    return make(trust, device)
 
 
-def _broker(builder: _Builder, device: Device) -> Make:
-    settings = changed(BrokerSettings(device.eui), device.settings, builder.where(device))
-    keys, ledger = builder.keyring.store(device.eui), builder._ledger(device)
-    return lambda: AccessControlBroker(settings, keys, builder.keyring.directory, ledger)
+def _supplier(trust: _Trust, device: Device) -> Make:
+    settings = changed(SupplierSettings(device.eui), device.settings, trust.where(device))
+    keys, ledger = trust.keyring.store(device.eui), trust.ledger(device)
+    return lambda: Supplier(settings, keys, trust.keyring.directory, ledger)
 
 
-def _comms_hub(builder: _Builder, device: Device) -> Make:
-    defaults = HubSettings(device.eui, clock=builder.civil_clock(), faults=frozenset([device.fault] if device.fault else []))
-    settings = changed(defaults, device.settings, builder.where(device))
-    keys = builder.keyring.store(device.eui)
-    return lambda: CommsHub(settings, keys, cells_from_publics("CHF", builder.roles(), builder.keyring.directory))
+def _broker(trust: _Trust, device: Device) -> Make:
+    settings = changed(BrokerSettings(device.eui), device.settings, trust.where(device))
+    keys, ledger = trust.keyring.store(device.eui), trust.ledger(device)
+    return lambda: AccessControlBroker(settings, keys, trust.keyring.directory, ledger)
 
 
-def _esme(builder: _Builder, device: Device) -> Make:
-    defaults = EsmeSettings(install_code=device.install_code or None, clock=builder.civil_clock())
-    settings = changed(defaults, device.settings, builder.where(device))
-    keys = builder.keyring.store(device.eui)
+def _comms_hub(trust: _Trust, device: Device) -> Make:
+    defaults = HubSettings(device.eui, clock=trust.civil_clock(), faults=frozenset([device.fault] if device.fault else []))
+    settings = changed(defaults, device.settings, trust.where(device))
+    keys = trust.keyring.store(device.eui)
+    return lambda: CommsHub(settings, keys, cells_from_publics("CHF", trust.roles(), trust.keyring.directory))
+
+
+def _esme(trust: _Trust, device: Device) -> Make:
+    defaults = EsmeSettings(install_code=device.install_code or None, clock=trust.civil_clock())
+    settings = changed(defaults, device.settings, trust.where(device))
+    keys = trust.keyring.store(device.eui)
 
     def make() -> Machine:
-        cells = cells_from_publics("ESME", builder.roles(), builder.keyring.directory)
+        cells = cells_from_publics("ESME", trust.roles(), trust.keyring.directory)
         if device.fault:
             return make_faulty("ESME", device.fault, device.eui, keys, cells, settings)
         return Esme(device.eui, keys, cells, settings)
@@ -324,12 +364,12 @@ def _esme(builder: _Builder, device: Device) -> Make:
     return make
 
 
-def _hht(builder: _Builder, device: Device) -> Make:
-    settings = changed(HhtSettings(device.eui), device.settings, builder.where(device))
+def _hht(trust: _Trust, device: Device) -> Make:
+    settings = changed(HhtSettings(device.eui), device.settings, trust.where(device))
     return lambda: HandHeldTerminal(settings)
 
 
-MACHINES: Mapping[str, Callable[[_Builder, Device], Make]] = {
+MACHINES: Mapping[str, Callable[[_Trust, Device], Make]] = {
     "supplier": _supplier,
     "network_operator": _supplier,
     "access_control_broker": _broker,

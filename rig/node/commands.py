@@ -136,10 +136,11 @@ class Commands:
             self.premises.close()
             self.premises = None
         overlay = bench_file.merged(self._overlay, args.get("overlay") or {})
-        self.bench = bench_file.load(self._path, overlay, str(args.get("variant") or ""))
+        variant = str(args.get("variant") or "")
+        self.bench = bench_file.load(self._path, overlay, variant)
         self.clock = VirtualClock()
         self.recorder.restart(self.clock, self.bench.civil_start)
-        self.premises = assembly.build(self.bench, self.clock, self.recorder)
+        self.premises = assembly.build(self.bench, self.clock, self.recorder, overlay, variant)
         self.premises.start()
         self.clock.run_due()
         return {}

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, TextIO
 from devices.model import use_cases
 from devices.wire import eui64, gbcs
 from devices.wire.errors import WireError
-from rig.evidence.pcap import PcapngWriter
+from devices.wire.pcap import PcapngWriter
 from rig.ports.protocols import Clock
 
 __all__ = ["Recorder", "describe_message"]

@@ -3,7 +3,8 @@
 Peers are named by device EUI-64; a device that ``peers`` does not name is its own radio (a bought device).  Messages go
 one at a time to each peer, so that their order is kept.
 
-Must not live here: bringing the module up (``xbee_radio``), frame ids (``xbee_link``).
+Must not live here: who may join (``han_admission``), what waits to be sent (``han_outbox``), bringing the module up
+(``xbee_radio``), frame ids (``xbee_link``).
 Source: facts/radio.md 2, 3 and 7.
 
 What XBee firmware cannot do is said here: nobody tells the coordinator's host that a device left by itself, so
@@ -12,7 +13,6 @@ What XBee firmware cannot do is said here: nobody tells the coordinator's host t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +29,8 @@ from devices.machines.core import (
     SendFailed,
 )
 from devices.wire import xbee
+from rig.ports.han_admission import Admission
+from rig.ports.han_outbox import Outbox, Outgoing
 from rig.ports.protocols import ByteLink, Clock, HanCapabilities, Handle
 from rig.ports.xbee_radio import RadioSettings, Step, XBeeRadio
 
@@ -38,7 +40,7 @@ S = 1_000_000_000
 PARKED = b"\xff" * 7 + b"\xfe"
 """An extended PAN id that no network has: firmware that is not to join anything looks for this one."""
 ANNOUNCE, LEAVE_REQUEST, LEAVE_RESPONSE = 0x0013, 0x0034, 0x8034
-WINDOW = 0xFE  # seconds, the most that NJ takes short of "always open"
+
 
 AI_REASONS = {
     0x21: "no network heard",
@@ -50,16 +52,6 @@ AI_REASONS = {
     0x2A: "the coordinator could not start",
     0xAB: "no answer from the network",
     0xAC: "the network key came unsecured",
-}
-DELIVERY_REASONS = {
-    0x01: "no acknowledgement from the radio",
-    0x02: "the channel was busy",
-    0x21: "no acknowledgement from the device",
-    0x22: "not in a network",
-    0x24: "address not found",
-    0x25: "no route",
-    0x32: "the radio has no buffers left",
-    0x74: "too large",
 }
 
 
@@ -90,13 +82,6 @@ class XBeeHanConfig:
     radio: RadioSettings = field(default_factory=RadioSettings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outgoing:
-    cluster: int
-    octets: bytes
-    token: int
-
-
 def _zigbee_firmware(value: bytes) -> str | None:
     """VR: 1xxx is XBee 3 Zigbee, 4xxx S2C Zigbee (facts/radio.md 3)."""
     if len(value) >= 2 and value[-2] >> 4 in (1, 4):
@@ -111,7 +96,6 @@ class XBeeHan:
         self.on_event: Callable[[Any], None] = lambda _: None
         self.config = config
         self.stray = 0  # frames that were not for us: another profile or endpoint
-        self.last_problem = ""  # of a command that has no event to report by
         self._clock = clock
         self._devices = {radio: device for device, radio in config.peers.items()}
         steps = [
@@ -128,10 +112,10 @@ class XBeeHan:
         self.radio.on_ready = self._ready
         self.radio.on_down = self._radio_down
         self.radio.on_frame = self._frame
-        # What a hub keeps without power: who may join and who has.
-        self._admitted: dict[bytes, bytes] = {}
-        self._joined: dict[bytes, bool] = {}
-        self._timers: dict[str, Handle] = {}
+        self.admission = Admission(self.radio, clock)
+        self._outbox = Outbox(config.queue)
+        self._joined: dict[bytes, bool] = {}  # kept without power, as a hub keeps its device log
+        self._poll_timer: Handle | None = None
         self._life = 0
         self._forget_volatile()
 
@@ -141,9 +125,9 @@ class XBeeHan:
         self._up: NetworkUp | None = None
         self._said = ""
         self._coordinator = False
-        self._window_until = 0
-        self._cancel_timers()
-        self._queues: dict[bytes, deque[_Outgoing]] = {}
+        self._cancel_poll()
+        self._outbox.clear()
+        self.admission.close_silently()
         self._configuring = False
         self._scanning = False
         self._scan_heard: list[Beacon] = []
@@ -193,55 +177,43 @@ class XBeeHan:
                 self._scan_now()
 
     def admit(self, peer: bytes, install_code: bytes) -> None:
-        self._admitted[peer] = install_code
-        if self.radio.ready:
-            self._register(peer)
+        self.admission.admit(self._radio_of(peer), install_code)
 
     def forget(self, peer: bytes) -> None:
         """Take a device off the list and out of the network; ``PeerLeft`` when it was told, or could not be."""
-        self._admitted.pop(peer, None)
-        if not self.radio.ready:
-            self._joined.pop(peer, None)
-            return
         radio = self._radio_of(peer)
-        request = b"\0" + radio[::-1] + b"\0"
-        if self._up and peer in self._joined:
-            self._transmit(peer, 0, 0, LEAVE_REQUEST, request, lambda _: self._gone(peer))
-        self._unregister(radio)
+        if self._up is not None and peer in self._joined:
+            request = b"\0" + radio[::-1] + b"\0"
+            told = Outgoing(0, LEAVE_REQUEST, 0, request, lambda _: self._gone(peer))
+            if not self._outbox.put(self.radio.link, radio, told):
+                self._gone(peer)
+        elif peer in self._joined:
+            self._gone(peer)
+        self.admission.forget(radio)
 
     def open_joining(self, seconds: int) -> None:
-        self._window_until = self._clock.now + seconds * S
-        if self.radio.ready:
-            for peer in self._admitted:
-                self._register(peer)
-            self._window()
+        self.admission.open(seconds)
 
     def close_joining(self) -> None:
-        self._window_until = 0
-        if self.radio.ready:
-            self._window()
+        self.admission.close()
 
     def send(self, peer: bytes, cluster: int, octets: bytes, token: int = 0) -> None:
-        queue = self._queues.get(peer)
-        if not self._up:
-            self._send_failed(peer, token, DELIVERY_REASONS[0x22])
+        """Send one ZCL frame; messages to one peer arrive in the order of the calls."""
+        config = self.config
+        if self._up is None:
+            self._send_failed(peer, token, "not in a network")
         elif len(octets) > xbee.MAX_PAYLOAD:
             self._send_failed(peer, token, f"too large: {len(octets)} octets, a frame takes {xbee.MAX_PAYLOAD}")
-        elif queue and len(queue) >= self.config.queue:
-            self._send_failed(peer, token, f"{len(queue)} messages wait for this device already")
-        elif queue:
-            queue.append(_Outgoing(cluster, octets, token))
         else:
-            self._queues[peer] = deque([_Outgoing(cluster, octets, token)])
-            self._send_next(peer)
+            done = partial(self._sent, peer, token)
+            outgoing = Outgoing(config.endpoint, cluster, config.profile, octets, done)
+            if not self._outbox.put(self.radio.link, self._radio_of(peer), outgoing):
+                self._send_failed(peer, token, f"{self._outbox.largest} messages wait for this device already")
 
     # ---------------------------------------------------------------------------------------------- radio up and down
 
     def _ready(self) -> None:
-        for peer in self._admitted:
-            self._register(peer)
-        if self._window_until > self._clock.now:
-            self._window()
+        self.admission.restore()
         wanted = self._wanted
         if wanted is not None:
             self._configure(wanted)
@@ -252,18 +224,16 @@ class XBeeHan:
         if self._scanning and not self._configuring:
             self._scan_now()
 
-    def _cancel_timers(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+    def _cancel_poll(self) -> None:
+        if self._poll_timer is not None:
+            self._poll_timer.cancel()
+            self._poll_timer = None
 
     def _radio_down(self, reason: str) -> None:
         self._configuring = False
-        self._cancel_timers()
-        for peer, queue in list(self._queues.items()):
-            for outgoing in queue:
-                self._send_failed(peer, outgoing.token, reason)
-        self._queues.clear()
+        self._cancel_poll()
+        self.admission.pause()
+        self._outbox.fail_all(reason)
         self._down(reason)
 
     def _down(self, reason: str) -> None:
@@ -277,11 +247,6 @@ class XBeeHan:
         """Always from the clock: a machine is never called while it calls us, nor after its power is gone."""
         life = self._life
         self._clock.call_soon(lambda: self.on_event(event) if life == self._life else None)
-
-    def _later(self, name: str, delay: int, what: Callable[[], None]) -> None:
-        if name in self._timers:
-            self._timers[name].cancel()
-        self._timers[name] = self._clock.call_at(self._clock.now + delay, what)
 
     # ------------------------------------------------------------------------------------------------------- networks
 
@@ -333,10 +298,13 @@ class XBeeHan:
 
     def _poll(self, pause: int, *, now: bool = False) -> None:
         """Look at AI now and then; a modem status makes us look at once."""
+        self._cancel_poll()
         if now:
             self.radio.link.at("AI", b"", partial(self._ai, pause))
         else:
-            self._later("ai", pause, lambda: self._poll(min(2 * pause, self.config.ai_poll_most_ns), now=True))
+            following = min(2 * pause, self.config.ai_poll_most_ns)
+            at = self._clock.now + pause
+            self._poll_timer = self._clock.call_at(at, lambda: self._poll(following, now=True))
 
     def _ai(self, pause: int, answer: xbee.Frame | None) -> None:
         if not isinstance(answer, xbee.AtResponse) or answer.status or self._wanted is None or self._up:
@@ -381,92 +349,19 @@ class XBeeHan:
     def _radio_of(self, peer: bytes) -> bytes:
         return self.config.peers.get(peer, peer)
 
-    def _register(self, peer: bytes) -> None:
-        code = self._admitted[peer]
-        radio = self._radio_of(peer)
-        key = code + _check_octets(code)
-
-        def answered(answer: xbee.Frame | None) -> None:
-            if not isinstance(answer, xbee.RegistrationStatus) or answer.status:
-                status = "no answer" if answer is None else f"status {getattr(answer, 'status', 0):02X}"
-                self.last_problem = f"the radio did not register {radio.hex().upper()}: {status}"
-
-        self.radio.link.request(
-            lambda frame_id: xbee.RegisterDevice(frame_id, radio, xbee.UNKNOWN_16, 0x01, key),
-            xbee.RegistrationStatus,
-            answered,
-            self.config.radio.link.answer_ns,
-        )
-
-    def _unregister(self, radio: bytes) -> None:
-        self.radio.link.request(
-            lambda frame_id: xbee.RegisterDevice(frame_id, radio, xbee.UNKNOWN_16, 0x00, b""),
-            xbee.RegistrationStatus,
-            lambda _: None,  # FF, not in the table: it had joined or timed out; both are what we want
-            self.config.radio.link.answer_ns,
-        )
-
-    def _window(self) -> None:
-        """NJ takes at most 254 s, so a long window is opened again before it closes."""
-        left = max(0, -(-(self._window_until - self._clock.now) // S))
-        seconds = min(left, WINDOW)
-        self.radio.link.at("NJ", bytes((seconds,)), self._window_set)
-        if left > WINDOW:
-            self._later("window", (WINDOW - 4) * S, self._window)
-        elif "window" in self._timers:
-            self._timers.pop("window").cancel()
-
-    def _window_set(self, answer: xbee.Frame | None) -> None:
-        if not isinstance(answer, xbee.AtResponse) or answer.status:
-            self.last_problem = "the radio did not set its joining window (NJ)"
-
     def _gone(self, peer: bytes) -> None:
         if self._joined.pop(peer, False):
             self._tell(PeerLeft(self.config.port, peer))
 
     # ------------------------------------------------------------------------------------------------------- messages
 
+    def _sent(self, peer: bytes, token: int, problem: str | None) -> None:
+        if problem is not None:
+            self._send_failed(peer, token, problem)
+
     def _send_failed(self, peer: bytes, token: int, reason: str) -> None:
         if token:
             self._tell(SendFailed(self.config.port, peer, token, reason))
-
-    def _send_next(self, peer: bytes) -> None:
-        outgoing = self._queues[peer][0]
-        endpoint, profile = self.config.endpoint, self.config.profile
-        self._transmit(peer, endpoint, profile, outgoing.cluster, outgoing.octets, partial(self._sent, peer, outgoing))
-
-    def _transmit(
-        self, peer: bytes, endpoint: int, profile: int, cluster: int, octets: bytes, done: Callable[[str | None], None]
-    ) -> None:
-        radio = self._radio_of(peer)
-
-        def answered(answer: xbee.Frame | None) -> None:
-            if not isinstance(answer, xbee.TransmitStatus):
-                done("the radio did not say what became of the frame")
-            elif answer.delivery:
-                done(DELIVERY_REASONS.get(answer.delivery, f"delivery status {answer.delivery:02X}"))
-            else:
-                done(None)
-
-        ends = (endpoint, endpoint, cluster, profile, 0, 0, octets)
-        self.radio.link.request(
-            lambda frame_id: xbee.ExplicitTransmit(frame_id, radio, xbee.UNKNOWN_16, *ends),
-            xbee.TransmitStatus,
-            answered,
-            self.config.radio.link.transmit_ns,
-        )
-
-    def _sent(self, peer: bytes, outgoing: _Outgoing, problem: str | None) -> None:
-        queue = self._queues.get(peer)
-        if not queue or queue[0] is not outgoing:
-            return
-        queue.popleft()
-        if problem is not None:
-            self._send_failed(peer, outgoing.token, problem)
-        if queue:
-            self._send_next(peer)
-        else:
-            del self._queues[peer]
 
     # ------------------------------------------------------------------------------------------------------ receiving
 
@@ -516,13 +411,3 @@ class XBeeHan:
         found = tuple(sorted(heard.values(), key=lambda beacon: (-beacon.rssi, beacon.epid)))
         self._tell(NetworksFound(self.config.port, found))
         return False
-
-
-def _check_octets(code: bytes) -> bytes:
-    """CRC-16/X-25 of an install code, little endian (facts/radio.md 11.3)."""
-    crc = 0xFFFF
-    for octet in code:
-        crc ^= octet
-        for _ in range(8):
-            crc = crc >> 1 ^ 0x8408 * (crc & 1)
-    return (crc ^ 0xFFFF).to_bytes(2, "little")

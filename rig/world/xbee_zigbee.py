@@ -24,13 +24,13 @@ from rig.world.zigbee_aps import (
     Delivery,
     ZigbeeAps,
 )
-from rig.world.zigbee_network import COORDINATOR, WILDCARD, Heard, NetworkSettings, Parameters, ZigbeeNetwork
+from rig.world.zigbee_network import ZigbeeNetwork
+from rig.world.zigbee_types import COORDINATOR, WILDCARD, Heard, NetworkSettings, Parameters, Status
 
 __all__ = ["XBeeZigbee", "ZigbeeSettings", "code_as_key", "install_code_crc"]
 
 NETWORK_REGISTERS = ("CE", "ID", "SC", "EE", "EO", "KY", "NK", "ZS", "II")
 """A change of one of these, applied, makes the module start over (facts/radio.md 3)."""
-STARTED, LEFT = 0x06, 0x03  # modem status
 ANNOUNCE, LEAVE_REQUEST, LEAVE_RESPONSE = 0x0013, 0x0034, 0x8034
 DIGI_PROFILE, DIGI_ENDPOINT, DIGI_SERIAL = 0xC105, 0xE8, 0x0011
 
@@ -114,7 +114,7 @@ class XBeeZigbee(XBeeModule):
 
     def _applied(self, names: list[str]) -> None:
         if "NJ" in names and self.network.up:
-            self.network.permit(self._number("NJ"))
+            self.network.trust.permit(self._number("NJ"))
         if any(name in NETWORK_REGISTERS for name in names):
             fits = self.network.member
             wanted = self._parameters()
@@ -122,14 +122,14 @@ class XBeeZigbee(XBeeModule):
             if same and self.network.up:
                 return  # nothing that would make it leave
             if fits and self.network.up:
-                self._emit(xbee.ModemStatus(LEFT))
+                self._emit(xbee.ModemStatus(Status.LEFT))
             self.network.member = None
             self.network.start(wanted)
 
     def _status(self, status: int) -> None:
         self._emit(xbee.ModemStatus(status))
-        if status == STARTED and self._number("NJ"):
-            self.network.permit(self._number("NJ"))
+        if status == Status.STARTED and self._number("NJ"):
+            self.network.trust.permit(self._number("NJ"))
 
     def _read(self, name: str) -> bytes:
         member = self.network.member if self.network.up else None
@@ -170,7 +170,7 @@ class XBeeZigbee(XBeeModule):
     def _button(self, value: bytes) -> Outcome:
         """CB: 2 opens the window for NJ seconds, 4 restores the defaults and leaves."""
         if value == b"\x02":
-            self.network.permit(self._number("NJ"))
+            self.network.trust.permit(self._number("NJ"))
         elif value == b"\x04":
             self._command_restore()
             self.network.leave()
@@ -219,7 +219,7 @@ class XBeeZigbee(XBeeModule):
         device, key = frame.device, frame.key
         if not key:
             self._registrations.pop(device, None)
-            return 0x00 if self.network.unregister(device) else 0xFF
+            return 0x00 if self.network.trust.unregister(device) else 0xFF
         if device == bytes(8):
             return 0xB3
         if frame.options & 1:
@@ -235,7 +235,7 @@ class XBeeZigbee(XBeeModule):
         if device == WILDCARD:
             self._registrations.pop(WILDCARD, None)
         self._registrations[device] = True
-        self.network.register(device, key.rjust(16, b"\0"), self._number("KT"))
+        self.network.trust.register(device, key.rjust(16, b"\0"), self._number("KT"))
         return 0x00
 
     def _send(self, frame: xbee.ExplicitTransmit) -> None:

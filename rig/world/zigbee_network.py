@@ -1,20 +1,20 @@
 """The network layer of a virtual Zigbee radio: scan, form, join, leave, who has which address.
 
-Each step is real frames on the air: beacon request and beacon, association request, data request and response,
-Transport-Key, Device_annce.  A star of one hop: routers send no beacons and relay nothing; PAN-id conflicts, network
+Each step of joining is real frames on the air: beacon request and beacon, association request, data request and
+response, Transport-Key, Device_annce.  A star of one hop: routers send no beacons and relay nothing; PAN-id conflicts, network
 time-outs (NW) and the exchange of a second link key after joining are not modelled.
 
 Security is modelled by seals (see ``ether``), not octets: Transport-Key is sealed with the link key of the install
 code, everything after it with the network key.  Who lacks the key cannot read it and cannot be heard.
 
-Must not live here: the application support layer (``zigbee_aps``), API frames and AT registers (``xbee_zigbee``).
+Must not live here: scanning (``zigbee_scan``), the coordinator's side of joining (``zigbee_trust``), the application
+support layer (``zigbee_aps``), API frames and AT registers (``xbee_zigbee``).
 Source: facts/radio.md 2 to 4; time-outs from memory of IEEE 802.15.4 and Zigbee PRO.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from random import Random
 
 from devices.wire import ieee802154, zigbee
@@ -23,80 +23,27 @@ from devices.wire.ieee802154 import Frame, FrameType
 from rig.world.clock import Appointment, VirtualClock
 from rig.world.ether import Ether
 from rig.world.mac import MacRadio
+from rig.world.zigbee_scan import Scanner, channels_of
+from rig.world.zigbee_trust import TrustCentre
+from rig.world.zigbee_types import (
+    ANY,
+    COORDINATOR,
+    LEAVE,
+    MS,
+    NETWORK_KEY,
+    NO_ADDRESS,
+    ROUTER,
+    TRANSPORT_KEY,
+    WILDCARD,
+    Ai,
+    Heard,
+    Membership,
+    NetworkSettings,
+    Parameters,
+    Status,
+)
 
-__all__ = ["Heard", "NetworkSettings", "Parameters", "ZigbeeNetwork"]
-
-MS = 1_000_000
-S = 1000 * MS
-COORDINATOR = b"\x00\x00"
-NO_ADDRESS = b"\xff\xfe"
-ANY = bytes(8)
-WILDCARD = b"\xff" * 8
-TRANSPORT_KEY, NETWORK_KEY = 0x05, 0x01
-LEAVE = 0x04
-ROUTER = 0x8E  # capability: router, mains, receiver on when idle, allocate an address
-
-
-class Ai:
-    """Values of the AI register (facts/radio.md 3)."""
-
-    OK, NO_PAN, NO_MATCH, NOT_JOINABLE, JOIN_FAILED, SECURITY, SEARCHING = 0x00, 0x21, 0x22, 0x23, 0x25, 0x27, 0xFF
-
-
-class Status:
-    """Modem status octets (facts/radio.md 2.2)."""
-
-    JOINED, LEFT, STARTED, OPENED, CLOSED = 0x02, 0x03, 0x06, 0x43, 0x44
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSettings:
-    """Times; none is stated by a fact, each is the standard's value [from memory] or of that order."""
-
-    scan_ns: int = 138_240_000  # a channel: (2^3 + 1) * 960 symbols, scan duration SD = 3
-    response_wait_ns: int = 491_520_000  # macResponseWaitTime, 32 superframes
-    security_wait_ns: int = 5 * S  # apsSecurityTimeOutPeriod: the joiner waits so long for a key that it can read
-    search_again_ns: int = 1 * S  # a radio that found no network looks again, each time after twice the pause
-    search_again_most_ns: int = 600 * S  # a module searches for ever; this spares the virtual bench the work
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """What the AT registers ask for.  ``epid`` of zeros: any; ``mask``: bit 0 is channel 11."""
-
-    coordinator: bool
-    epid: bytes
-    mask: int
-    link_key: bytes
-    network_key: bytes = bytes(16)  # zeros: drawn when the network is formed
-    pan: int = 0xFFFF  # FFFF: drawn
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One beacon."""
-
-    epid: bytes
-    pan: int
-    channel: int
-    joinable: bool
-    rssi: int
-    stack_profile: int
-    source: bytes
-
-
-@dataclass(slots=True)
-class Membership:
-    """What a radio remembers without power: its network and the addresses in it."""
-
-    epid: bytes
-    pan: int
-    channel: int
-    short: bytes
-    key: bytes
-    coordinator: bool
-    hub: bytes = b""  # EUI-64 of the coordinator
-    addresses: dict[bytes, bytes] = field(default_factory=dict)  # EUI-64 to short address
+__all__ = ["ZigbeeNetwork"]
 
 
 class ZigbeeNetwork:
@@ -114,14 +61,11 @@ class ZigbeeNetwork:
         self.unauthenticated = 0  # frames under a key that is not ours
         self._rng = rng
         self._parameters = Parameters(False, ANY, 0, bytes(16))
-        self._registered: dict[bytes, tuple[bytes, int]] = {}
-        self._open_until = -1
-        self._heard: list[Heard] | None = None
+        self._scanner = Scanner(self.mac, self.clock, settings.scan_ns)
+        self.trust = TrustCentre(self, rng)
         self._pause = settings.search_again_ns
         self._timer: Appointment | None = None
-        self._closing: Appointment | None = None
         self._candidate: Heard | None = None
-        self._waiting_response: tuple[bytes, bytes] | None = None  # EUI-64 and short address of who asked last
         self._sequence = rng.randrange(256)
         self._counter = rng.randrange(256)
         self._life = 0
@@ -146,15 +90,15 @@ class ZigbeeNetwork:
     def power_off(self) -> None:
         """No power: silent, and only the membership is remembered."""
         self._quiet()
-        self._registered.clear()
+        self.trust.power_off()
 
     def _quiet(self) -> None:
         self._life += 1
-        for timer in (self._timer, self._closing):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._closing = self._heard = self._candidate = None
-        self._open_until = -1
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._candidate = None
+        self._scanner.stop()
+        self.trust.quiet()
         self.mac.switch_off()
         self.up, self.ai = False, Ai.SEARCHING
 
@@ -195,78 +139,38 @@ class ZigbeeNetwork:
 
     def survey(self, mask: int, done: Callable[[list[Heard]], None]) -> None:
         """A scan that the host asks for; a search for a network is broken off and taken up afterwards."""
-        if self.up:
-            self._scan(mask, done)
-            return
+        if not self.up:
+            self._quiet()
 
         def finished(heard: list[Heard]) -> None:
             done(heard)
-            self.start(self._parameters)
-
-        self._quiet()
-        self._scan(mask, finished)
-
-    def _scan(self, mask: int, done: Callable[[list[Heard]], None]) -> None:
-        """Active scan over the channels of ``mask``; a member returns to its own channel afterwards."""
-        heard: list[Heard] = []
-        self._heard = heard
-        self._scan_next(iter([11 + bit for bit in range(16) if mask >> bit & 1]), heard, done, self._life)
-
-    def _scan_next(
-        self, channels: Iterator[int], heard: list[Heard], done: Callable[[list[Heard]], None], life: int
-    ) -> None:
-        if life != self._life or self._heard is not heard:
-            return
-        channel = next(channels, None)
-        if channel is None:
-            self._heard = None
-            if self.member:
+            if self.member and self.up:
                 self.mac.tune(self.member.channel)
-            done(heard)
-            return
-        self.mac.tune(channel)
-        request = ieee802154.encode_command(ieee802154.BeaconRequest())
-        self.mac.send(Frame(FrameType.COMMAND, 0, request, ieee802154.BROADCAST_PAN, ieee802154.BROADCAST), done=None)
-        self.clock.call_at(self.clock.now + self.settings.scan_ns, lambda: self._scan_next(channels, heard, done, life))
+            else:
+                self.start(self._parameters)
 
-    def _hear_beacon(self, frame: Frame, rssi: int) -> None:
-        if self._heard is None or frame.source_pan is None:
-            return
-        beacon = ieee802154.decode_beacon(frame.payload)
-        network = zigbee.decode_beacon_payload(beacon.payload)
-        channel = self.mac.channel or 0
-        self._heard.append(
-            Heard(
-                network.extended_pan,
-                frame.source_pan,
-                channel,
-                beacon.association_permit,
-                rssi,
-                network.stack_profile,
-                frame.source,
-            )
-        )
+        self._scanner.start(mask, finished)
 
     def _beacon(self) -> None:
         member = self.member
         if not member or not member.coordinator or not self.up:
             return
         network = zigbee.encode_beacon_payload(zigbee.BeaconPayload(member.epid))
-        beacon = ieee802154.encode_beacon(ieee802154.Beacon(network, association_permit=self.open))
+        beacon = ieee802154.encode_beacon(ieee802154.Beacon(network, association_permit=self.trust.open))
         self.mac.send(Frame(FrameType.BEACON, 0, beacon, source_pan=member.pan, source=member.short))
 
     # -------------------------------------------------------------------------------------------------------- forming
 
     def _form(self) -> None:
         self.mac.pan = 0xFFFF
-        self._scan(self._parameters.mask, self._found_place)
+        self._scanner.start(self._parameters.mask, self._found_place)
 
     def _found_place(self, heard: list[Heard]) -> None:
         """The channel with the fewest networks, the lowest of equals; a PAN identifier that nobody uses."""
         wished = self._parameters
-        channels = [11 + bit for bit in range(16) if wished.mask >> bit & 1]
+        channels = channels_of(wished.mask)
         if not channels:
-            self.ai = 0x2A
+            self.ai = Ai.NOT_STARTED
             return
         channel = min(channels, key=lambda one: sum(beacon.channel == one for beacon in heard))
         taken = [beacon.pan for beacon in heard]
@@ -282,7 +186,7 @@ class ZigbeeNetwork:
 
     def _search(self) -> None:
         self.mac.pan, self.mac.short = 0xFFFF, NO_ADDRESS
-        self._scan(self._parameters.mask, self._choose)
+        self._scanner.start(self._parameters.mask, self._choose)
 
     def _choose(self, heard: list[Heard]) -> None:
         wanted = self._parameters.epid
@@ -367,78 +271,14 @@ class ZigbeeNetwork:
 
     def _announce(self) -> None:
         """Device_annce: a broadcast that tells everybody our addresses."""
-        content = bytes((self._next_counter(),)) + self.mac.short[::-1] + self.eui[::-1] + bytes((ROUTER,))
-        aps = zigbee.ApsFrame(self._next_counter(), content, cluster=0x0013, delivery=zigbee.Delivery.BROADCAST)
+        content = bytes((self.next_counter(),)) + self.mac.short[::-1] + self.eui[::-1] + bytes((ROUTER,))
+        aps = zigbee.ApsFrame(self.next_counter(), content, cluster=0x0013, delivery=zigbee.Delivery.BROADCAST)
         self.broadcast(zigbee.encode_aps(aps))
-
-    # ----------------------------------------------------------------------------------------- the coordinator's side
-
-    @property
-    def open(self) -> bool:
-        """The joining window is open."""
-        return self.clock.now < self._open_until
-
-    def permit(self, seconds: int) -> None:
-        """Open the window; 0 closes it, FF leaves it open."""
-        if self._closing is not None:
-            self._closing.cancel()
-            self._closing = None
-        was = self.open
-        self._open_until = 1 << 62 if seconds == 0xFF else self.clock.now + seconds * S
-        if seconds == 0:
-            self._open_until = -1
-            if was:
-                self.on_status(Status.CLOSED)
-            return
-        if not was:
-            self.on_status(Status.OPENED)
-        if seconds != 0xFF:
-            self._closing = self.clock.call_at(self._open_until, lambda: self.on_status(Status.CLOSED))
-
-    def register(self, device: bytes, key: bytes, lifetime: int) -> None:
-        """Let ``device`` join with this link key for ``lifetime`` seconds."""
-        self._registered[device] = (key, self.clock.now + lifetime * S)
-
-    def unregister(self, device: bytes) -> bool:
-        """Take it off the list of those who may join; whether it was on it."""
-        return self._registered.pop(device, None) is not None
-
-    def _hear_association(self, frame: Frame) -> None:
-        member = self.member
-        if member is None or not member.coordinator or not self.open or len(frame.source) != 8:
-            return
-        device = frame.source
-        short = member.addresses.get(device)
-        while short is None or short in (COORDINATOR, NO_ADDRESS):
-            drawn = self._rng.randrange(1, 0xFFF0).to_bytes(2, "big")
-            short = None if drawn in member.addresses.values() else drawn
-        self._waiting_response = (device, short)
-
-    def _hear_data_request(self, frame: Frame) -> None:
-        waiting, member = self._waiting_response, self.member
-        if waiting is None or member is None or frame.source != waiting[0]:
-            return
-        self._waiting_response = None
-        device, short = waiting
-        response = ieee802154.encode_command(ieee802154.AssociationResponse(short))
-        self.mac.send(
-            Frame(FrameType.COMMAND, 0, response, member.pan, device, member.pan, self.eui, True, True),
-            done=lambda acknowledged: self._send_key(device, short) if acknowledged else None,
-        )
-
-    def _send_key(self, device: bytes, short: bytes) -> None:
-        """The trust centre's decision: a device that is registered gets the network key under its own link key."""
-        member = self.member
-        entry = self._registered.get(device) or self._registered.get(WILDCARD)
-        if member is None or entry is None or entry[1] <= self.clock.now:
-            return
-        content = bytes((TRANSPORT_KEY, NETWORK_KEY)) + member.key + b"\0" + device[::-1] + self.eui[::-1]
-        aps = zigbee.ApsFrame(self._next_counter(), content, frame_type=zigbee.ApsType.COMMAND)
-        self.unicast(short, zigbee.encode_aps(aps), seal=entry[0])
 
     # --------------------------------------------------------------------------------------------------------- frames
 
-    def _next_counter(self) -> int:
+    def next_counter(self) -> int:
+        """The next APS counter or ZDO sequence number of this layer's own frames."""
         self._counter = (self._counter + 1) & 0xFF
         return self._counter
 
@@ -475,7 +315,7 @@ class ZigbeeNetwork:
             if frame.frame_type is FrameType.DATA:
                 self._hear_data(frame, seal)
             elif frame.frame_type is FrameType.BEACON:
-                self._hear_beacon(frame, rssi)
+                self._scanner.hear(frame, rssi)
             else:
                 self._hear_command(frame)
         except DecodeError:
@@ -486,9 +326,9 @@ class ZigbeeNetwork:
         if isinstance(command, ieee802154.BeaconRequest):
             self._beacon()
         elif isinstance(command, ieee802154.AssociationRequest):
-            self._hear_association(frame)
+            self.trust.hear_association(frame)
         elif isinstance(command, ieee802154.DataRequest):
-            self._hear_data_request(frame)
+            self.trust.hear_data_request(frame)
         elif isinstance(command, ieee802154.AssociationResponse):
             self._hear_response(command)
 

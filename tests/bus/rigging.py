@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from rig.bus import topics
 from rig.bus.client import BusClient, Tls
 from rig.bus.controller import Controller, ControllerSettings
 from rig.bus.messages import Context
@@ -26,7 +27,11 @@ EAGER = replace(QUICK, attempt_s=0.012, attempt_most_s=0.024)
 
 
 class Bench:
-    """``count`` nodes named node-0, node-1, ...; every execution is noted in ``ran`` as (node, verb, args)."""
+    """``count`` nodes named node-0, node-1, ...; every execution is noted in ``ran`` as (node, verb, args).
+
+    ``tidy``: take what is retained away at the end, since the embedded broker slows down with every retained message
+    (facts/mqtt.md 2) and many tests share it; otherwise the nodes say goodbye as they do in earnest.
+    """
 
     def __init__(
         self,
@@ -41,9 +46,10 @@ class Bench:
         clock: Callable[[], int] = time.monotonic_ns,
         prefix: str = "node",
         tls: Callable[[str], Tls] | None = None,
+        tidy: bool = True,
     ) -> None:
         self.url, self.bench, self.jitter, self.drop = url, bench, jitter, drop
-        self.tls = tls
+        self.tls, self.tidy = tls, tidy
         self.ran: list[tuple[str, str, dict[str, Any]]] = []
         self.safe = threading.Event()
         self.now = 0
@@ -115,8 +121,16 @@ class Bench:
         self.executor.stop()
         self.thread.join(5.0)
         for agent in self.agents:
-            agent.stop()
+            self._leave(agent)
         self.journal.close()
+
+    def _leave(self, agent: NodeAgent) -> None:
+        if self.tidy and agent.client.connected:
+            for topic in (topics.presence(self.bench, agent.name), topics.caps(self.bench, agent.name)):
+                agent.client.publish(topic, b"", retain=True)
+            agent.client.close(forget=True)
+        else:
+            agent.stop()
 
     @property
     def nodes(self) -> list[str]:

@@ -49,7 +49,7 @@ def _sequence(url: str, bench: str, seed: int) -> tuple[list[tuple[int, str, str
         controller(rig, settings=EAGER, jitter=jitter, drop=drop) as control,
     ):
         control.open(rig.nodes)
-        for number in range(14):
+        for number in range(10):
             seen += control.call(f"node-{number % 6}", "tick" if number % 3 else "ping", {"number": number}).events
     return [(e.order, e.node, e.kind, e.at_ns) for e in seen], Counter((verb, a["number"]) for _, verb, a in rig.ran)
 
@@ -57,10 +57,10 @@ def _sequence(url: str, bench: str, seed: int) -> tuple[list[tuple[int, str, str
 def test_twelve_runs_with_jitter_and_loss_give_twelve_equal_sequences(broker_url: str, bench: str) -> None:
     runs = [_sequence(broker_url, f"{bench}-{seed}", seed) for seed in range(12)]
     sequences = [sequence for sequence, _ in runs]
-    assert len(sequences[0]) == 9 * 6
-    assert [order for order, *_ in sequences[0]] == list(range(1, 9 * 6 + 1))
+    assert len(sequences[0]) == 6 * 6
+    assert [order for order, *_ in sequences[0]] == list(range(1, 6 * 6 + 1))
     assert all(sequence == sequences[0] for sequence in sequences)
-    assert all(set(ran.values()) == {1} and len(ran) == 14 for _, ran in runs), "a command was not run exactly once"
+    assert all(set(ran.values()) == {1} and len(ran) == 10 for _, ran in runs), "a command was not run exactly once"
 
 
 def test_lost_events_are_asked_for_again(broker_url: str, bench: str) -> None:
@@ -174,6 +174,11 @@ class _Interrupted(Exception):
     """What a time-out of the caller raises in the midst of a call."""
 
 
+def _alarm_when(entered: threading.Event, thread: int) -> None:
+    if entered.wait(5.0):
+        signal.pthread_kill(thread, signal.SIGALRM)
+
+
 def test_a_caller_that_is_interrupted_can_go_on(broker_url: str, bench: str) -> None:
     def interrupt(_number: int, _frame: object) -> None:
         raise _Interrupted
@@ -183,10 +188,7 @@ def test_a_caller_that_is_interrupted_can_go_on(broker_url: str, bench: str) -> 
         with Bench(broker_url, bench) as rig, controller(rig) as control:
             control.open(rig.nodes)
             control.call("node-0", "tick")
-            own = threading.get_ident()
-            watcher = threading.Thread(
-                target=lambda: rig.entered.wait(5.0) and signal.pthread_kill(own, signal.SIGALRM)
-            )
+            watcher = threading.Thread(target=_alarm_when, args=(rig.entered, threading.get_ident()))
             watcher.start()
             with pytest.raises(_Interrupted):
                 control.call("node-0", "block")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from devices.machines.comms_hub import FAULTS, CommsHub, HubSettings
 from devices.machines.core import Answer, Asked, Effect, PeerJoined, PowerLost, Received, Record, Refuse, Send, Started
+from devices.machines.parts.civil_clock import ClockSettings
 from devices.machines.parts.firewall import FirewallSettings
 from devices.machines.parts.interpan_window import InterPanWindow, OpenedBy, WindowSettings, close_frame, is_close
 from devices.machines.parts.tunnel import CLUSTER
@@ -139,6 +140,15 @@ def test_closing_command_needs_a_tunnel_and_can_be_switched_off(by_command: bool
     house.connect()
     house.lab.feed("hub", Received("interpan", TERMINAL, close_frame(), CLUSTER))
     assert flags(house)[0] is not by_command
+
+
+def test_closing_ends_the_tunnels_of_terminals() -> None:
+    house = House()
+    house.lab.run(2 * SECOND)
+    house.connect()
+    assert house.lab.ask("hub", "status")["terminals"] == [TERMINAL.hex()]
+    house.lab.ask("hub", "close_window")
+    assert house.lab.ask("hub", "status")["terminals"] == []
 
 
 def test_close_frame_is_told_from_others() -> None:
@@ -289,6 +299,44 @@ def test_every_change_and_nothing_else_is_told() -> None:
     assert told() == 2
     ask_log(house, "CCS02", device=device.hex())
     assert told() == 2
+
+
+def test_removed_device_loses_its_tunnel() -> None:
+    house = House()
+    house.commission()
+    assert house.lab.ask("hub", "status")["tunnels"] == [METER.hex()]
+    ask_log(house, "CCS02", device=METER.hex())
+    assert house.lab.ask("hub", "status")["tunnels"] == []
+
+
+def test_history_holds_fifteen_the_oldest_goes() -> None:
+    house = House()
+    house.lab.run(2 * SECOND)
+    numbers = [bytes((number,)) * 8 for number in range(1, 17)]
+    devices = [{"device": device.hex(), "key_hash": device.hex() * 2} for device in numbers]
+    ask_log(house, "CCS03", epid=HUB.hex(), devices=devices)
+    for device in numbers:
+        ask_log(house, "CCS02", device=device.hex())
+    ask_log(house, "CCS07")
+    current, historic = house.lab.stations["broker"].kinds("party.received")[-1]["data"]
+    assert current.endswith("0100")
+    assert historic.count("02020908") == 15
+    assert numbers[0].hex() not in historic
+    assert numbers[15].hex() in historic
+
+
+def test_meter_takes_the_hubs_time() -> None:
+    """The hub tells the time to whoever joins; a clock command then puts the meter to it."""
+    hub_time = ClockSettings(start_ns=ClockSettings().start_ns + 90 * SECOND)
+    house = House(clock=hub_time)
+    house.commission()
+    told = [send.peer for _, name, send in house.lab.sent if name == "hub" and send.cluster == 0x000A]
+    assert told == [METER]
+    window = {"start": "2015-11-07T00:00:00Z", "end": "2015-11-08T00:00:00Z"}
+    house.lab.ask("supplier", "command", use_case="ECS70", device=METER.hex(), args=window)
+    house.lab.run()
+    error = house.lab.stations["meter"].kinds("clock.set")[0]["error_ms"]
+    assert -91_000 < error < -89_000, "the report has whole seconds"
 
 
 def test_install_codes_are_never_shown() -> None:
@@ -442,6 +490,30 @@ def test_queue_for_the_wan_is_bounded_and_flushed_in_order() -> None:
     house.lab.cut_wan(False)
     sent = [gbcs.decode(send.octets).counter for _, _, send in house.lab.sent[before:]]
     assert sent == [2, 3, 4]
+
+
+def test_response_that_its_terminal_did_not_get_goes_to_the_wan() -> None:
+    house = House()
+    house.commission()
+    lab = house.lab
+    lab.ask("terminal", "load", work_order=house.work_order("ECS45"))
+    lab.cut_wan(True)
+    house.connect()
+    lab.passes = lambda station, send: not (station.name == "hub" and send.port == "interpan")
+    lab.ask("terminal", "apply", index=0)
+    lab.run()
+    assert lab.ask("hub", "status")["waiting_for_wan"] == 1
+    lab.cut_wan(False)
+    lab.run(SECOND)
+    assert lab.stations["supplier"].kinds("party.received")[-1]["message_code"] == 0x52
+
+
+def test_awaited_responses_are_bounded() -> None:
+    house = House(routes=2)
+    house.commission()
+    for counter in range(5):
+        carry(house, gbcs.encode(Message(CRA.COMMAND, counter, SUPPLIER, METER, 0x52, b"\xd9", mac=bytes(12))))
+    assert len(house.lab.stations["hub"].machine._routes) == 2  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("away", "told"), [(179, False), (180, True), (3600, True)])

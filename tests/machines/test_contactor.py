@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.machines.core import ButtonPressed, PinChanged
@@ -41,6 +41,7 @@ def test_only_enabling_or_a_local_act_switches_on() -> None:
     assert ways == {SupplyEvent.ENABLE, SupplyEvent.LOCAL_ACT}
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([51, 52, 54, 0, 1]), max_size=12), st.integers(0, 200))
 def test_the_coils_are_never_driven_both_and_the_state_is_that_of_the_table(steps: list[int], pause_ms: int) -> None:
     bench = Bench()

@@ -41,6 +41,7 @@ from devices.trust.keystore import MemoryKeyStore, agreement_key, generate, load
 from devices.wire import axdr, cosem, gbcs
 from devices.wire.axdr import Data
 from tests.machines.meter_bench import (
+    BROKER,
     HUB,
     KEYS,
     METER,
@@ -324,9 +325,48 @@ def test_what_a_supplier_writes_is_read_back_after_an_outage() -> None:
     assert [result.code for result in response_of(wrong).results] == [12]
 
 
-def _protected(counter: int, obis: str, *, invoke: str = "00002b0208ff") -> tuple[bytes, Data]:
+def test_balances_follow_the_commands_that_change_them() -> None:
+    bench = Bench()
+    for name, counter, amount in (("ECS04a", 1, 2300), ("ECS04a", 2, -300)):
+        (response,) = bench.line(command(name, counter, axdr.i32(amount)))
+        assert [result.code for result in response_of(response).results] == [0]
+    assert bench.meter.objects.value(112, bytes.fromhex("0000130a00ff"), 2) == axdr.i32(2000)
+    octets = _protected(9, "00005e2c221e", name="ECS19")
+    (response,) = bench.line(octets)
+    plain = _opened(response, 9)
+    assert plain.value[0].value[0] == axdr.i32(2000)
+    assert [part.value for part in plain.value[0].value[1:]] == [0] * 5
+    (full,) = bench.line(command("ECS04a", 10, axdr.i32(0x7FFFFFFF)))
+    assert [result.code for result in response_of(full).results] == [250]
+    assert bench.meter.objects.value(112, bytes.fromhex("0000130a00ff"), 2) == axdr.i32(2000)
+
+
+def test_profiles_in_which_nothing_is_recorded_are_empty_and_well_formed() -> None:
+    bench = Bench()
+    for name, obis in (("ECS21a", "0000620109ff"), ("ECS66", "0000630103ff")):
+        (response,) = bench.line(_protected(9, obis, name=name, class_id=7))
+        profile = _opened(response, 9).value[0]
+        assert profile.value.rows == ()
+        assert profile.value.description.elements
+
+
+def test_texts_and_numbers_are_shown() -> None:
+    bench = Bench()
+    bench.line(command("ECS10", 1, axdr.octets(b"HELLO")))
+    assert bench.display == "HELLO"
+    bench.line(command("ECS50", 2, axdr.octets(b"0917"), originator=BROKER))
+    assert bench.display == "CIN 0917"
+
+
+def _opened(response: gbcs.Message, counter: int) -> Data:
+    z = KEYS.agree(agreement_key(SUPPLIER), KEYS.public(agreement_key(METER)))
+    blob = response_of(response).data[0].value[1].value
+    return axdr.decode(protection.open_sealed(blob, z, METER, SUPPLIER, counter))[0]
+
+
+def _protected(counter: int, obis: str, *, name: str = "ECS17b", class_id: int = 1) -> bytes:
     wanted = axdr.structure(
-        axdr.u16(1),
+        axdr.u16(class_id),
         axdr.octets(bytes.fromhex(obis)),
         axdr.i8(2),
         axdr.u16(0),
@@ -340,25 +380,27 @@ def _protected(counter: int, obis: str, *, invoke: str = "00002b0208ff") -> tupl
         axdr.structure(axdr.enum(2), axdr.structure(axdr.octets(b"\x02"), axdr.octets(b""))),
     )
     argument = axdr.structure(axdr.array(wanted), axdr.array(axdr.structure(axdr.enum(2), sealing)))
-    return command("ECS17b", counter, argument), sealing
+    return command(name, counter, argument)
 
 
 def test_import_registers_are_read_encrypted() -> None:
     bench = Bench()
-    octets, _ = _protected(77, "00005e2c220a")
+    octets = _protected(77, "00005e2c220a")
     (response,) = bench.line(octets)
     assert len(response.date_time) == 12
     parameters, blob = response_of(response).data[0].value
     titles = [part.value for part in parameters.value[0].value[1].value[1:3]]
     assert titles == [METER, SUPPLIER]
-    z = KEYS.agree(agreement_key(SUPPLIER), KEYS.public(agreement_key(METER)))
-    plain = protection.open_sealed(blob.value, z, METER, SUPPLIER, 77)
-    assert plain.hex() == "02010204" + "0600000000" + "02020f00161e" + "0600000000" + "02020f001620"
+    assert blob.value.startswith(bytes.fromhex("3100000000"))
+    assert (
+        axdr.encode(_opened(response, 77)).hex()
+        == "02010204" + "0600000000" + "02020f00161e" + "0600000000" + "02020f001620"
+    )
 
 
 def test_an_attribute_that_the_use_case_does_not_protect_is_not_given() -> None:
     bench = Bench()
-    octets, _ = _protected(77, "00005e2c0301")
+    octets = _protected(77, "00005e2c0301")
     (response,) = bench.line(octets)
     assert [result.code for result in response_of(response).results] == [13]
 

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from devices.machines.core import Answer, Asked, Persist, Received, Refuse, Send
 from devices.machines.hht import HandHeldTerminal, HhtSettings
 from devices.machines.parts.reading import outcome, words
-from devices.machines.parts.tunnel import CLUSTER
+from devices.machines.parts.tunnel import CLUSTER, INTERPAN
 from devices.wire import gbcs
-from tests.machines.lab import ACB, HUB, METER, MINUTE, SECOND, SUPPLIER, TERMINAL, House, RefusedError
+from tests.machines.lab import ACB, HUB, METER, MINUTE, NEXT_HUB, SECOND, SUPPLIER, TERMINAL, House, RefusedError
+
+SLOW = bytes.fromhex("0013a20041000077")
 
 
 def ready(*use_cases: str) -> House:
@@ -108,6 +110,45 @@ def test_strictly_one_at_a_time() -> None:
     traffic = [record.kind for _, record in terminal.records if record.kind in ("gbcs.tx", "gbcs.rx")]
     assert traffic == ["gbcs.tx", "gbcs.rx"] * 3
     assert [fields["state"] for fields in terminal.kinds("hht.done")] == ["answered"] * 3
+
+
+def test_second_pick_waits_for_the_first() -> None:
+    house = ready("ECS45", "ECS52")
+    house.lab.ask("terminal", "apply", index=0)
+    house.lab.ask("terminal", "apply", index=1)
+    assert states(house) == ["sent", "loaded"]
+    house.lab.run()
+    assert states(house) == ["answered", "answered"]
+
+
+def test_orders_for_several_houses_are_held_but_applied_only_at_theirs() -> None:
+    """HHT-3: the day's installs preloaded."""
+    house = ready("ECS45")
+    house.lab.ask("terminal", "load", work_order=[entry(name="next door")], hub=NEXT_HUB.hex())
+    with pytest.raises(
+        RefusedError, match=r"next door is for hub 00-13-A2-00-41-AB-CD-00, connected is .*EF; go there"
+    ):
+        house.lab.ask("terminal", "apply", name="next door")
+    house.lab.ask("terminal", "apply", which="all")
+    house.lab.run()
+    assert states(house) == ["answered", "loaded"]
+
+
+def test_answer_is_not_due_before_the_command_is_through() -> None:
+    house = House()
+    house.commission()
+    slow = replace(INTERPAN, block_interval_ns=3 * SECOND)
+    house.add("slow", HandHeldTerminal(HhtSettings(SLOW, slow)), SLOW)
+    house.lab.ask("slow", "load", work_order=house.work_order("ECS24"))
+    house.lab.ask("slow", "scan")
+    house.lab.run(2 * SECOND)
+    house.lab.ask("slow", "connect", hub=HUB.hex())
+    house.lab.run(SECOND)
+    house.lab.ask("slow", "apply", index=0)
+    house.lab.run(15 * SECOND)
+    assert house.lab.stations["slow"].kinds("hht.done") == []
+    house.lab.run(MINUTE)
+    assert [fields["state"] for fields in house.lab.stations["slow"].kinds("hht.done")] == ["answered"]
 
 
 def test_silence_is_not_an_answer_and_the_next_one_goes() -> None:

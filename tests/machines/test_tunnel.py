@@ -181,6 +181,19 @@ def test_peer_that_forgot_the_tunnel_is_asked_again_and_the_message_repeated(pai
     assert pair.lab.heard("interpan") == pair.lab.counted("interpan")
 
 
+def test_what_was_answered_is_not_repeated(pair: Pair) -> None:
+    """A sign of life after a message: whatever the peer forgets later, that message it had."""
+    pair.send_down(message(1))
+    pair.lab.run(SECOND)
+    pair.send_up(message(1, cra=2))
+    pair.lab.run(SECOND)
+    pair.lab.power_off("meter")
+    pair.lab.power_on("meter")
+    pair.send_down(message(2, 2))
+    pair.lab.run(SECOND)
+    assert pair.meter.got == [message(1), message(2, 2)]
+
+
 def test_hub_that_lost_power_gets_what_the_meter_still_has(pair: Pair) -> None:
     pair.send_down(message(1))
     pair.lab.run()
@@ -351,6 +364,7 @@ def test_close_in_good_order(pair: Pair) -> None:
     pair.lab.run()
     assert not pair.client.is_open(METER)
     assert not pair.server.is_open(HUB)
+    assert pair.server._links == {}, "a peer that is gone takes no memory"
     last = tunnelling.decode(zcl.decode(pair.lab.sent[-1][2].octets))
     assert isinstance(last, CloseTunnel)
 

@@ -64,7 +64,7 @@ def ear(url: str, bench: str) -> Iterator[Ear]:
 
 def test_a_node_says_that_it_is_there_what_it_can_and_that_it_goes(url: str, bench: str, ear: Ear) -> None:
     presence, caps = topics.presence(bench, "node-0"), topics.caps(bench, "node-0")
-    with Bench(url, bench, boot="life"):
+    with Bench(url, bench, boot="life", tidy=False):
         first = Presence.decode(ear.next(presence).payload)
         assert (first.st, first.boot, first.seq, first.sw, first.executor) == ("online", "life", 1, "test", "host")
         declared = Caps.decode(ear.next(caps).payload)

@@ -78,6 +78,21 @@ def test_a_device_with_the_right_code_joins_and_both_ways_work(bench: Bench) -> 
     assert bench.said(HUB, PeerJoined) == []
 
 
+def test_several_devices_join_at_the_same_instant(bench: Bench) -> None:
+    hub = form(bench)
+    hub.open_joining(120)
+    for device in (METER, DISPLAY, STRANGER):
+        hub.admit(device, CODE)
+        bench.add(device).join(CODE, HUB)
+    for device in (METER, DISPLAY, STRANGER):
+        bench.wait_for(device, NetworkUp, 20)
+        hub.send(device, TUNNELLING, device)
+    bench.run(5)
+    assert sorted(event.peer for event in bench.said(HUB, PeerJoined)) == [METER, DISPLAY, STRANGER]
+    for device in (METER, DISPLAY, STRANGER):
+        assert [event.octets for event in bench.said(device, Received)] == [device]
+
+
 def test_join_without_naming_the_network(bench: Bench) -> None:
     hub = form(bench)
     hub.admit(METER, CODE)

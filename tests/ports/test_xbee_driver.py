@@ -301,7 +301,7 @@ def test_close_ends_everything() -> None:
 def test_a_queue_that_is_full_refuses() -> None:
     bench = XBeeBench()
     hub, _ = joined(bench)
-    hub.config = replace(hub.config, queue=3)
+    hub._outbox.largest = 3
     bench.ether.set_radio(RADIOS[METER].hex(), out_of_range=True)
     for token in range(1, 6):
         hub.send(METER, TUNNELLING, b"x", token)
@@ -357,7 +357,7 @@ def test_a_bad_install_code_leaves_word_of_it() -> None:
     hub = formed(bench)
     hub.admit(METER, bytes(5))
     bench.run(1)
-    assert "B2" in hub.last_problem
+    assert "B2" in hub.admission.problem
 
 
 # ----------------------------------------------------------------------------------------------------------- inter-PAN

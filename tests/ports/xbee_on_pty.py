@@ -51,7 +51,7 @@ def main() -> None:
     echo(other)
     hub.power(True)
     clock.advance(10 * NS)
-    hub.network.register(ECHO, code_as_key(CODE), 500)
+    hub.network.trust.register(ECHO, code_as_key(CODE), 500)
     other.power(True)
     clock.advance(20 * NS)
 

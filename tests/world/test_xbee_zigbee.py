@@ -406,7 +406,7 @@ def test_stock_tshark_reads_every_frame_of_a_join_and_a_conversation(net: Net, t
         "Transport Key",
         "Device Announcement",
         "APS: Ack",
-        "ZCL SE Tunneling: Request Tunnel",
+        "ZCL Tunneling: Request Tunnel",
     ):
         assert expected in lines
-    assert len(read("-Y", "zbee_zcl_se.tun")) == 2
+    assert lines.count("ZCL Tunneling: ") == 2  # one of them put together from its fragments

@@ -187,10 +187,12 @@ def _octets(args: Args, name: str, length: int) -> bytes:
 def _moment(args: Args, name: str) -> bytes:
     """A COSEM date-time: 12 octets in hexadecimal, or civil time written as 2015-11-07T12:00:00Z."""
     value = _value(args, name)
+    if "-" not in str(value):
+        return _octets(args, name, 12)
     try:
         moment = datetime.fromisoformat(str(value))
     except ValueError:
-        return _octets(args, name, 12)
+        raise MachineError(f"argument {name!r}: expected a time such as 2015-11-07T12:00:00Z, got {value!r}")
     if moment.tzinfo is None:
         raise MachineError(
             f"argument {name!r}: expected a time with its zone, such as 2015-11-07T12:00:00Z, got {value!r}"

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from devices.machines.core import Show
 from devices.machines.parts.civil_clock import CivilTime, from_dlms
-from devices.machines.parts.contactor import Supply, SupplyEvent
+from devices.machines.parts.contactor import SupplyEvent
 from devices.machines.parts.event_log import EventLog
 from devices.machines.parts.execution import CommandContext
+from devices.machines.parts.load_switch import LoadSwitch
 from devices.model import esme_objects
 from devices.model.alerts import Log
-from devices.model.objects import AccessError, Getter, Key, Method, ObjectModel, ResultCode
+from devices.model.objects import AccessError, Getter, Key, Method, ObjectModel, ResultCode, Setter
 from devices.wire import axdr
 from devices.wire.axdr import Data, Tag
 
@@ -32,9 +34,11 @@ class Meter(Protocol):
     @property
     def logs(self) -> Mapping[Log, EventLog]: ...
 
-    def reported_supply(self) -> Supply: ...
+    @property
+    def switch(self) -> LoadSwitch: ...
 
-    def contact_closed(self) -> bool: ...
+    @property
+    def firmware(self) -> bytes: ...
 
     def supply_event(self, event: SupplyEvent, context: CommandContext) -> None:
         """Change the supply state; raises ``AccessError`` where the meter refuses."""
@@ -68,8 +72,9 @@ def bind_conduct(objects: ObjectModel[CommandContext], meter: Meter) -> None:
             if key not in methods and conduct is not None:
                 methods[key] = _with_objects(conduct, objects, key)
     getters: dict[Key, Getter[CommandContext]] = {
-        (*esme_objects.DISCONNECT, 2): lambda _, __: axdr.boolean(meter.contact_closed()),
-        (*esme_objects.DISCONNECT, 3): lambda _, __: axdr.enum(meter.reported_supply().value),
+        (*esme_objects.DISCONNECT, 2): lambda _, __: axdr.boolean(meter.switch.reported_closed),
+        (*esme_objects.DISCONNECT, 3): lambda _, __: axdr.enum(meter.switch.reported.value),
+        (*esme_objects.FIRMWARE, 2): lambda _, __: axdr.octets(meter.firmware),
         (*clock, 2): lambda _, context: axdr.octets(_now(meter, context)),
         (*clock, 4): lambda _, context: axdr.u8(meter.time(context.now).status.value),
         (*esme_objects.EVENT_LOG, 2): lambda selection, _: meter.logs[Log.EVENT].read(selection),
@@ -81,7 +86,11 @@ def bind_conduct(objects: ObjectModel[CommandContext], meter: Meter) -> None:
         buffer = (definition.class_id, definition.obis, 2)
         if definition.class_id == 7 and 2 in definition.attributes and buffer not in getters:
             getters[buffer] = _whole(objects, buffer)
-    objects.bind(methods=methods, getters=getters)
+    setters: dict[Key, Setter[CommandContext]] = {
+        (*esme_objects.SUPPLIER_MESSAGE, 2): lambda data, context: _display("", data, context),
+        (*esme_objects.CUSTOMER_NUMBER, 2): lambda data, context: _display("CIN ", data, context),
+    }
+    objects.bind(methods=methods, getters=getters, setters=setters)
 
 
 # ------------------------------------------------------------------------------------------------- supply, clock, logs
@@ -125,6 +134,11 @@ def _clear(meter: Meter) -> tuple[int, Data | None]:
     meter.logs[Log.EVENT].clear()
     meter.note(EVENT_LOG_CLEARED)
     return ResultCode.SUCCESS, None
+
+
+def _display(before: str, data: Data, context: CommandContext) -> None:
+    """Show a text of the supplier, or the customer identification number (facts/gbcs.md 5.5)."""
+    context.effects.append(Show(before + data.value.decode("ascii", "replace")))
 
 
 def _balances(objects: ObjectModel[CommandContext]) -> Data:

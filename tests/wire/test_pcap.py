@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from devices.wire import gbcs, gbt, ieee802154, interpan, tunnelling, zigbee
 from devices.wire.ieee802154 import FrameType
-from rig.evidence.pcap import (
+from devices.wire.pcap import (
     CaptureError,
     Interface,
     LinkType,

@@ -1,0 +1,123 @@
+"""A device that runs in another process, wired into the virtual bench through a pseudo terminal.
+
+Must not live here: what is on the line (``rig.ports.message_line``), the other process (``device_process``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rig.node.bench_file import Bench, Device
+from rig.node.virtual_world import VirtualWorld
+from rig.ports.bytelink import PtyEnd
+from rig.ports.message_line import LineMessageLink
+from rig.ports.protocols import PortLost, PortMissing
+from rig.world.clock import VirtualClock
+from rig.world.nets import Driver, Net
+
+__all__ = ["ExternalDevice"]
+
+START_S = 20.0
+
+
+class ExternalDevice:
+    """The process of one device and the line to it.  While it runs the bench clock follows real time."""
+
+    def __init__(self, bench: Bench, overlay: dict[str, Any], variant: str, device: Device, clock: VirtualClock, world: VirtualWorld) -> None:
+        self.device = device
+        self._clock = clock
+        self._pty = PtyEnd(clock, device.name)
+        self.link = LineMessageLink(self._pty, device.eui, where=device.name)
+        self._drivers: dict[str, Driver] = {}
+        self.inputs: dict[str, Callable[[], bool]] = {}
+        self._closed = False
+        self._process = self._spawn(bench, overlay, variant)
+        clock.attach()
+        self._wire(device, world)
+
+    def press(self, button: str, hold_ns: int) -> None:
+        """Press a button of the device."""
+        self.link.press(button, hold_ns)
+
+    def close(self) -> None:
+        """End the process; its outputs go low, as those of a device without power."""
+        if self._closed:
+            return
+        self._closed = True
+        self._clock.detach()
+        for driver in self._drivers.values():
+            driver.drive(False)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self.link.close()
+
+    def _spawn(self, bench: Bench, overlay: dict[str, Any], variant: str) -> subprocess.Popen[bytes]:
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rig.node.device_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        order = {"bench": bench.source, "overlay": overlay, "variant": variant, "device": self.device.name, "path": self._pty.path}
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.flush()
+        heard, _, _ = select.select([process.stdout], [], [], START_S)
+        if not heard or not process.stdout.readline():
+            process.kill()
+            raise PortMissing(self.device.name, "the process of the device does not start", "See its messages above.")
+        return process
+
+    def _wire(self, device: Device, world: VirtualWorld) -> None:
+        """Coils drive nets; contacts and the supply are told, by their logical levels, now and at every edge."""
+        nets = world.pins(device.node)
+        for name, pin in device.pins.items():
+            net = nets[pin.gpio]
+            if pin.kind == "output":
+                self._drivers[name] = net.driver(f"{device.name}.{name}")
+                self._drivers[name].drive(False)
+            elif pin.kind == "input":
+                self.inputs[name] = lambda net=net: not net.level  # type: ignore[misc]
+                self._tell(net, _pin_teller(self.link, name))
+            elif pin.kind == "power":
+                self._tell(net, self.link.power)
+        self.link.on_pin = self._driven
+
+    def _driven(self, name: str, level: bool) -> None:
+        if name in self._drivers:
+            self._drivers[name].drive(level)
+
+    def _tell(self, net: Net, tell: Callable[[bool], None]) -> None:
+        """Inputs are pulled up and close to ground: low is on."""
+
+        def follow(level: bool, _at_ns: int) -> None:
+            if not self._closed:
+                try:
+                    tell(not level)
+                except PortLost:
+                    self.close()
+
+        net.watch(follow)
+        tell(not net.level)
+
+
+def _pin_teller(link: LineMessageLink, name: str) -> Callable[[bool], None]:
+    return lambda level: link.set_pin(name, level)
