@@ -97,10 +97,13 @@ class Esme:
         )
         self.processor.restore(saved)
         keeps = self.settings.outage.keeps_supply_state and "supply" in saved
+        transitions = dict(self.policy.transitions)
+        if not self.settings.arming_opens:
+            transitions.pop((Supply.ENABLED, SupplyEvent.ARM), None)
         self.switch = LoadSwitch(
             Supply[saved["supply"]] if keeps else self.settings.supply,
             self.settings.contactor,
-            transitions=self.policy.transitions,
+            transitions=transitions,
             contact=self.policy.contact,
             told=self.policy.reported,
         )

@@ -31,6 +31,7 @@ class EsmeSettings:
     tunnel: TunnelSettings = field(default_factory=TunnelSettings)
     firmware: bytes = bytes.fromhex("00010000")  # 4 octets
     supply: Supply = Supply.ENABLED  # as delivered [our choice]
+    arming_opens: bool = True  # arming a supply that is on switches it off; no source says what happens [our choice]
     install_code: bytes | None = None  # 16 octets; None: the meter does not try to join
     epid: bytes | None = None  # the hub to join; None: any that lets it in
     auto_join: bool = True  # look for a network as soon as there is power [our choice]

@@ -49,6 +49,7 @@ from devices.machines.parts import tunnel
 from devices.machines.parts.interpan_window import close_frame
 from devices.machines.parts.reading import words
 from devices.machines.parts.tunnel import TunnelClient, TunnelSettings
+from devices.machines.parts.work_order import Job, State, read_job
 from devices.wire import eui64, gbcs
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
@@ -58,17 +59,6 @@ __all__ = ["HandHeldTerminal", "HhtSettings", "State"]
 PORT: Final = "interpan"
 ANSWER_TIMER: Final = "hht.answer"
 SECOND: Final = 1_000_000_000
-
-
-class State(Enum):
-    """What became of one command of a work order."""
-
-    LOADED = "loaded"
-    SENT = "sent"
-    ANSWERED = "answered"
-    UNANSWERED = "refused?"  # sent whole, no response in time: refused by the device, or its response was lost
-    INTERRUPTED = "interrupted"  # the connection broke before it was known to be through
-    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,44 +72,13 @@ class HhtSettings:
     capacity: int = 2000  # commands, and messages collected, that it holds
 
 
-@dataclass(slots=True)
-class _Job:
-    """One command of a work order.  ``hub`` is the hub it is meant for, None for any."""
-
-    name: str
-    message: Message
-    octets: bytes = field(repr=False)
-    hub: bytes | None = None
-    expires_at: int | None = None
-    state: State = State.LOADED
-    response: bytes = b""
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "device": self.message.recipient.hex(),
-            "octets": self.octets.hex(),
-            "hub": self.hub.hex() if self.hub else None,
-            "expires_at": self.expires_at,
-            "state": self.state.value,
-            "response": self.response.hex(),
-        }
-
-    @classmethod
-    def of_json(cls, saved: Mapping[str, Any]) -> _Job:
-        octets = bytes.fromhex(saved["octets"])
-        hub = bytes.fromhex(saved["hub"]) if saved["hub"] else None
-        state, response = State(saved["state"]), bytes.fromhex(saved["response"])
-        return cls(saved["name"], gbcs.decode(octets), octets, hub, saved["expires_at"], state, response)
-
-
 class HandHeldTerminal:
     """One terminal in the hands of one operator."""
 
     def __init__(self, settings: HhtSettings) -> None:
         self.settings = settings
         self._tunnel = TunnelClient(PORT, settings.tunnel)
-        self._jobs: list[_Job] = []
+        self._jobs: list[Job] = []
         self._collected: deque[dict[str, Any]] = deque(maxlen=settings.capacity)
         self._forget()
 
@@ -128,8 +87,8 @@ class HandHeldTerminal:
         self._found: tuple[Beacon, ...] = ()
         self._hub: bytes | None = None
         self._connected = False
-        self._queue: deque[_Job] = deque()  # picked by the operator, in this order
-        self._current: _Job | None = None
+        self._queue: deque[Job] = deque()  # picked by the operator, in this order
+        self._current: Job | None = None
         self._tunnel.reset()
 
     def handle(self, event: Event, now: int) -> Sequence[Effect]:
@@ -182,35 +141,14 @@ class HandHeldTerminal:
             raise MachineError(
                 "argument 'work_order': expected a list of commands; ask the supplier for its work order"
             )
-        jobs = [self._job(entry, hub, now) for entry in entries]
+        age = self.settings.expires_after_s
+        expires = None if age is None else now + age * SECOND
+        jobs = [read_job(entry, hub, expires) for entry in entries]
         if len(self._jobs) + len(jobs) > self.settings.capacity:
             raise MachineError(f"the terminal holds {self.settings.capacity} commands; unload before loading more")
         self._jobs += jobs
         told = Record("hht.loaded", {"commands": len(jobs), "hub": hub.hex() if hub else None})
         return [Answer({"loaded": len(jobs)}), told, Show(f"{len(self._jobs)} commands loaded"), *self._keep()]
-
-    def _job(self, entry: Any, hub: bytes | None, now: int) -> _Job:
-        if not isinstance(entry, Mapping) or not {"name", "device", "octets"} <= set(entry):
-            raise MachineError("work order: each command needs name, device and octets; ask the supplier for a new one")
-        name, device = str(entry["name"]), eui64.parse(str(entry["device"]))
-        try:
-            octets = bytes.fromhex(str(entry["octets"]))
-        except ValueError:
-            raise MachineError(f"work order, {name}: octets must be hexadecimal digits; ask the supplier for a new one")
-        message = gbcs.decode(octets)
-        if message.cra != CRA.COMMAND or not (message.mac or message.signature):
-            raise MachineError(
-                f"work order, {name}: expected a final command, signed or with a MAC; send it to the broker"
-            )
-        if message.recipient != device:
-            expected, got = eui_text(device), eui_text(message.recipient)
-            raise MachineError(
-                f"work order, {name}: expected a command for {expected}, got one for {got}; load the right one"
-            )
-        expires = entry.get("expires_at")
-        if expires is None and self.settings.expires_after_s is not None:
-            expires = now + self.settings.expires_after_s * SECOND
-        return _Job(name, message, octets, hub, expires)
 
     def _connect(self, args: Mapping[str, Any], now: int) -> list[Effect]:
         """``connect {hub}``: to a hub of the last scan, for which the terminal holds work."""
@@ -243,7 +181,7 @@ class HandHeldTerminal:
         hub = self._need_hub()
         picked = [job for job in self._pick(args) if job not in self._queue and job is not self._current]
         for job in picked:
-            self._expire(job, now)
+            job.expire(now)
             if job.state is State.EXPIRED:
                 raise MachineError(f"{job.name} has expired; ask the supplier for a new work order")
             if job.hub not in (None, hub):
@@ -253,7 +191,7 @@ class HandHeldTerminal:
         self._queue.extend(picked)
         return [Answer({"picked": [job.name for job in picked]}), *self._next(now)]
 
-    def _pick(self, args: Mapping[str, Any]) -> list[_Job]:
+    def _pick(self, args: Mapping[str, Any]) -> list[Job]:
         if args.get("which") == "all" or args.get("name") == "all":
             fit = [job for job in self._jobs if job.hub in (None, self._hub)]
             picked = [job for job in fit if job.state in (State.LOADED, State.INTERRUPTED)]
@@ -284,7 +222,7 @@ class HandHeldTerminal:
 
     def _status(self, now: int) -> dict[str, Any]:
         for job in self._jobs:
-            self._expire(job, now)
+            job.expire(now)
         commands = [
             {
                 "name": job.name,
@@ -331,7 +269,7 @@ class HandHeldTerminal:
         """Send the next picked command, unless one is under way."""
         while self._current is None and self._queue:
             job = self._queue.popleft()
-            self._expire(job, now)
+            job.expire(now)
             if job.state is State.EXPIRED:
                 continue
             assert self._hub is not None
@@ -343,7 +281,7 @@ class HandHeldTerminal:
             return self._after(effects)
         return []
 
-    def _done(self, job: _Job, state: State, now: int) -> list[Effect]:
+    def _done(self, job: Job, state: State, now: int) -> list[Effect]:
         job.state, self._current = state, None
         told = Record("hht.done", {"name": job.name, "state": state.value, "counter": job.message.counter})
         return [StopTimer(ANSWER_TIMER), told, *self._keep(), *self._next(now)]
@@ -364,7 +302,7 @@ class HandHeldTerminal:
         entry = {"octets": octets.hex(), "from": message.originator.hex(), "cra": int(message.cra), "at": now}
         self._collected.append(entry)
         effects: list[Effect] = [Show(words(message)), *self._keep()]
-        job = next((job for job in self._jobs if _answers(message, job.message)), None)
+        job = next((job for job in self._jobs if job.answered_by(message)), None)
         if job is None:
             return effects
         job.response = octets
@@ -420,11 +358,6 @@ class HandHeldTerminal:
             raise MachineError("expected a connection to a hub, there is none; scan, then connect")
         return self._hub
 
-    def _expire(self, job: _Job, now: int) -> None:
-        over = job.expires_at is not None and now >= job.expires_at
-        if over and job.state in (State.LOADED, State.INTERRUPTED):
-            job.state = State.EXPIRED
-
     def _keep(self) -> list[Effect]:
         work = {"jobs": [job.as_json() for job in self._jobs], "collected": list(self._collected)}
         return [Persist("work_order", work)]
@@ -432,7 +365,7 @@ class HandHeldTerminal:
     def _restore(self, saved: Mapping[str, Any]) -> list[Effect]:
         self._forget()
         work = saved.get("work_order", {"jobs": [], "collected": []})
-        self._jobs = [_Job.of_json(entry) for entry in work["jobs"]]
+        self._jobs = [Job.of_json(entry) for entry in work["jobs"]]
         self._collected = deque(work["collected"], maxlen=self.settings.capacity)
         for job in self._jobs:
             if job.state is State.SENT:
@@ -440,18 +373,7 @@ class HandHeldTerminal:
         return [Show(f"{len(self._jobs)} commands loaded")]
 
 
-def _answers(response: Message, command: Message) -> bool:
-    """Whether a message is the response to this command (facts/gbcs.md 1.1: counter repeated, titles swapped)."""
-    return (response.cra, response.originator, response.recipient, response.counter, response.message_code) == (
-        CRA.RESPONSE,
-        command.recipient,
-        command.originator,
-        command.counter,
-        command.message_code,
-    )
-
-
-def _mark(beacon: Beacon, jobs: Sequence[_Job]) -> str:
+def _mark(beacon: Beacon, jobs: Sequence[Job]) -> str:
     return " (work order)" if any(job.hub == beacon.epid for job in jobs) else ""
 
 

@@ -1,7 +1,7 @@
 """An in-home display (IHD), as far as a house needs one to look at: it joins the HAN and shows what it is told.
 
-It shows the time that the hub reports, the supply status that the meter reports, and messages of the supplier; as long as
-it was told nothing it says so.  It commands nothing and opens no tunnel.
+It shows the time that the hub reports, the supply status that the meter reports, and messages of the supplier; as
+long as it was told nothing it says so.  It commands nothing and opens no tunnel.
 
 Must not live here: prices and consumption (no rule for them is known to this project), prepayment (a PPMID's business).
 

@@ -94,15 +94,37 @@ def _rows(events: Sequence[Event], names: Mapping[str, str]) -> list[_Row]:
             taker = _taker(events, index, arrived)
             label = _message_label(fields)
             if taker is None:
-                rows.append(_Row(event["at_ns"], event["fields"]["device"], names.get(fields.get("peer", "")), label + " ✕ not received", "x", kind))
+                rows.append(
+                    _Row(
+                        event["at_ns"],
+                        event["fields"]["device"],
+                        names.get(fields.get("peer", "")),
+                        label + " ✕ not received",
+                        "x",
+                        kind,
+                    )
+                )
             else:
                 arrived.add(taker)
                 late = (events[taker]["at_ns"] - event["at_ns"]) / 1e6
-                rows.append(_Row(event["at_ns"], event["fields"]["device"], events[taker]["fields"]["device"], f"{label}, {late:.1f} ms", "a", kind))
+                rows.append(
+                    _Row(
+                        event["at_ns"],
+                        event["fields"]["device"],
+                        events[taker]["fields"]["device"],
+                        f"{label}, {late:.1f} ms",
+                        "a",
+                        kind,
+                    )
+                )
         elif kind in MARKS:
             css, form = MARKS[kind]
-            words = {key: WORDS.get(value, value) if isinstance(value, bool) else value for key, value in fields.items()}
-            rows.append(_Row(event["at_ns"], event["fields"]["device"], None, form.format_map(_Blank(words)), css, kind))
+            words = {
+                key: WORDS.get(value, value) if isinstance(value, bool) else value for key, value in fields.items()
+            }
+            rows.append(
+                _Row(event["at_ns"], event["fields"]["device"], None, form.format_map(_Blank(words)), css, kind)
+            )
     return rows
 
 

@@ -272,7 +272,9 @@ class Host:
 
     def _plug(self, plugs: Mapping[str, Any], name: str, what: str) -> Any:
         if name not in plugs:
-            raise HostError(f"{self.name} uses the {what} {name!r}, but the bench file plugs nothing into it; add it there")
+            raise HostError(
+                f"{self.name} uses the {what} {name!r}, but the bench file plugs nothing into it; add it there"
+            )
         return plugs[name]
 
     def _fire(self, name: str) -> None:

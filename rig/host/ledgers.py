@@ -32,7 +32,7 @@ class FileLedger:
             except (OSError, ValueError, AttributeError, TypeError) as problem:
                 raise StoreError(
                     f"{path}: not a readable ledger ({problem}); never delete it for a real device: "
-                    "write the last counters used into it, as {\"series\": next}"
+                    'write the last counters used into it, as {"series": next}'
                 )
 
     def take(self, series: str) -> int:

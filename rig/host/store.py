@@ -50,7 +50,9 @@ class FileStore:
             try:
                 self._values = json.loads(path.read_text(encoding="utf-8"))
             except (OSError, ValueError) as problem:
-                raise StoreError(f"{path}: not a readable store ({problem}); restore it from a copy, or move it away to start anew")
+                raise StoreError(
+                    f"{path}: not a readable store ({problem}); restore it from a copy, or move it away to start anew"
+                )
 
     def put(self, key: str, value: Any) -> None:
         self._values[key] = value

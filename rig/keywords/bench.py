@@ -41,7 +41,13 @@ class Bench:
 
     @keyword
     def prepare_premises(
-        self, *, needs: State, leaves: State, wan: bool = True, variant: str = "", overlay: dict[str, object] | None = None
+        self,
+        *,
+        needs: State,
+        leaves: State,
+        wan: bool = True,
+        variant: str = "",
+        overlay: dict[str, object] | None = None,
     ) -> None:
         """Open the evidence of this test and bring a premises of the bench into the state that the test ``needs``.
 
@@ -59,7 +65,9 @@ class Bench:
         now.events.clear()
         now.now = 0
         now.evidence = _slug(str(BuiltIn().get_variable_value("${SUITE NAME}", ""))) + "/" + _slug(now.test)
-        logger.info(f"This test needs a premises {needs.name} ({needs.value}) and leaves it {leaves.name} ({leaves.value}).")
+        logger.info(
+            f"This test needs a premises {needs.name} ({needs.value}) and leaves it {leaves.name} ({leaves.value})."
+        )
         now.call("evidence.open", name=now.evidence)
         now.call("bench.reset", variant=variant, overlay=overlay or {})
         now.describe()
@@ -135,7 +143,10 @@ class Bench:
         now = session()
         seen = [e for e in now.events if e.order > since and e.kind == "refused" and e.fields["device"] == device]
         if not any(event.fields["check"] == check for event in seen):
-            raise now.unmet(f"{device} to refuse a command at the check {check!r}", [e.fields["reason"] for e in seen] or "no refusal")
+            raise now.unmet(
+                f"{device} to refuse a command at the check {check!r}",
+                [e.fields["reason"] for e in seen] or "no refusal",
+            )
 
     @keyword
     def cut_wan(self, device: str = "hub") -> None:
@@ -189,7 +200,9 @@ def _bring_to(state: State) -> None:
     supplier = Supplier()
     if "hub" in now.devices:
         supplier.admit_to_hub("esme")
-        now.expect(Matcher("tunnel.open", "hub", {"port": "han", "peer": now.devices["esme"]["eui"]}), timedelta(minutes=5), 0)
+        now.expect(
+            Matcher("tunnel.open", "hub", {"port": "han", "peer": now.devices["esme"]["eui"]}), timedelta(minutes=5), 0
+        )
     if state in (State.INSTALLED, State.ENABLED):
         supplier.command_should_succeed(supplier.send_command("ECS70"))
     if state is State.ENABLED:

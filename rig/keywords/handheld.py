@@ -40,7 +40,9 @@ class HandHeld:
         now.ask(device, "load", hub=now.devices[hub]["eui"], work_order=entries)
 
     @keyword
-    def connect_to_hub(self, hub: str = "hub", *, device: str = "hht", within: timedelta = timedelta(seconds=15)) -> None:
+    def connect_to_hub(
+        self, hub: str = "hub", *, device: str = "hht", within: timedelta = timedelta(seconds=15)
+    ) -> None:
         """Choose a hub that the terminal has found and connect to it by inter-PAN."""
         now = session()
         since = now.mark
@@ -48,7 +50,9 @@ class HandHeld:
         now.expect(Matcher("hht.connected", device, {}), within, since)
 
     @keyword
-    def hub_should_not_answer(self, hub: str = "hub", *, device: str = "hht", within: timedelta = timedelta(seconds=15)) -> None:
+    def hub_should_not_answer(
+        self, hub: str = "hub", *, device: str = "hht", within: timedelta = timedelta(seconds=15)
+    ) -> None:
         """The terminal must find no open inter-PAN window at the hub."""
         now = session()
         since = now.mark

@@ -19,7 +19,9 @@ class Hub:
     """A Communications Hub: emulated or under test."""
 
     @keyword
-    def device_should_join(self, device: str = "esme", hub: str = "hub", *, within: timedelta = timedelta(minutes=5), since: int = 0) -> None:
+    def device_should_join(
+        self, device: str = "esme", hub: str = "hub", *, within: timedelta = timedelta(minutes=5), since: int = 0
+    ) -> None:
         """The device must join the HAN of the hub."""
         now = session()
         now.expect(Matcher("tunnel.open", hub, {"port": "han", "peer": now.devices[device]["eui"]}), within, since)

@@ -49,7 +49,11 @@ class ElectricityMeter:
         now = session()
         hub = now.devices[device].get("behind")
         if hub:
-            lost = [e for e in now.events if e.kind == "power" and e.fields["device"] in (hub, device) and not e.fields["on"]]
+            lost = [
+                e
+                for e in now.events
+                if e.kind == "power" and e.fields["device"] in (hub, device) and not e.fields["on"]
+            ]
             since = lost[-1].order if lost else now.mark
             now.expect(Matcher("tunnel.open", hub, {"port": "han", "peer": now.devices[device]["eui"]}), within, since)
 

@@ -29,14 +29,24 @@ class Physics:
 
     @keyword
     def contact_should_close(
-        self, device: str = "esme", *, instrument: str = "load", within: timedelta = timedelta(seconds=5), since: int | None = None
+        self,
+        device: str = "esme",
+        *,
+        instrument: str = "load",
+        within: timedelta = timedelta(seconds=5),
+        since: int | None = None,
     ) -> float:
         """The main contact must close: auxiliary contact made and current flowing.  Returns the operate time in ms."""
         return self._should_move(device, instrument, within, since, closed=True)
 
     @keyword
     def contact_should_open(
-        self, device: str = "esme", *, instrument: str = "load", within: timedelta = timedelta(seconds=5), since: int | None = None
+        self,
+        device: str = "esme",
+        *,
+        instrument: str = "load",
+        within: timedelta = timedelta(seconds=5),
+        since: int | None = None,
     ) -> float:
         """The main contact must open: auxiliary contact released and no current.  Returns the operate time in ms."""
         return self._should_move(device, instrument, within, since, closed=False)
@@ -57,14 +67,14 @@ class Physics:
         moved = [e for e in now.events if e.order > start and e.kind == "edge" and e.fields["device"] == device]
         moved = [e for e in moved if e.fields["pin"] in ("contactor_set", "contactor_reset", "aux_no")]
         if moved:
-            raise now.unmet(f"no contact of {device} to move", f"{moved[0].fields['pin']} at {moved[0].at_ns / 1e9:.6f} s")
+            raise now.unmet(
+                f"no contact of {device} to move", f"{moved[0].fields['pin']} at {moved[0].at_ns / 1e9:.6f} s"
+            )
 
     @keyword
     def read_instrument(self, instrument: str = "load") -> dict[str, Any]:
         """One reading of each quantity of an instrument: value, unit, uncertainty (k=2), time, instrument."""
         readings: dict[str, Any] = dict(session().call("instrument.read", instrument=instrument)["readings"])
-        for quantity, reading in readings.items():
-            logger.info(f"{quantity}: {reading['value']:.4g} {reading['unit']} ± {reading['uncertainty']:.2g} ({instrument})")
         return readings
 
     def _should_move(
@@ -87,7 +97,9 @@ class Physics:
             raise now.unmet(f"{coil_pin} driven before the contact moved", "a contact that moved without its coil")
         operate_ms = (aux.at_ns - coils[-1].at_ns) / 1e6
         bounces = [
-            e for e in now.events if e.order > aux.order and e.kind == "edge" and e.fields["device"] == device and e.fields["pin"] == "aux_no"
+            e
+            for e in now.events
+            if e.order > aux.order and e.kind == "edge" and e.fields["device"] == device and e.fields["pin"] == "aux_no"
         ]
         logger.info(f"operate time {operate_ms:.3f} ms from coil to contact, {len(bounces) // 2} bounces")
         return operate_ms

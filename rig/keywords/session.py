@@ -11,8 +11,6 @@ Must not live here: what a keyword means.
 
 from __future__ import annotations
 
-import html
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,12 +25,12 @@ from rig.bus.errors import BusError
 from rig.bus.jitter import jitter
 from rig.bus.client import BusClient
 from rig.bus.messages import Answer, Context, Event
+from rig.keywords import lines
 
 __all__ = ["Matcher", "Misused", "Session", "Unmet", "nanoseconds", "session"]
 
 COMMAND_S = 60.0
 """How long a command may take in real time before the bench counts as broken."""
-SHOWN = ("gbcs.tx", "gbcs.rx", "edge", "refused", "alert", "supply.state", "power", "display", "party.received")
 
 
 class Unmet(AssertionError):
@@ -82,6 +80,7 @@ class Session:
         self._controller: Controller | None = None
         self._broken = ""
         self._home = ""
+        self._names: dict[str, str] = {}
         self.devices: dict[str, dict[str, Any]] = {}
         self.capabilities: frozenset[str] = frozenset()
         self.events: list[Event] = []
@@ -113,6 +112,7 @@ class Session:
         """Ask the bench what it consists of."""
         told = self.call("bench.describe")
         self.devices = told["devices"]
+        self._names = chart_names(self.devices)
         self.capabilities = frozenset(told["capabilities"])
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class Session:
         for event in answer.events:
             self.events.append(event)
             self.now = max(self.now, event.at_ns)
-            _log(event)
+            _log(event, self._names)
         self.now = int(answer.data.get("now", self.now))
         return answer
 
@@ -187,7 +187,7 @@ class Session:
         found = self.wait(wanted, within, since)
         if found is None:
             near = [event for event in self.events if event.order > since and event.kind == wanted.kind]
-            seen = "; ".join(_words(event) for event in near[-4:]) or f"no {wanted.kind} at all"
+            seen = "; ".join(lines.words(event, self._names) for event in near[-4:]) or f"no {wanted.kind} at all"
             raise self.unmet(f"{wanted} within {within.total_seconds():g} s", seen)
         return found
 
@@ -202,21 +202,12 @@ class Session:
         return next((name for name, told in self.devices.items() if told["eui"] == plain), eui)
 
 
-def _words(event: Event) -> str:
-    fields = {key: value for key, value in event.fields.items() if key not in ("octets", "port", "device")}
-    return f"{event.kind} at {event.fields.get('device')} {json.dumps(fields, ensure_ascii=False)}"
-
-
-def _log(event: Event) -> None:
-    """One line a tapped event in the Robot log, under the keyword that caused it; octets fold out."""
-    if event.kind not in SHOWN:
-        logger.debug(f"{event.at_ns / 1e9:.6f} s  {_words(event)}")
-        return
-    line = html.escape(f"{event.at_ns / 1e9:.6f} s  {_words(event)}")
-    octets = event.fields.get("octets")
-    if octets:
-        line += f"<details><summary>{len(octets) // 2} octets</summary><code style='word-break:break-all'>{octets}</code></details>"
-    logger.info(line, html=True)
+def _log(event: Event, names: Mapping[str, str]) -> None:
+    """One line a tapped event in the Robot log, under the keyword that caused it."""
+    if lines.shown(event):
+        logger.info(lines.html_line(event, names), html=True)
+    else:
+        logger.debug(lines.words(event, names))
 
 
 _SESSION = Session()

@@ -33,7 +33,13 @@ class Supplier:
 
     @keyword
     def send_command(
-        self, use_case: str, device: str = "esme", *, delivery: Delivery = Delivery.WAN, party: str = "supplier", **args: object
+        self,
+        use_case: str,
+        device: str = "esme",
+        *,
+        delivery: Delivery = Delivery.WAN,
+        party: str = "supplier",
+        **args: object,
     ) -> dict[str, Any]:
         """Build, sign and send the command of a use case; returns it (use_case, device, counter, octets, since).
 
@@ -60,7 +66,12 @@ class Supplier:
         now = session()
         since = now.mark
         told = now.devices[device]
-        args = {"device": told["eui"], "install_code": told["install_code"], "device_type": str(told["kind"]).upper(), "join_time": 300}
+        args = {
+            "device": told["eui"],
+            "install_code": told["install_code"],
+            "device_type": str(told["kind"]).upper(),
+            "join_time": 300,
+        }
         counter = now.ask(party, "take_counter")["counter"]
         sent = now.ask(
             "broker", "command", use_case="CCS01", device=_eui(hub), on_behalf=_eui(party), counter=counter,
@@ -84,7 +95,9 @@ class Supplier:
         now.call("wan.send", device=command["device"], octets=final[-1].fields["octets"])
 
     @keyword
-    def send_spoilt_command(self, use_case: str, device: str = "esme", *, spoil: str, party: str = "supplier") -> dict[str, Any]:
+    def send_spoilt_command(
+        self, use_case: str, device: str = "esme", *, spoil: str, party: str = "supplier"
+    ) -> dict[str, Any]:
         """Build a command, spoil it as an attacker would, and put it on the WAN.
 
         ``spoil``: ``payload`` (an octet altered on the way), ``signature`` (another's, with a good MAC), ``mac``,
@@ -97,14 +110,18 @@ class Supplier:
         return command
 
     @keyword
-    def response_should_arrive(self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)) -> dict[str, Any]:
+    def response_should_arrive(
+        self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)
+    ) -> dict[str, Any]:
         """The verified response to ``command`` must reach the supplier by the WAN; returns what it says."""
         wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": 2})
         event = session().expect(wanted, within, command["since"])
         return _judge(event.fields, command)
 
     @keyword
-    def command_should_succeed(self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)) -> dict[str, Any]:
+    def command_should_succeed(
+        self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)
+    ) -> dict[str, Any]:
         """As `Response Should Arrive`, and every result in it must be success."""
         answer = self.response_should_arrive(command, within=within)
         if not answer.get("success"):
@@ -117,7 +134,9 @@ class Supplier:
         wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": 2})
         event = session().wait(wanted, within, command["since"])
         if event is not None:
-            raise session().unmet(f"no response to {command['use_case']}", f"one at {event.at_ns / 1e9:.6f} s: {dict(event.fields)}")
+            raise session().unmet(
+                f"no response to {command['use_case']}", f"one at {event.at_ns / 1e9:.6f} s: {dict(event.fields)}"
+            )
 
     @keyword
     def alert_should_arrive(
@@ -150,14 +169,18 @@ class Supplier:
             raise session().unmet(f"{_clock(true)} ± {within.total_seconds():g} s", _clock(told))
 
     @keyword
-    def no_alert_should_arrive(self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int = 0) -> None:
+    def no_alert_should_arrive(
+        self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int = 0
+    ) -> None:
         """For so long no alert with this code may reach ``party``."""
         event = session().wait(Matcher("party.received", party, {"cra": 3, "alert": _code(code)}), within, since)
         if event is not None:
             raise session().unmet(f"no alert {code}", dict(event.fields))
 
     @keyword
-    def prepare_work_order(self, *use_cases: str, device: str = "esme", hub: str = "hub", party: str = "supplier") -> list[dict[str, Any]]:
+    def prepare_work_order(
+        self, *use_cases: str, device: str = "esme", hub: str = "hub", party: str = "supplier"
+    ) -> list[dict[str, Any]]:
         """Have local copies of these commands signed and MACed for the terminal; returns the work order's commands.
 
         A command may be written ``USE_CASE`` or ``USE_CASE:device``.
@@ -168,7 +191,9 @@ class Supplier:
         order = []
         for item in use_cases:
             name, _, target = item.partition(":")
-            command = self.send_command(name, target or (hub if name.startswith("CCS") else device), delivery=Delivery.LOCAL, party=party)
+            command = self.send_command(
+                name, target or (hub if name.startswith("CCS") else device), delivery=Delivery.LOCAL, party=party
+            )
             order.append(self._local_copy(command))
         return order
 

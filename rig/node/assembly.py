@@ -50,6 +50,8 @@ __all__ = ["Premises", "build", "maker"]
 
 Make = Callable[[], Machine]
 COIL_LONGEST_NS = 100_000_000  # what a latching coil may carry current for, facts/pi-bench.md 5.1
+
+
 @dataclass
 class Premises:
     """A bench that is up: what the verbs of the bus work on."""
@@ -188,7 +190,9 @@ class _Builder:
             if port.driver == "gateway":
                 for way in WAYS:
                     broker = device.kind == "access_control_broker"
-                    plugs.messages[f"{name}.{way}"] = self.gateway.broker(way) if broker else self.gateway.user(device.eui, way)
+                    plugs.messages[f"{name}.{way}"] = (
+                        self.gateway.broker(way) if broker else self.gateway.user(device.eui, way)
+                    )
             elif port.driver == "wan":
                 plugs.messages[name] = self._wan_end(device)
             elif port.driver in HAN_DRIVERS:
@@ -257,7 +261,11 @@ class _Builder:
             if device.name in self.external:
                 continue
             host = hosts[device.name]
-            buttons = {name: NetButton(self.world.pins(device.node)[pin.gpio]) for name, pin in device.pins.items() if pin.kind == "button"}
+            buttons = {
+                name: NetButton(self.world.pins(device.node)[pin.gpio])
+                for name, pin in device.pins.items()
+                if pin.kind == "button"
+            }
             record = self.recorder.for_device(device.node, device.name)
             faces[device.name] = DeviceFace(
                 display=lambda host=host: host.display,  # type: ignore[misc]
@@ -323,11 +331,12 @@ class _Routed(_Towards):
 # ------------------------------------------------------------------------------------------------------------- machines
 
 
-
 def _make(trust: _Trust, device: Device) -> Make:
     make = MACHINES.get(device.kind)
     if make is None:
-        raise BenchFileError(f"{trust.bench.source}.devices.{device.name}.kind", f"one of {', '.join(MACHINES)}", device.kind)
+        raise BenchFileError(
+            f"{trust.bench.source}.devices.{device.name}.kind", f"one of {', '.join(MACHINES)}", device.kind
+        )
     return make(trust, device)
 
 
@@ -344,7 +353,9 @@ def _broker(trust: _Trust, device: Device) -> Make:
 
 
 def _comms_hub(trust: _Trust, device: Device) -> Make:
-    defaults = HubSettings(device.eui, clock=trust.civil_clock(), faults=frozenset([device.fault] if device.fault else []))
+    defaults = HubSettings(
+        device.eui, clock=trust.civil_clock(), faults=frozenset([device.fault] if device.fault else [])
+    )
     settings = changed(defaults, device.settings, trust.where(device))
     keys = trust.keyring.store(device.eui)
     return lambda: CommsHub(settings, keys, cells_from_publics("CHF", trust.roles(), trust.keyring.directory))

@@ -21,7 +21,21 @@ import yaml
 from devices.wire import eui64
 from devices.wire.errors import WireError
 
-__all__ = ["Bench", "BenchFileError", "Contactor", "Device", "Instrument", "Node", "Port", "Supply", "Wire", "load", "merged", "parse", "value_of"]
+__all__ = [
+    "Bench",
+    "BenchFileError",
+    "Contactor",
+    "Device",
+    "Instrument",
+    "Node",
+    "Port",
+    "Supply",
+    "Wire",
+    "load",
+    "merged",
+    "parse",
+    "value_of",
+]
 
 VERSION = 1
 T = TypeVar("T")
@@ -408,7 +422,9 @@ def _check_references(bench: Bench) -> None:
 
     def known(kind: str, name: str, names: Mapping[str, object], place: str) -> None:
         if name not in names:
-            raise BenchFileError(f"{where}.{place}", f"the name of a {kind} ({', '.join(names) or 'none is defined'})", name)
+            raise BenchFileError(
+                f"{where}.{place}", f"the name of a {kind} ({', '.join(names) or 'none is defined'})", name
+            )
 
     for role, name in bench.parties.items():
         known("device", name, bench.devices, f"parties.{role}")
@@ -429,4 +445,8 @@ def _check_references(bench: Bench) -> None:
     for device in bench.devices.values():
         other = euis.setdefault(device.eui, device.name)
         if other != device.name:
-            raise BenchFileError(f"{where}.devices.{device.name}.eui", f"an EUI-64 of its own (not that of {other})", eui64.text(device.eui))
+            raise BenchFileError(
+                f"{where}.devices.{device.name}.eui",
+                f"an EUI-64 of its own (not that of {other})",
+                eui64.text(device.eui),
+            )

@@ -90,7 +90,7 @@ class Commands:
                 raise Refused("refused", str(problem)) from None
             except (bench_file.BenchFileError, PortMissing) as problem:
                 raise Refused("misuse", str(problem)) from None
-            self.recorder.note_answer(verb)
+            self.recorder.note_answer(verb, self.nodes[0])
             return {**told, "now": self.clock.now}
 
         return carry_out
@@ -181,7 +181,9 @@ class Commands:
 
     def press(self, args: Args) -> Mapping[str, Any]:
         self.up().operator.press(args["device"], args["button"], args["hold_ns"])
-        self.recorder.record(self._node(args["device"]), args["device"], "operator", {"act": f"presses {args['button']}"})
+        self.recorder.record(
+            self._node(args["device"]), args["device"], "operator", {"act": f"presses {args['button']}"}
+        )
         self.clock.run_due()
         return {}
 
@@ -207,7 +209,9 @@ class Commands:
         """Read an instrument after its present window is over, so that the reading is of now."""
         instrument = self.up().instruments.get(args["instrument"])
         if instrument is None:
-            raise Refused("unknown", f"no instrument {args['instrument']!r}", f"The bench has {', '.join(self.up().instruments)}.")
+            raise Refused(
+                "unknown", f"no instrument {args['instrument']!r}", f"The bench has {', '.join(self.up().instruments)}."
+            )
         self.clock.advance(self.clock.now + 2 * instrument.window_ns)
         readings = {name: reading.as_json() for name, reading in instrument.sense().items()}
         for reading in readings.values():
@@ -225,7 +229,9 @@ class Commands:
         try:
             world.break_contactor(args["contactor"], Fault(args["fault"]))
         except ValueError:
-            raise Refused("argument", f"no fault {args['fault']!r}", f"One of {', '.join(f.value for f in Fault)}.") from None
+            raise Refused(
+                "argument", f"no fault {args['fault']!r}", f"One of {', '.join(f.value for f in Fault)}."
+            ) from None
         return {}
 
     # ------------------------------------------------------------------------------------------------- links and air
@@ -245,7 +251,9 @@ class Commands:
         link = self.up().hosts[broker.name].message_link("wan")
         device = self.bench.devices[args["device"]]
         octets = bytes.fromhex(args["octets"])
-        self.recorder.record(broker.node, broker.name, "gbcs.tx", {"port": "wan", "peer": device.eui.hex(), "octets": octets.hex()})
+        self.recorder.record(
+            broker.node, broker.name, "gbcs.tx", {"port": "wan", "peer": device.eui.hex(), "octets": octets.hex()}
+        )
         link.send(device.eui, octets)
         return {}
 
@@ -309,7 +317,9 @@ class Commands:
             message = dataclasses.replace(message, recipient=other.eui)
             message = protection.sign(message, keyring.store(message.originator), f"{message.originator.hex()}-ds")
         else:
-            raise Refused("argument", f"cannot spoil {spoil!r} of this message", "payload, signature, mac or recipient.")
+            raise Refused(
+                "argument", f"cannot spoil {spoil!r} of this message", "payload, signature, mac or recipient."
+            )
         public = keyring.directory[agreement_key(message.recipient)]
         z = keyring.store(broker.eui).agree(agreement_key(broker.eui), public)
         return {"octets": gbcs.encode(protection.add_mac(message, z)).hex()}

@@ -71,7 +71,9 @@ def main() -> int:
     bench = bench_file.load(Path(order["bench"]), order.get("overlay") or {}, order.get("variant") or "")
     device = bench.devices[order["device"]]
     clock = RealClock()
-    line = LineMessageLink(SerialByteLink(order["path"], BAUD, clock), bench.devices[bench.parties["access_control_broker"]].eui)
+    line = LineMessageLink(
+        SerialByteLink(order["path"], BAUD, clock), bench.devices[bench.parties["access_control_broker"]].eui
+    )
     plugs = Plugs(messages={"line": _Anybody(line)}, power=_LineInput())
     _wire(device, line, plugs, clock)
     host = Host(device.name, assembly.maker(bench, device), clock, plugs, MemoryStore(), lambda _kind, _fields: None)
@@ -138,7 +140,6 @@ def _watch_parent(clock: RealClock, ended: threading.Event) -> None:
         pass
     ended.set()
     clock.post(lambda: None)
-
 
 
 if __name__ == "__main__":

@@ -30,7 +30,15 @@ START_S = 20.0
 class ExternalDevice:
     """The process of one device and the line to it.  While it runs the bench clock follows real time."""
 
-    def __init__(self, bench: Bench, overlay: dict[str, Any], variant: str, device: Device, clock: VirtualClock, world: VirtualWorld) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        overlay: dict[str, Any],
+        variant: str,
+        device: Device,
+        clock: VirtualClock,
+        world: VirtualWorld,
+    ) -> None:
         self.device = device
         self._clock = clock
         self._pty = PtyEnd(clock, device.name)
@@ -77,7 +85,13 @@ class ExternalDevice:
         )
         assert process.stdin is not None
         assert process.stdout is not None
-        order = {"bench": bench.source, "overlay": overlay, "variant": variant, "device": self.device.name, "path": self._pty.path}
+        order = {
+            "bench": bench.source,
+            "overlay": overlay,
+            "variant": variant,
+            "device": self.device.name,
+            "path": self._pty.path,
+        }
         process.stdin.write(json.dumps(order).encode() + b"\n")
         process.stdin.flush()
         heard, _, _ = select.select([process.stdout], [], [], START_S)

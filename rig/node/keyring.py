@@ -35,7 +35,9 @@ class Keyring:
             raise BenchFileError(f"{bench.source}.trust.domain", "rig or published", domain)
         published = _published(bench) if domain == "published" else {}
         self._privates: dict[str, int] = {}
-        self._lent: dict[str, int] = {name: private for name, (_, private) in published.items() if private and name[16:] == "-ka"}
+        self._lent: dict[str, int] = {
+            name: private for name, (_, private) in published.items() if private and name[16:] == "-ka"
+        }
         self.directory: dict[str, bytes] = {}
         for device in bench.devices.values():
             for usage in USAGES:
@@ -52,7 +54,9 @@ class Keyring:
         names = [f"{eui.hex()}-{usage}" for usage in USAGES]
         own = {name: self._privates[name] for name in names if name in self._privates}
         borrows = any(name not in self._privates for name in names)
-        return MemoryKeyStore({**(self._lent if borrows else {}), **own}, {name: self.directory[name] for name in names})
+        return MemoryKeyStore(
+            {**(self._lent if borrows else {}), **own}, {name: self.directory[name] for name in names}
+        )
 
 
 def _published(bench: Bench) -> dict[str, tuple[bytes | None, int | None]]:
@@ -63,7 +67,9 @@ def _published(bench: Bench) -> dict[str, tuple[bytes | None, int | None]]:
         load_corpus_keys(document)
     except (OSError, ValueError, TrustError) as problem:
         raise BenchFileError(
-            f"{bench.source}.trust.folder", "the folder of the published keys (keys.json; or set RIG_CORPUS)", f"{folder}: {problem}"
+            f"{bench.source}.trust.folder",
+            "the folder of the published keys (keys.json; or set RIG_CORPUS)",
+            f"{folder}: {problem}",
         ) from None
     return {
         name: (

@@ -66,7 +66,9 @@ class Radios:
             if port.driver == driver and radio(port)
         }
 
-    def _line(self, device: Device, url: str, radio: bytes, *, zigbee: bool, where: str) -> tuple[ByteLink, Callable[[bool], None] | None]:
+    def _line(
+        self, device: Device, url: str, radio: bytes, *, zigbee: bool, where: str
+    ) -> tuple[ByteLink, Callable[[bool], None] | None]:
         """The serial line to a module, and the switch of its power where the bench has one.
 
         The line is a real one, or a virtual one with a virtual module at its far end."""

@@ -25,6 +25,8 @@ __all__ = ["Recorder", "describe_message"]
 
 Event = dict[str, Any]
 CRA_WORDS = {1: "command", 2: "response", 3: "alert"}
+FRAMES_TOLD = 48
+"""How many MAC frames of one command are told on the bus; all of them are in the capture."""
 AIR_COMMENT = "Virtual ether of the bench: 802.15.4 MAC frames, recorded without NWK and APS security."
 
 
@@ -66,6 +68,8 @@ class Recorder:
         self._pcap: PcapngWriter | None = None
         self._open: Path | None = None
         self._counts: dict[str, int] = {}
+        self._frames: list[list[Any]] = []
+        self._frames_seen = 0
 
     @property
     def order(self) -> int:
@@ -80,8 +84,12 @@ class Recorder:
         """A command came over the bus and is about to be carried out."""
         self._write({"order": self._order, "at_ns": self._clock.now, "kind": "bus.command", "fields": {"verb": verb, "args": args}})
 
-    def note_answer(self, verb: str) -> None:
+    def note_answer(self, verb: str, node: str) -> None:
         """It was carried out, and everything that happened in its course stands before this line."""
+        if self._frames_seen:
+            frames, self._frames = self._frames, []
+            told, self._frames_seen = {"count": self._frames_seen, "frames": frames}, 0
+            self.record(node, "air", "air.frames", told)
         self._write({"order": self._order, "at_ns": self._clock.now, "kind": "bus.answer", "fields": {"verb": verb}})
 
     def _write(self, line: Event) -> None:
@@ -134,6 +142,9 @@ class Recorder:
 
     def air(self, at_ns: int, channel: int, frame: bytes, rssi: float, sender: str) -> None:
         """The tap of the ether: one transmission."""
+        self._frames_seen += 1
+        if len(self._frames) < FRAMES_TOLD:
+            self._frames.append([at_ns, sender, frame.hex()])
         if self._pcap is not None:
             self._pcap.write(self._civil_start + at_ns, frame, channel=channel, rssi=rssi, comment=sender)
 

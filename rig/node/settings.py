@@ -50,7 +50,10 @@ def _fit(default: Any, kind: Any, value: Any, where: str) -> Any:
             raise BenchFileError(where, "one of " + ", ".join(member.name.lower() for member in origin), value)
         if origin is Mapping and isinstance(value, Mapping):
             keys, items = typing.get_args(choice)
-            return {_fit(None, keys, key, f"{where}.{key}"): _fit(None, items, item, f"{where}.{key}") for key, item in value.items()}
+            return {
+                _fit(None, keys, key, f"{where}.{key}"): _fit(None, items, item, f"{where}.{key}")
+                for key, item in value.items()
+            }
         if origin is bytes and isinstance(value, str):
             try:
                 return bytes.fromhex(value.replace("-", ""))

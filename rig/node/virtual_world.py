@@ -109,9 +109,7 @@ class VirtualWorld:
         self.contactors[wanted.name] = relay
         instrument = self._bench.instruments[wanted.instrument]
         shunt = Shunt(f"{wanted.name}.shunt", instrument.shunt_ohm)
-        path = SeriesPath(
-            self.clock, self.supplies[wanted.supply], (relay.main, shunt), Lamp(ohms=wanted.load_ohm)
-        )
+        path = SeriesPath(self.clock, self.supplies[wanted.supply], (relay.main, shunt), Lamp(ohms=wanted.load_ohm))
         chip = Ina226Chip(
             self.clock,
             amps=path.amps,
@@ -147,7 +145,9 @@ def _fault(contactor: Contactor, source: str) -> Fault:
         return Fault(contactor.fault)
     except ValueError:
         known = ", ".join(fault.value for fault in Fault)
-        raise BenchFileError(f"{source}.contactors.{contactor.name}.fault", f"one of {known}", contactor.fault) from None
+        raise BenchFileError(
+            f"{source}.contactors.{contactor.name}.fault", f"one of {known}", contactor.fault
+        ) from None
 
 
 def _link(bench: Bench) -> Link:

@@ -226,7 +226,7 @@ class XBeeInterPan:
     # ------------------------------------------------------------------------------------------------------- receiving
 
     def _frame(self, frame: xbee.Frame) -> None:
-        if not isinstance(frame, xbee.Receive64) or not interpan.is_stub(frame.data):
+        if not isinstance(frame, xbee.Receive64):
             self.foreign += not isinstance(frame, xbee.ModemStatus)
             return
         try:

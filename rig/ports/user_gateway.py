@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from rig.ports.protocols import Clock, PortMissing
 
-__all__ = ["UserGateway", "WAYS"]
+__all__ = ["WAYS", "UserGateway"]
 
 WAYS = ("wan", "local", "both")
 DELAY_NS = 5_000_000  # one way [our choice]
@@ -68,7 +68,9 @@ class UserGateway:
         def carry(user: bytes, octets: bytes) -> None:
             end = self._users.get((user, way))
             if end is None:
-                raise PortMissing("user gateway", f"no user {user.hex('-').upper()} is known", "Add it to the bench file.")
+                raise PortMissing(
+                    "user gateway", f"no user {user.hex('-').upper()} is known", "Add it to the bench file."
+                )
             self._later(end, user, octets)
 
         return _End(carry)

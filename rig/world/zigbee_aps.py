@@ -89,7 +89,10 @@ class ZigbeeAps:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything on its way (power loss)."""
+        """Forget everything on its way (power loss).
+
+        The counter goes on: a receiver that heard us lately must not take something new for a repeat.
+        """
         for queue in self._queues.values():
             timer = queue[0].timer
             if timer is not None:
@@ -97,8 +100,6 @@ class ZigbeeAps:
         self._queues.clear()
         self._sources.clear()
         self._introduced.clear()
-        # Far from the counters that receivers still remember, so that they take nothing new for a repeat.
-        self._counter = (self._counter + 64) & 0xFF
         self._reassembler = zigbee.ApsReassembler(transfers=8, largest=1024, lifetime=20_000 * MS)
 
     # -------------------------------------------------------------------------------------------------------- sending

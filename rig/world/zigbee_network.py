@@ -1,8 +1,8 @@
 """The network layer of a virtual Zigbee radio: scan, form, join, leave, who has which address.
 
 Each step of joining is real frames on the air: beacon request and beacon, association request, data request and
-response, Transport-Key, Device_annce.  A star of one hop: routers send no beacons and relay nothing; PAN-id conflicts, network
-time-outs (NW) and the exchange of a second link key after joining are not modelled.
+response, Transport-Key, Device_annce.  A star of one hop: routers send no beacons and relay nothing; PAN-id conflicts,
+network time-outs (NW) and the exchange of a second link key after joining are not modelled.
 
 Security is modelled by seals (see ``ether``), not octets: Transport-Key is sealed with the link key of the install
 code, everything after it with the network key.  Who lacks the key cannot read it and cannot be heard.

@@ -198,6 +198,47 @@ def test_octets_of_any_kind_are_refused_with_a_reason(octets: bytes) -> None:
     assert [record.fields["check"] for record in bench.kinds("refused")] == ["decode"]
 
 
+SIMPLE = st.one_of(
+    st.just(axdr.null()),
+    st.integers(0, 255).map(axdr.u8),
+    st.integers(0, 0xFFFF).map(axdr.u16),
+    st.integers(0, 0xFFFFFFFF).map(axdr.u32),
+    st.integers(-0x80000000, 0x7FFFFFFF).map(axdr.i32),
+    st.integers(-128, 127).map(axdr.i8),
+    st.integers(0, 255).map(axdr.enum),
+    st.booleans().map(axdr.boolean),
+    st.binary(max_size=13).map(axdr.octets),
+)
+ANY_DATA = st.recursive(
+    SIMPLE,
+    lambda inner: (
+        st.lists(inner, max_size=5).map(lambda parts: axdr.structure(*parts))
+        | st.lists(inner, max_size=3).map(lambda parts: axdr.array(*parts))
+    ),
+    max_leaves=12,
+)
+TAKING = sorted(
+    str(use_case.use_case)
+    for use_case in use_cases.all_use_cases()
+    if "ESME" in use_case.devices
+    and use_case.payload == "dlms"
+    and Role.SUPPLIER in use_case.device_roles
+    and any(row.op in ("set", "action") for row in use_case.dlms)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["ECS70", "ECS42", "ECS17b", "ECS04a", "ECS07", "ECS10", "ECS15a", *TAKING]), st.data())
+def test_no_argument_makes_it_stumble(name: str, data: st.DataObject) -> None:
+    """Rightly signed and MACed, with any data at all: each access is answered with a code, and the meter lives on."""
+    bench = Bench()
+    rows = use_cases.by_name(name).dlms
+    arguments = [data.draw(ANY_DATA) for _ in rows]
+    (response, *_) = bench.line(command(name, 5, *arguments))
+    assert len(response_of(response).results) == len(rows)
+    assert bench.line(command("ECS45", 6))
+
+
 def test_reads_take_any_counter_and_leave_the_floor() -> None:
     bench = Bench()
     bench.line(script(52, 1000))

@@ -312,7 +312,7 @@ def test_removed_device_loses_its_tunnel() -> None:
 def test_history_holds_fifteen_the_oldest_goes() -> None:
     house = House()
     house.lab.run(2 * SECOND)
-    numbers = [bytes((number,)) * 8 for number in range(1, 17)]
+    numbers = [bytes((number,)) + b"\xab\xcd" * 3 + b"\xee" for number in range(1, 17)]
     devices = [{"device": device.hex(), "key_hash": device.hex() * 2} for device in numbers]
     ask_log(house, "CCS03", epid=HUB.hex(), devices=devices)
     for device in numbers:

@@ -158,3 +158,12 @@ def test_without_feedback_the_meter_believes_itself() -> None:
     bench.advance(SECOND)
     assert [entry[1] for entry in bench.state()["logs"]["event"]] == [0x8154]
     assert bench.kinds("contactor.check") == []
+
+
+@pytest.mark.parametrize(("opens", "expected"), [(True, "armed"), (False, "enabled")])
+def test_arming_a_supply_that_is_on_is_a_setting(opens: bool, expected: str) -> None:
+    bench = Bench(EsmeSettings(arming_opens=opens))
+    (response,) = bench.line(script(54, 1))
+    assert [result.code for result in response_of(response).results] == [0]
+    assert bench.supply() == expected
+    assert bench.pins["contactor_reset"] is opens

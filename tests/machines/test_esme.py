@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,12 @@ from devices.machines.parts.replay import ReplaySettings
 from devices.machines.parts.tunnel import TunnelClient
 from devices.model import use_cases
 from devices.model.alerts import Log
-from devices.model.credentials import cells_from_publics
 from devices.model.roles import Role
 from devices.trust import protection
-from devices.trust.keystore import MemoryKeyStore, agreement_key, generate, load_corpus_keys, signing_key
+from devices.trust.keystore import MemoryKeyStore, agreement_key, signing_key
 from devices.wire import axdr, cosem, gbcs
 from devices.wire.axdr import Data
+from tests.machines import published
 from tests.machines.meter_bench import (
     BROKER,
     HUB,
@@ -249,6 +248,23 @@ def test_a_window_that_ends_before_it_begins_is_refused() -> None:
     assert [result.code for result in response_of(response).results][1:3] == [250, 250]
 
 
+def test_a_window_without_times_is_refused() -> None:
+    bench = Bench(OFF)
+    nothing = axdr.structure(axdr.null(), axdr.null(), axdr.null())
+    (response,) = bench.line(command("ECS70", 10, axdr.enum(5), nothing, axdr.i8(0)))
+    assert [result.code for result in response_of(response).results][1:3] == [250, 250]
+
+
+def test_a_window_is_good_for_one_adjustment() -> None:
+    bench = Bench(OFF)
+    bench.line(_clock_command(10, NOON, NOON + 100 * SECOND))
+    rows = use_cases.by_name("ECS70").dlms[2:3]
+    spec = cosem.Spec(cosem.Op.ACTION, rows[0].class_id or 0, rows[0].obis or b"", 4)
+    again = cosem.encode(cosem.AccessRequest(0x2000000B, b"", (spec,), (axdr.i8(0),)))
+    (response,) = bench.line(command("ECS70", 11, payload=again))
+    assert [result.code for result in response_of(response).results] == [250]
+
+
 def test_the_first_accepted_clock_command_commissions_the_meter() -> None:
     bench, hub = _joined()
     hub.heard.clear()
@@ -424,34 +440,23 @@ def test_verbs() -> None:
 
 # --------------------------------------------------------------------------------------------------- published messages
 
-PUBLISHED = bytes.fromhex("00db1234567890a0")
-PUBLISHED_PARTIES = {
-    Role.RECOVERY: "90b3d51f30000001",
-    Role.ACCESS_CONTROL_BROKER: "90b3d51f30000002",
-    Role.TRANSITIONAL_COS: "90b3d51f30000004",
-    Role.SUPPLIER: "90b3d51f30010000",
-    Role.NETWORK_OPERATOR: "90b3d51f30020000",
-    Role.LOAD_CONTROLLER: "90b3d51f30010008",
-}
+PUBLISHED = published.METER
 
 
 @pytest.fixture(scope="module")
-def published(corpus_dir: Path) -> dict[str, dict[str, Any]]:
-    lines = (corpus_dir / "gbcs-open.jsonl").read_text("utf-8").splitlines()
-    return {entry["name"]: entry for entry in map(json.loads, lines)}
+def messages(corpus_dir: Path) -> dict[str, dict[str, Any]]:
+    return published.messages(corpus_dir)
 
 
 @pytest.fixture(scope="module")
 def published_keys(corpus_dir: Path) -> MemoryKeyStore:
-    keys = load_corpus_keys(json.loads((corpus_dir / "keys.json").read_text("utf-8")))
-    return keys.merged(MemoryKeyStore({signing_key(PUBLISHED): generate(random.Random(1))}, {}))
+    return published.keys(corpus_dir)
 
 
 def _published_meter(keys: MemoryKeyStore, floor: int = 0, firmware: bytes = bytes.fromhex("0123abcd")) -> Bench:
-    parties = {role: bytes.fromhex(party) for role, party in PUBLISHED_PARTIES.items()}
-    held = cells_from_publics("ESME", parties, {name: keys.public(name) for name in keys.names})
     rule = CommandSettings(replay=ReplaySettings(initial=dict.fromkeys(Role, floor)))
-    return Bench(meter=Esme(PUBLISHED, keys, held, EsmeSettings(commands=rule, firmware=firmware)))
+    settings = EsmeSettings(commands=rule, firmware=firmware)
+    return Bench(meter=Esme(PUBLISHED, keys, published.cells(keys), settings))
 
 
 SWITCH = [("ECS42_7.1", "enabled", "enabled"), ("ECS43_7.2", "enabled", "disabled"), ("ECS44_7.3", "disabled", "armed")]
@@ -460,16 +465,16 @@ SWITCH = [("ECS42_7.1", "enabled", "enabled"), ("ECS43_7.2", "enabled", "disable
 @pytest.mark.corpus
 @pytest.mark.parametrize(("name", "before", "expected"), SWITCH)
 def test_published_switch_commands(
-    name: str, before: str, expected: str, published: dict[str, Any], published_keys: MemoryKeyStore
+    name: str, before: str, expected: str, messages: dict[str, Any], published_keys: MemoryKeyStore
 ) -> None:
     """Executed once, answered as the published meter answers (payload and header; the signature is our own key's)."""
     bench = _published_meter(published_keys, floor=999)
     if before == "disabled":
         bench.saved["supply"] = "DISABLED"
         bench.give(Started(dict(bench.saved)))
-    octets = bytes.fromhex(published[f"{name}_SUCCESS_COMMAND"]["hex"])
+    octets = bytes.fromhex(messages[f"{name}_SUCCESS_COMMAND"]["hex"])
     (response,) = bench.line(octets)
-    reference = gbcs.decode(bytes.fromhex(published[f"{name}_SUCCESS_RESPONSE"]["hex"]))
+    reference = gbcs.decode(bytes.fromhex(messages[f"{name}_SUCCESS_RESPONSE"]["hex"]))
     assert gbcs.to_be_signed(response) == gbcs.to_be_signed(reference)
     assert protection.signature_valid(response, published_keys.public(signing_key(PUBLISHED)))
     assert bench.supply() == expected
@@ -479,13 +484,13 @@ def test_published_switch_commands(
 
 @pytest.mark.corpus
 @pytest.mark.parametrize("name", ["ECS45_7.4", "ECS52_11.2", "ECS26j_6.2.9", "ECS17c_4.16", "ECS34_6.12", "ECS81_6.25"])
-def test_published_reads_and_writes(name: str, published: dict[str, Any], published_keys: MemoryKeyStore) -> None:
+def test_published_reads_and_writes(name: str, messages: dict[str, Any], published_keys: MemoryKeyStore) -> None:
     bench = _published_meter(published_keys)
-    reference = gbcs.decode(bytes.fromhex(published[f"{name}_SUCCESS_RESPONSE"]["hex"]))
+    reference = gbcs.decode(bytes.fromhex(messages[f"{name}_SUCCESS_RESPONSE"]["hex"]))
     if name == "ECS26j_6.2.9":
         paying = axdr.structure(axdr.enum(2), axdr.enum(1))
         bench.meter.objects.put(111, bytes.fromhex("0000130000ff"), 2, paying)
-    (response,) = bench.line(bytes.fromhex(published[f"{name}_SUCCESS_COMMAND"]["hex"]))[-1:]
+    (response,) = bench.line(bytes.fromhex(messages[f"{name}_SUCCESS_COMMAND"]["hex"]))[-1:]
     ours, theirs = cosem.decode(response.payload), cosem.decode(reference.payload)
     assert isinstance(ours, cosem.AccessResponse)
     assert isinstance(theirs, cosem.AccessResponse)
@@ -505,18 +510,18 @@ def test_published_reads_and_writes(name: str, published: dict[str, Any], publis
 
 @pytest.mark.corpus
 def test_every_published_dlms_command_to_the_meter_passes_the_checks_and_is_answered(
-    published: dict[str, Any], published_keys: MemoryKeyStore
+    messages: dict[str, Any], published_keys: MemoryKeyStore
 ) -> None:
     bench = _published_meter(published_keys)
     seen = 0
-    for name, entry in published.items():
+    for name, entry in messages.items():
         if entry["recipient"] != PUBLISHED.hex() or entry["kind"] != "command" or entry["payload_format"] != "dlms":
             continue
         bench.saved.pop("floors", None)
         bench.give(Started(dict(bench.saved)))
-        messages = bench.line(bytes.fromhex(entry["hex"]))
-        assert messages, (name, bench.kinds("refused")[-1:])
-        pdu = response_of(messages[0])
+        back = bench.line(bytes.fromhex(entry["hex"]))
+        assert back, (name, bench.kinds("refused")[-1:])
+        pdu = response_of(back[0])
         request = cosem.decode(gbcs.decode(bytes.fromhex(entry["hex"])).payload)
         assert isinstance(request, cosem.AccessRequest)
         assert len(pdu.results) == len(request.specs), name
@@ -525,19 +530,19 @@ def test_every_published_dlms_command_to_the_meter_passes_the_checks_and_is_answ
 
 
 @pytest.mark.corpus
-def test_published_log_layouts(published: dict[str, Any]) -> None:
+def test_published_log_layouts(messages: dict[str, Any]) -> None:
     """The rows of our logs have the types of the published ones."""
     for name, log in (("ECS35a_6.13", Log.EVENT), ("ECS35b_6.13", Log.SECURITY), ("ECS35e_6.13", Log.POWER)):
-        reference = response_of(gbcs.decode(bytes.fromhex(published[f"{name}_SUCCESS_RESPONSE"]["hex"])))
+        reference = response_of(gbcs.decode(bytes.fromhex(messages[f"{name}_SUCCESS_RESPONSE"]["hex"])))
         assert reference.data[0].value.description == LAYOUTS[log]
 
 
 @pytest.mark.corpus
-def test_the_alert_of_an_outage_has_the_published_shape(published: dict[str, Any]) -> None:
+def test_the_alert_of_an_outage_has_the_published_shape(messages: dict[str, Any]) -> None:
     bench = Bench()
     bench.cut(200 * SECOND)
     ours = gbcs.decode(bytes.fromhex(bench.state()["queue"][-1]))
-    theirs = gbcs.decode(bytes.fromhex(published["ECS80_NA_8F36_ALERT"]["hex"]))
+    theirs = gbcs.decode(bytes.fromhex(messages["ECS80_NA_8F36_ALERT"]["hex"]))
     assert notification_of(ours)[0] == notification_of(theirs)[0] == 0x8F36
     assert [data.tag for data in notification_of(ours)[1]] == [data.tag for data in notification_of(theirs)[1]]
     assert (ours.message_code, len(ours.payload)) == (theirs.message_code, len(theirs.payload))

@@ -283,6 +283,15 @@ def test_scan_finds_every_hub(bench: Bench) -> None:
     assert all(11 <= beacon.channel <= 26 and beacon.rssi < 0 for beacon in found.beacons)
 
 
+def test_a_failure_of_the_last_instant_is_not_reported(bench: Bench) -> None:
+    meter = bench.add(METER)
+    bench.run(5)
+    meter.send(HUB, TUNNELLING, b"hello", 1)
+    meter.stop()
+    bench.run(5)
+    assert bench.events[METER] == []
+
+
 def test_nothing_is_said_after_the_power_is_gone(bench: Bench) -> None:
     hub = form(bench)
     meter = join(bench, hub)

@@ -92,6 +92,9 @@ def test_a_late_answer_meets_nobody() -> None:
     assert len(set(ids)) == 254
     it.line.say(xbee.AtResponse(late, b"AI", 0, b"\0"))
     assert (it.answers, it.link.late) == ([None], 1)
+    it.link.at("NI", b"", it.answers.append)  # only the quarantined id is left: better none than that
+    it.run(0)
+    assert it.answers == [None, None]
 
 
 def test_a_quarantined_id_is_used_again_in_the_end() -> None:

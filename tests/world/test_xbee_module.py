@@ -244,6 +244,17 @@ def test_no_command_mode_without_silence_round_three_pluses(text: bytes) -> None
     assert line.octets == b""
 
 
+def test_no_command_mode_without_silence_before() -> None:
+    line = Line(AP=b"\0")
+    line.run(1100 * MS)
+    line.octets.clear()
+    for text in (b"data", b"+++"):
+        line.module.on_host_bytes(text)
+        line.run(100 * MS)
+    line.run(1500 * MS)
+    assert line.octets == b""
+
+
 def test_three_pluses_may_come_one_by_one() -> None:
     line = Line(AP=b"\0")
     line.run(1100 * MS)

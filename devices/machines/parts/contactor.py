@@ -44,7 +44,8 @@ TRANSITIONS: Mapping[tuple[Supply, SupplyEvent], Supply] = {
     (Supply.ENABLED, SupplyEvent.DISABLE): Supply.DISABLED,
     (Supply.ARMED, SupplyEvent.DISABLE): Supply.DISABLED,
     (Supply.DISABLED, SupplyEvent.ARM): Supply.ARMED,
-    # No source says what arming does to a supply that is on; an armed supply is off, so it goes off [our choice].
+    # No source says what arming does to a supply that is on; an armed supply is off, so it goes off [our choice].  A
+    # meter's settings may take this row out.
     (Supply.ENABLED, SupplyEvent.ARM): Supply.ARMED,
     (Supply.ARMED, SupplyEvent.LOCAL_ACT): Supply.ENABLED,
 }

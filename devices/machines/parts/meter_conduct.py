@@ -106,7 +106,7 @@ def _script(meter: Meter, data: Data, context: CommandContext) -> tuple[int, Dat
 
 def _preset(window: list[tuple[int, int]], data: Data) -> tuple[int, Data | None]:
     """Keep the interval in which the hub's time is to be believed; the preset time itself is not specified in GBCS."""
-    start, end = (from_dlms(part.value) for part in data.value[1:])
+    start, end = (from_dlms(part.value or b"") for part in data.value[1:])
     if start is None or end is None or end < start:
         raise AccessError(ResultCode.OTHER_REASON, "the validity interval is not one that ends after it begins")
     window[:] = [(start, end)]

@@ -1,0 +1,99 @@
+"""Tapped events as lines of the Robot log: one line each, octets and frames folded away.
+
+Must not live here: which events a keyword waits for.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from devices.wire import ieee802154
+from devices.wire.errors import WireError
+from rig.bus.messages import Event
+
+__all__ = ["html_line", "shown", "words"]
+
+# How an event reads.  Kinds that are not here go into the debug log as they are.
+FORMS: dict[str, str] = {
+    "gbcs.tx": "{device} sends {use_case} {cra} #{counter} by {port} to {peer_name}",
+    "gbcs.rx": "{device} receives {use_case} {cra} #{counter} by {port}",
+    "edge": "{device}: {pin} {level}",
+    "refused": "{device} refuses at the check '{check}': {reason}",
+    "executed": "{device} has executed {use_case} #{counter}, results {results}",
+    "alert": "{device} raises alert {code} ({name}) to {recipient}",
+    "supply.state": "{device}: supply {old} → {new} ({cause})",
+    "power": "{device}: power {on}",
+    "display": "{device} shows: {text}",
+    "party.received": "{device} has received alert or response #{counter} of {from_name}, verified: {verified}",
+    "reading": "{instrument}: {quantity} {value:.5g} {unit} ± {uncertainty:.2g}",
+    "hub.flags": "{device}: joining {beaconing}, inter-PAN {interpan} ({cause})",
+    "firewall.dropped": "{device}'s firewall drops a frame: {reason}",
+    "hht.done": "{device}: {name} {state}",
+    "hht.interrupted": "{device}: {name} broke off ({reason})",
+    "tunnel.broken": "{device}: a transfer broke off ({reason})",
+    "clock.set": "{device}: clock set to {time}, it was {error_ms} ms off",
+    "outage": "{device}: outage from {interruption} to {restoration}",
+    "air.frames": "{count} MAC frames on the air",
+}
+
+
+class _Blank(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def shown(event: Event) -> bool:
+    """Whether the event stands in the log at level INFO."""
+    return event.kind in FORMS
+
+
+def words(event: Event, names: Mapping[str, str]) -> str:
+    """One line of text: bench time, what happened.  ``names``: device name by EUI-64 in hex."""
+    fields: dict[str, Any] = {
+        key: ("on" if value else "off") if isinstance(value, bool) and key in ("level", "on", "beaconing", "interpan") else value
+        for key, value in event.fields.items()
+    }
+    fields["peer_name"] = names.get(str(fields.get("peer")), fields.get("peer"))
+    fields["from_name"] = names.get(str(fields.get("from")), fields.get("from"))
+    form = FORMS.get(event.kind)
+    try:
+        text = form.format_map(_Blank(fields)) if form else None
+    except (ValueError, TypeError):
+        text = None
+    if text is None:
+        rest = {key: value for key, value in event.fields.items() if key not in ("octets", "device")}
+        text = f"{event.fields.get('device', event.node)} {event.kind} {json.dumps(rest, ensure_ascii=False)}"
+    return f"{event.at_ns / 1e9:.6f} s  {text}"
+
+
+def html_line(event: Event, names: Mapping[str, str]) -> str:
+    """The line as HTML, with what is long folded away."""
+    line = html.escape(words(event, names))
+    octets = event.fields.get("octets")
+    if octets:
+        line += _folded(f"{len(octets) // 2} octets", str(octets))
+    frames = event.fields.get("frames")
+    if frames:
+        line += _folded("show", "\n".join(_frame(*frame) for frame in frames))
+    return line
+
+
+def _folded(summary: str, content: str) -> str:
+    return (
+        f" <details style='display:inline-block;vertical-align:top'><summary>{html.escape(summary)}</summary>"
+        f"<pre style='white-space:pre-wrap;word-break:break-all'>{html.escape(content)}</pre></details>"
+    )
+
+
+def _frame(at_ns: int, sender: str, octets: str) -> str:
+    """One MAC frame in words and octets."""
+    try:
+        frame = ieee802154.decode(bytes.fromhex(octets))
+        kind = ieee802154.FrameType(frame.frame_type).name.lower()
+        target = frame.destination.hex() or "-"
+    except (WireError, ValueError):
+        kind, target = "unreadable", "-"
+    return f"{at_ns / 1e9:.6f} s  {sender:<18} {kind:<8} to {target:<16} {octets}"
