@@ -128,7 +128,8 @@ class CommsHub:
         self._han = TunnelClient(HAN, settings.han_tunnel)
         self._terminals = TunnelServer(INTERPAN, settings.interpan_tunnel)
         self._network = False
-        self._joining_until = 0
+        self._joining_until = 0  # joining is open until then
+        self._window_joining = 0  # until when it is for the sake of the window alone
         self._sequence = 0
         self._for_wan: deque[bytes] = deque()
         self._routes: OrderedDict[tuple[bytes, int, int], bytes] = OrderedDict()
@@ -144,7 +145,8 @@ class CommsHub:
                 return [self._outage(outage_ns), *effects]
             case LinkChanged(port=port, up=up) if port == WAN:
                 self._wan_up = up
-                return self._flush() if up else []
+                moved = self._window.wan(up=up) if self._powered else []
+                return self._after_closing(moved, now) + (self._flush() if up else [])
             case Asked(verb=verb):
                 return self._asked(verb, now)
         return self._running(event, now) if self._powered else []
@@ -178,9 +180,10 @@ class CommsHub:
         """Form the network, open the window; the tunnels follow when the network is up."""
         self._powered = True
         self._boot(saved)
-        effects: list[Effect] = [FormNetwork(HAN, self._log.epid), *self._window.power_up(now)]
-        if self.settings.window.beaconing:
+        effects: list[Effect] = [FormNetwork(HAN, self._log.epid), *self._window.power_up(now, wan_up=self._wan_up)]
+        if self._window.beaconing:
             effects += self._open_joining(self.settings.window.open_s, now)
+            self._window_joining = self._joining_until
         return effects
 
     def _open_joining(self, seconds: int, now: int) -> list[Effect]:
@@ -415,12 +418,11 @@ class CommsHub:
         return self._after_closing(self._window.close("command"), now)
 
     def _after_closing(self, effects: list[Effect], now: int) -> list[Effect]:
-        """The window closed: the tunnels of terminals end, and joining too, unless a command opened it for longer."""
-        if not effects:
+        """Once the window is closed: the tunnels of terminals end, and joining too, unless a command opened it anew."""
+        if not effects or self._window.is_open:
             return effects
         self._terminals.reset()
-        power_up_only = self._joining_until <= max(now, self._window.closes_at)
-        return [*effects, CloseJoining(HAN)] if self.settings.window.beaconing and power_up_only else effects
+        return [*effects, CloseJoining(HAN)] if now < self._joining_until == self._window_joining else effects
 
     # ----------------------------------------------------------------------------------------------------------- verbs
 
@@ -435,8 +437,8 @@ class CommsHub:
         if verb != "status":
             return [Refuse(f"expected the verb 'status' or 'close_window', got {verb!r}")]
         log = [entry.as_json() | {"install_code": "withheld"} for entry in self._log]
-        flags = {"interpan": self._window.is_open, "beaconing": self._window.is_open and self.settings.window.beaconing}
-        left = (self._window.closes_at - now) // SECOND if self._window.is_open else 0
+        flags = {"interpan": self._window.is_open, "beaconing": self._window.beaconing}
+        left = None if self._window.closes_at is None else (self._window.closes_at - now) // SECOND
         state = {"eui": eui_text(self.settings.eui), "wan_up": self._wan_up, "waiting_for_wan": len(self._for_wan)}
         ends = {"tunnels": self._han.peers(), "terminals": self._terminals.peers()}
         peers = {name: [peer.hex() for peer in found] for name, found in ends.items()}

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from typing import Any, Final
 
 from devices.machines.core import (
@@ -52,7 +51,7 @@ from devices.machines.parts.tunnel import TunnelClient, TunnelSettings
 from devices.machines.parts.work_order import Job, State, read_job
 from devices.wire import eui64, gbcs
 from devices.wire.errors import WireError
-from devices.wire.gbcs import CRA, Message
+from devices.wire.gbcs import CRA
 
 __all__ = ["HandHeldTerminal", "HhtSettings", "State"]
 

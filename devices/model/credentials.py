@@ -138,17 +138,24 @@ class CredentialCells:
         }
 
 
-def cells_from_publics(device: str, parties: Mapping[Role, bytes], publics: Mapping[str, bytes]) -> CredentialCells:
+def cells_from_publics(
+    device: str,
+    parties: Mapping[Role, bytes],
+    publics: Mapping[str, bytes],
+    certificates: Mapping[str, bytes] | None = None,
+) -> CredentialCells:
     """The cells of a ``device`` (``"ESME"``, ``"CHF"`` ...) as filled at manufacture.
 
     ``parties`` says who plays which role; ``publics`` holds their public keys by the names of the key stores
     (``"<eui64>-ds"``, ``-ka``, ``-pp-ka``).  Cells whose key is not among them stay empty.
+    ``certificates`` (DER, by the same names) are kept beside the keys where they are given.
     """
     cells = CredentialCells(DEVICE_CELLS[device])
     for cell in cells.places:
         party = parties.get(cell.role)
         name = {_DS: "ds", _KA: "pp-ka" if cell.prepayment else "ka"}.get(cell.usage, "ds")
-        public = publics.get(f"{party.hex()}-{name}") if party else None
+        key = f"{party.hex()}-{name}" if party else ""
+        public = publics.get(key)
         if party and public:
-            cells.place(cell, Credential(party, public))
+            cells.place(cell, Credential(party, public, (certificates or {}).get(key)))
     return cells

@@ -21,6 +21,7 @@ from devices.machines.esme import Esme
 from devices.machines.esme_settings import EsmeSettings
 from devices.machines.faults import make_faulty
 from devices.machines.hht import HandHeldTerminal, HhtSettings
+from devices.machines.ihd import IhdSettings, InHomeDisplay
 from devices.machines.parts.civil_clock import ClockSettings
 from devices.machines.supplier import Supplier, SupplierSettings
 from devices.model.credentials import cells_from_publics
@@ -380,6 +381,11 @@ def _hht(trust: _Trust, device: Device) -> Make:
     return lambda: HandHeldTerminal(settings)
 
 
+def _ihd(trust: _Trust, device: Device) -> Make:
+    settings = changed(IhdSettings(install_code=device.install_code or None), device.settings, trust.where(device))
+    return lambda: InHomeDisplay(settings)
+
+
 MACHINES: Mapping[str, Callable[[_Trust, Device], Make]] = {
     "supplier": _supplier,
     "network_operator": _supplier,
@@ -387,4 +393,5 @@ MACHINES: Mapping[str, Callable[[_Trust, Device], Make]] = {
     "comms_hub": _comms_hub,
     "esme": _esme,
     "hht": _hht,
+    "ihd": _ihd,
 }

@@ -280,6 +280,8 @@ def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, vari
     except (yaml.YAMLError, RecursionError) as problem:
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise BenchFileError(source, "valid YAML", first) from None
+    if isinstance(value, dict) and "extends" in value:
+        value = _extended(value, source)
     if isinstance(value, dict):
         variants = Section(value.pop("variants", {}), f"{source}.variants")._left
         if variant and variant not in variants:
@@ -310,6 +312,19 @@ def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, vari
     top.done()
     _check_references(bench)
     return bench
+
+
+def _extended(value: dict[str, Any], source: str) -> Any:
+    """A bench file that names another one in ``extends`` (a name beside it) changes values in that."""
+    name = value.pop("extends")
+    base = Path(source).with_name(f"{name}.yaml")
+    try:
+        under = yaml.safe_load(base.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise BenchFileError(f"{source}.extends", "the name of a bench file beside this one", name) from None
+    if isinstance(under, dict) and "extends" in under:
+        raise BenchFileError(f"{source}.extends", "a bench file that does not extend another", name)
+    return merged(under, value)
 
 
 def merged(under: Any, over: Any) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from devices.trust.keystore import MemoryKeyStore
 from rig.gbcs_corpus import Entry
-from rig.perf import frames, messages, peer
+from rig.perf import frames, messages, peer, whole
 from rig.perf.measure import Pass
 
 __all__ = ["BENCHMARKS", "TIMINGS", "Benchmark", "Material", "Timing"]
@@ -88,5 +88,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("XBee frame, mode 2", "frames", lambda _: frames.parse(), "", 200_000, "digi-xbee, mode 1"),
 )
 
-TIMINGS: tuple[Timing, ...] = ()
+TIMINGS: tuple[Timing, ...] = (
+    Timing("whole rig run, all suites", "s", whole.whole_run, "a run that passes", most=30.0),
+    Timing("outage suite, bench time over wall time", "", whole.outage_ratio, "a run that passes", least=10_000.0),
+)
 """Whole runs, in the order in which they are made."""

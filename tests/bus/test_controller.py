@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import socket
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -219,9 +220,10 @@ def test_a_bench_that_dies_in_mid_call_is_no_device_failure(broker_url: str, ben
 
 def _cut(client: BusClient) -> None:
     """Lose the connection without a word and for good, as a dead process does: the broker speaks the last will."""
-    client._paho.loop_stop = lambda: None  # type: ignore[assignment, method-assign, return-value]
     client._paho.reconnect = lambda: (_ for _ in ()).throw(OSError())  # type: ignore[method-assign]
-    client._paho._sock_close()
+    sock = client._paho.socket()
+    assert isinstance(sock, socket.socket)
+    sock.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_bench_started_anew_in_mid_call_is_no_device_failure(broker_url: str, bench: str) -> None:

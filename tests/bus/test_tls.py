@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -117,3 +118,4 @@ def test_strangers_do_not_get_in(net: Net) -> None:
             BusClient(net.url, "stranger", tls=tls).connect(0.3)
     with pytest.raises(BrokerGone, match="CERTIFICATE_VERIFY_FAILED"):
         BusClient(net.url, "misled", tls=foreign.issue("robot")).connect(0.3)
+    gc.collect()

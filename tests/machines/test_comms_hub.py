@@ -11,7 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.machines.comms_hub import FAULTS, CommsHub, HubSettings
-from devices.machines.core import Answer, Asked, Effect, PeerJoined, PowerLost, Received, Record, Refuse, Send, Started
+from devices.machines.core import (
+    Answer,
+    Asked,
+    Effect,
+    PeerJoined,
+    PowerLost,
+    Received,
+    Record,
+    Refuse,
+    Send,
+    SetTimer,
+    Started,
+)
 from devices.machines.parts.civil_clock import ClockSettings
 from devices.machines.parts.firewall import FirewallSettings
 from devices.machines.parts.interpan_window import InterPanWindow, OpenedBy, WindowSettings, close_frame, is_close
@@ -157,10 +169,52 @@ def test_close_frame_is_told_from_others() -> None:
     assert not is_close(b"")
 
 
-@pytest.mark.parametrize("opened_by", [OpenedBy.TRUSTED_DEVICE, OpenedBy.WAN_ABSENT])
-def test_options_two_and_three_are_refused_at_configuration(opened_by: OpenedBy) -> None:
-    with pytest.raises(ValueError, match="only 'power-up' is; set that"):
-        WindowSettings(opened_by=opened_by)
+def test_option_two_is_refused_at_configuration() -> None:
+    with pytest.raises(ValueError, match="set 'power-up' or 'wan-absent'"):
+        WindowSettings(opened_by=OpenedBy.TRUSTED_DEVICE)
+
+
+def test_option_three_opens_while_the_wan_is_away() -> None:
+    """Without time-out, usable from outside the door; power has nothing to do with it."""
+    house = House(window=WindowSettings(opened_by=OpenedBy.WAN_ABSENT))
+    house.lab.run(MINUTE)
+    assert flags(house) == (False, False)
+    house.lab.cut_wan(True)
+    house.lab.run(24 * HOUR)
+    assert flags(house) == (True, False)
+    house.connect()
+    assert house.lab.ask("terminal", "status")["connected"] is True
+    house.lab.power_off("hub")
+    house.lab.power_on("hub")
+    assert flags(house) == (True, False)
+    house.lab.cut_wan(False)
+    assert flags(house) == (False, False)
+    causes = [fields["cause"] for fields in house.lab.stations["hub"].kinds("hub.flags")]
+    assert causes == ["wan", "wan", "wan"]
+    assert house.lab.ask("hub", "status")["terminals"] == []
+
+
+def test_installer_may_close_option_three_too_until_the_wan_goes_again() -> None:
+    house = House(window=WindowSettings(opened_by=OpenedBy.WAN_ABSENT))
+    house.lab.cut_wan(True)
+    house.lab.ask("hub", "close_window")
+    assert flags(house)[0] is False
+    house.lab.cut_wan(False)
+    house.lab.cut_wan(True)
+    assert flags(house)[0] is True
+
+
+def test_joining_that_a_command_opened_survives_the_closing_of_the_window() -> None:
+    house = House()
+    house.lab.run(HOUR - MINUTE)
+    add(house, METER)  # 90 s, beyond the end of the window
+    house.lab.run(MINUTE - SECOND)
+    assert flags(house)[0] is False
+    assert house.lab.stations["hub"].joining_until > house.lab.now
+    house.lab.power_off("hub")
+    house.lab.power_on("hub")
+    house.lab.ask("hub", "close_window")
+    assert house.lab.stations["hub"].joining_until == 0, "joining for the window's sake ends with it"
 
 
 @settings(max_examples=80, deadline=None)
@@ -168,15 +222,15 @@ def test_options_two_and_three_are_refused_at_configuration(opened_by: OpenedBy)
 def test_window_closes_exactly_when_it_should(uses: list[int], keep: int) -> None:
     """The rule once more, in one line: 60 minutes from power-up, or keep_alive from the last use inside the window."""
     window = InterPanWindow(WindowSettings(keep_alive_s=keep))
-    window.power_up(0)
+    timers = [effect.at for effect in window.power_up(0, wan_up=True) if isinstance(effect, SetTimer)]
     due = 3600
     for use in sorted(uses):
-        if window.is_open and use * SECOND >= window.closes_at:
+        if use * SECOND >= timers[-1]:
             window.fired("interpan.window")
         if use < due:
             due = max(due, use + keep)
-        window.used(use * SECOND)
-    assert window.closes_at == due * SECOND
+        timers += [effect.at for effect in window.used(use * SECOND) if isinstance(effect, SetTimer)]
+    assert timers[-1] == due * SECOND
 
 
 # ------------------------------------------------------------------------------------------------------- the firewall

@@ -51,6 +51,7 @@ BAD_ORDERS: list[tuple[Any, str]] = [
     ("ECS45", "expected a list of commands"),
     ([7], "each command needs name, device and octets"),
     ([{"name": "x"}], "each command needs name, device and octets"),
+    ([entry(expires_at="soon")], "expires_at must be ns of the bench clock"),
     ([entry(octets="zz")], "octets must be hexadecimal digits"),
     ([entry(octets="df09")], "gbcs: at octet"),
     ([entry(device="somewhere")], "is no EUI-64"),

@@ -26,6 +26,15 @@ def test_the_cells_of_a_meter_at_manufacture() -> None:
     assert cells.get(Role.ACCESS_CONTROL_BROKER, Usage.DIGITAL_SIGNATURE) is None
 
 
+def test_certificates_are_kept_beside_the_keys() -> None:
+    cells = cells_from_publics("ESME", {Role.SUPPLIER: SUPPLIER}, PUBLICS, {f"{SUPPLIER.hex()}-ds": b"der"})
+    signing = cells.get(Role.SUPPLIER, Usage.DIGITAL_SIGNATURE)
+    agreeing = cells.get(Role.SUPPLIER, Usage.KEY_AGREEMENT)
+    assert signing is not None
+    assert agreeing is not None
+    assert (signing.certificate, agreeing.certificate) == (b"der", None)
+
+
 def test_a_hub_has_a_cell_for_the_brokers_signature() -> None:
     assert Cell(Role.ACCESS_CONTROL_BROKER, Usage.DIGITAL_SIGNATURE) in DEVICE_CELLS["CHF"]
     assert Cell(Role.SUPPLIER, Usage.DIGITAL_SIGNATURE) not in DEVICE_CELLS["CHF"]

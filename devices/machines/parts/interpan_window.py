@@ -36,9 +36,9 @@ FAULTS: Final = frozenset({NEVER_CLOSES, NOT_KEPT_ALIVE})
 class OpenedBy(Enum):
     """The three ways that were proposed to open the window."""
 
-    POWER_UP = "power-up"
-    TRUSTED_DEVICE = "trusted-device"
-    WAN_ABSENT = "wan-absent"
+    POWER_UP = "power-up"  # option 1: with the supply, until the time-out
+    TRUSTED_DEVICE = "trusted-device"  # option 2: by the PIN-protected menu of a meter
+    WAN_ABSENT = "wan-absent"  # option 3: without time-out while the WAN is away
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,10 @@ class WindowSettings:
     beaconing: bool = True  # the beaconing flag goes on with the window, as the slides have it
 
     def __post_init__(self) -> None:
-        if self.opened_by is not OpenedBy.POWER_UP:
+        if self.opened_by is OpenedBy.TRUSTED_DEVICE:
             raise ValueError(
-                f"window settings: opened_by {self.opened_by.value!r} is not implemented, only 'power-up' is; set that"
+                "window settings: opened_by 'trusted-device' needs a meter with a menu for it, and none here has one; "
+                "set 'power-up' or 'wan-absent'"
             )
         if self.open_s <= 0 or self.keep_alive_s < 0:
             raise ValueError(
@@ -70,26 +71,44 @@ class InterPanWindow:
         self.settings = settings or WindowSettings()
         self._faults = faults
         self.is_open = False
-        self.closes_at = 0
+        self.closes_at: int | None = None
 
-    def power_up(self, now: int) -> list[Effect]:
-        """The hub got its supply: open."""
+    @property
+    def beaconing(self) -> bool:
+        """The flag that devices may join: on with a window that has an end."""
+        return self.is_open and self.settings.beaconing and self.closes_at is not None
+
+    def power_up(self, now: int, *, wan_up: bool) -> list[Effect]:
+        """The hub got its supply: open, where that is what opens it."""
+        if self.settings.opened_by is OpenedBy.WAN_ABSENT:
+            return self.wan(up=wan_up)
         self.is_open, self.closes_at = True, now + self.settings.open_s * SECOND
         return [*self._arm(), self._flags("power-up")]
+
+    def wan(self, *, up: bool) -> list[Effect]:
+        """The WAN came or went: option 3 opens and closes with it."""
+        if self.settings.opened_by is not OpenedBy.WAN_ABSENT:
+            return []
+        if up:
+            return self.close("wan")
+        if self.is_open:
+            return []
+        self.is_open, self.closes_at = True, None
+        return [self._flags("wan")]
 
     def used(self, now: int) -> list[Effect]:
         """A terminal used the open window properly: it stays open for ``keep_alive_s`` from now, or longer."""
         until = now + self.settings.keep_alive_s * SECOND
-        if not self.is_open or until <= self.closes_at or NOT_KEPT_ALIVE in self._faults:
+        if self.closes_at is None or until <= self.closes_at or NOT_KEPT_ALIVE in self._faults:
             return []
         self.closes_at = until
         return self._arm()
 
     def close(self, cause: str) -> list[Effect]:
-        """Close now; ``cause`` is ``"command"`` or ``"time-out"``."""
+        """Close now; ``cause`` is ``"command"``, ``"time-out"`` or ``"wan"``."""
         if not self.is_open:
             return []
-        self.is_open = False
+        self.is_open, self.closes_at = False, None
         return [StopTimer(TIMER), self._flags(cause)]
 
     def fired(self, name: str) -> list[Effect] | None:
@@ -97,11 +116,12 @@ class InterPanWindow:
         return self.close("time-out") if name == TIMER else None
 
     def _arm(self) -> list[Effect]:
-        return [] if NEVER_CLOSES in self._faults else [SetTimer(TIMER, self.closes_at)]
+        bound = self.closes_at is not None and NEVER_CLOSES not in self._faults
+        return [SetTimer(TIMER, self.closes_at or 0)] if bound else []
 
     def _flags(self, cause: str) -> Record:
-        fields = {"beaconing": self.is_open and self.settings.beaconing, "interpan": self.is_open, "cause": cause}
-        return Record("hub.flags", {**fields, "closes_at": self.closes_at if self.is_open else None})
+        flags = {"beaconing": self.beaconing, "interpan": self.is_open, "cause": cause}
+        return Record("hub.flags", {**flags, "closes_at": self.closes_at})
 
 
 def close_frame(sequence: int = 0) -> bytes:

@@ -2,7 +2,8 @@
 
 Must not live here: how a tunnel is asked for and granted (``tunnel``), what a message means.
 
-Source: facts/gbcs.md 1.5 [2 sources], 8.3 [3 sources], 11 no. 11 and 12 [our choice]; facts/radio.md 8.1, 11.1 [verified].
+Source: facts/gbcs.md 1.5 [2 sources], 8.3 [3 sources], 11 no. 11 and 12 [our choice]; facts/radio.md 8.1 and 11.1
+[verified].
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 from devices.machines.core import Effect, Received, Record, Send, SendFailed, SetTimer, StopTimer
 from devices.wire import axdr, gbt, tunnelling, zcl
 from devices.wire.errors import WireError
-from devices.wire.tunnelling import TransferStatus, TunnelStatus
+from devices.wire.tunnelling import TransferStatus
 
 __all__ = ["CLUSTER", "INTERPAN", "Link", "TunnelEnd", "TunnelSettings", "rewind"]
 
@@ -61,8 +62,8 @@ def _framed(block_size: int) -> int:
 
 
 INTERPAN: Final = TunnelSettings(largest_frame=93, block_size=40)
-"""For inter-PAN: 95 octets of ZCL fit one MAC frame (facts/radio.md 8.1 [verified]); a module with 802.15.4 firmware may
-take 100 octets of MAC payload, of which the stub headers are 7 [recalled: make it a setting]."""
+"""For inter-PAN: 95 octets of ZCL fit one MAC frame (facts/radio.md 8.1 [verified]); a module with 802.15.4 firmware
+may take 100 octets of MAC payload, of which the stub headers are 7 [recalled: make it a setting]."""
 
 
 @dataclass(slots=True)

@@ -78,8 +78,10 @@ class Job:
 
 
 def read_job(entry: Any, hub: bytes | None, expires_at: int | None) -> Job:
-    """One entry ``{name, device, octets, expires_at?}`` of a work order, for ``hub`` (None: any).  Raises ``MachineError``
-    or ``WireError`` with what is wrong and what to do."""
+    """One entry ``{name, device, octets, expires_at?}`` of a work order, for ``hub`` (None: any).
+
+    Raises ``MachineError`` or ``WireError`` with what is wrong and what to do.
+    """
     if not isinstance(entry, Mapping) or not {"name", "device", "octets"} <= set(entry):
         raise MachineError("work order: each command needs name, device and octets; ask the supplier for a new one")
     name, device = str(entry["name"]), eui64.parse(str(entry["device"]))
@@ -95,4 +97,9 @@ def read_job(entry: Any, hub: bytes | None, expires_at: int | None) -> Job:
         raise MachineError(
             f"work order, {name}: expected a command for {expected}, got one for {got}; load the right one"
         )
-    return Job(name, message, octets, hub, entry.get("expires_at", expires_at))
+    expires = entry.get("expires_at", expires_at)
+    if expires is not None and (isinstance(expires, bool) or not isinstance(expires, int)):
+        raise MachineError(
+            f"work order, {name}: expires_at must be ns of the bench clock, got {expires!r}; leave it out"
+        )
+    return Job(name, message, octets, hub, expires)
