@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
         prog="rig",
-        description="A test bench for Great Britain's smart metering: hub, meters and hand-held terminal on true GBCS messages.",
+        description="A test bench for Great Britain's smart metering, on true GBCS messages and sensed contacts.",
         epilog="example: rig run installation",
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)

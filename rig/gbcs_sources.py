@@ -15,9 +15,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from devices.wire import gbcs, gbt, ieee802154, interpan, tunnelling, zcl, zigbee
+from devices.wire import gbcs, gbt, ieee802154, interpan, pcap, tunnelling, zcl, zigbee
 from devices.wire.errors import DecodeError, WireError
-from devices.wire import pcap
 
 __all__ = ["Found", "Given", "SourceError", "messages"]
 

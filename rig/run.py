@@ -1,7 +1,7 @@
 """`rig run`: bring up a bench, run the Robot suites on it, say where the results are.
 
-Three processes: Robot (this one), the bench (nodes and world), the broker.  The other two end when this one does, however
-that happens: each watches its standard input.
+Three processes: Robot (this one), the bench (nodes and world), the broker.  The other two end when this one does,
+however that happens: each watches its standard input.
 
 Must not live here: what a bench is made of (``rig.node``), what a keyword does (``rig.keywords``).
 """
@@ -50,7 +50,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "and write results and evidence.  The exit status is Robot's; 255 when the bench broke.",
         epilog="example: rig run contactor_valve outage --include req:CV-1 --out results/today",
     )
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="a suite of this project by name, or a path; default: all")
+    parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help="a suite of this project by name, or a path; default: all"
+    )
     parser.add_argument("--bench", metavar="FILE", default="virtual", help="bench file, or the name of a shipped one")
     parser.add_argument("--out", metavar="DIR", help="where results go; default: results/<date>-<time>-<run>")
     parser.add_argument("--include", metavar="TAG", action="append", default=[], help="only tests with this tag")
@@ -80,14 +82,21 @@ def main(args: argparse.Namespace) -> int:
                 url = stack.enter_context(EmbeddedBroker()).url
             stack.enter_context(_bench_process(path, overlay, url, out / "evidence", run_id))
             stack.callback(listener.leave)
-            os.environ |= {"RIG_BROKER": url, "RIG_BENCH": bench.name, "RIG_NODES": " ".join(bench.nodes), "RIG_EVIDENCE": str(out / "evidence")}
+            os.environ |= {
+                "RIG_BROKER": url,
+                "RIG_BENCH": bench.name,
+                "RIG_NODES": " ".join(bench.nodes),
+                "RIG_EVIDENCE": str(out / "evidence"),
+            }
             status = _robot(args, suites, out, listener)
     except BusError as problem:
         print(f"rig run: INFRA: {problem}", file=sys.stderr)
         return INFRA_EXIT
     if status in (252, 255) and not listener.total:
         return int(status)
-    print(f"rig run: {listener.summary()} in {time.monotonic() - started:.1f} s; results: {out / 'log.html'}, evidence: {out / 'evidence'}")
+    print(
+        f"rig run: {listener.summary()} in {time.monotonic() - started:.1f} s; results: {out / 'log.html'}, evidence: {out / 'evidence'}"
+    )
     return INFRA_EXIT if listener.infra else int(status)
 
 
@@ -171,7 +180,11 @@ def _bench_process(path: Path, overlay: Mapping[str, Any], url: str, evidence: P
             process.stdin.write(json.dumps(order).encode() + b"\n")
             process.stdin.flush()
             heard, _, _ = select.select([process.stdout], [], [], BENCH_START_S)
-            told = json.loads(process.stdout.readline()) if heard else {"error": f"it said nothing for {BENCH_START_S:g} s"}
+            told = (
+                json.loads(process.stdout.readline())
+                if heard
+                else {"error": f"it said nothing for {BENCH_START_S:g} s"}
+            )
         except (OSError, ValueError):
             told = {"error": f"the bench process ended with status {process.wait()}; its messages stand above"}
         if "error" in told:

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.wire import gbcs, gbt, ieee802154, interpan, tunnelling, zigbee
+from devices.wire import gbcs, gbt, ieee802154, interpan, pcap, tunnelling, zigbee
 from devices.wire.errors import DecodeError
 from rig import gbcs_cli
-from devices.wire import pcap
 from rig.gbcs_layout import layout
 from rig.gbcs_reading import read
 from rig.gbcs_sources import SourceError, messages

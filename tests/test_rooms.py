@@ -94,6 +94,7 @@ def test_every_package_says_what_lives_there() -> None:
     silent = [
         str(path.relative_to(ROOT))
         for path in FILES
-        if path.name == "__init__.py" and "ust not live here" not in (ast.get_docstring(ast.parse(path.read_text())) or "")
+        if path.name == "__init__.py"
+        and "ust not live here" not in (ast.get_docstring(ast.parse(path.read_text())) or "")
     ]
     assert not silent

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from devices.machines.comms_hub_settings import FAULTS, HubSettings
 from devices.machines.core import (
     AdmitDevice,
     Answer,
@@ -45,13 +45,13 @@ from devices.machines.core import (
     Tune,
     eui_text,
 )
-from devices.machines.parts import firewall, interpan_window, time_cluster, tunnel
-from devices.machines.parts.civil_clock import CivilClock, ClockSettings
-from devices.machines.parts.commands import CommandContext, CommandProcessor, CommandSettings
-from devices.machines.parts.device_log import DeviceLog, DeviceLogSettings
-from devices.machines.parts.firewall import Firewall, FirewallSettings
-from devices.machines.parts.interpan_window import InterPanWindow, WindowSettings, is_close
-from devices.machines.parts.tunnel import TunnelClient, TunnelServer, TunnelSettings
+from devices.machines.parts import time_cluster, tunnel
+from devices.machines.parts.civil_clock import CivilClock
+from devices.machines.parts.commands import CommandContext, CommandProcessor
+from devices.machines.parts.device_log import DeviceLog
+from devices.machines.parts.firewall import Firewall
+from devices.machines.parts.interpan_window import InterPanWindow, is_close
+from devices.machines.parts.tunnel import TunnelClient, TunnelServer
 from devices.model.chf_objects import CHF_OBJECTS
 from devices.model.credentials import CredentialCells
 from devices.model.objects import ObjectModel
@@ -67,37 +67,6 @@ WAN, HAN, INTERPAN = "wan", "han", "interpan"
 SECOND: Final = 1_000_000_000
 TIME_TIMER: Final = "hub.time"
 LOG_CHANGED: Final = 0x8F12
-
-FAULTS: Final = interpan_window.FAULTS | firewall.FAULTS
-"""Deliberate faults of a hub under test, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class HubSettings:
-    """Who the hub is and what the specification leaves open.  The extended PAN id is the EUI-64 (facts/gbcs.md 8.1)."""
-
-    eui: bytes
-    han_tunnel: TunnelSettings = field(default_factory=TunnelSettings)
-    interpan_tunnel: TunnelSettings = tunnel.INTERPAN
-    window: WindowSettings = field(default_factory=WindowSettings)
-    firewall: FirewallSettings = field(default_factory=FirewallSettings)
-    device_log: DeviceLogSettings = field(default_factory=DeviceLogSettings)
-    commands: CommandSettings = field(default_factory=CommandSettings)
-    clock: ClockSettings = field(default_factory=ClockSettings)
-    wan_queue: int = 64  # messages kept for the WAN while it is away; the oldest goes first [our choice]
-    routes: int = 256  # commands of terminals whose response is still awaited [our choice]
-    responses_both_ways: bool = True  # a terminal's response goes to the WAN as well, when it is up (HHT-2)
-    alerts_to_terminal: bool = True  # so that an installer sees them [our choice]
-    alert_on_join: bool = True  # CS14 also when a device has joined, facts/gbcs.md 9.6
-    wan_up_at_start: bool = True  # until the port says otherwise
-    time_report_s: int = 3600  # how often it tells its devices the time; also when one joins [our choice]
-    last_gasp_s: int = 180  # an outage this long is told by the hub's hold-up energy, facts/gbcs.md 11 no. 15
-    faults: frozenset[str] = frozenset()  # deliberate faults, see FAULTS
-
-    def __post_init__(self) -> None:
-        unknown = sorted(self.faults - FAULTS)
-        if unknown:
-            raise ValueError(f"hub settings: faults {unknown} are unknown; choose among {sorted(FAULTS)}")
 
 
 class CommsHub:

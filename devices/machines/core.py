@@ -1,9 +1,9 @@
 """The seam between a machine and its host: events in, effects out.
 
-A machine is ``handle(event, now) -> effects``.  ``now`` is integer nanoseconds since the bench started.  A machine never
-sleeps, never reads a clock, never does I/O; whatever it wants done it asks for by returning effects, and the host grants
-them in order.  Ports are named by the machine (``"wan"``, ``"han"``, ``"interpan"``, ``"line"``); what is plugged into
-them is the host's business.
+A machine is ``handle(event, now) -> effects``.  ``now`` is integer nanoseconds since the bench started.  A machine
+never sleeps, never reads a clock, never does I/O; whatever it wants done it asks for by returning effects, and the
+host grants them in order.  Ports are named by the machine (``"wan"``, ``"han"``, ``"interpan"``, ``"line"``); what is
+plugged into them is the host's business.
 
 Must not live here: anything about one kind of machine.
 """
@@ -129,7 +129,8 @@ class LinkChanged:
 
 @dataclass(frozen=True, slots=True)
 class NetworkUp:
-    """The radio of ``port`` formed or joined a network.  ``epid`` is the extended PAN id, 8 octets, most significant first."""
+    """The radio of ``port`` formed or joined a network.  ``epid`` is the extended PAN id, 8 octets, most significant
+    first."""
 
     port: str
     epid: bytes
@@ -237,7 +238,8 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send octets to ``peer`` through ``port``.  ``token`` comes back in :class:`SendFailed`; 0 asks for no word of it."""
+    """Send octets to ``peer`` through ``port``.  ``token`` comes back in :class:`SendFailed`; 0 asks for no word of
+    it."""
 
     port: str
     peer: bytes

@@ -1,7 +1,8 @@
 """Message sequence charts: one SVG a test, drawn from what was tapped.
 
-Lifelines are devices and parties; arrows are GBCS messages that one of them sent and another received; marks are contacts
-that moved, supplies that came and went, refusals and windows.  A message that nobody received ends in a cross.
+Lifelines are devices and parties; arrows are GBCS messages that one of them sent and another received; marks are
+contacts that moved, supplies that came and went, refusals and windows.  A message that nobody received ends in a
+cross.
 
 Must not live here: anything that adds an event that is not on the time line.
 """

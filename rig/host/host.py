@@ -34,7 +34,8 @@ Recorder = Callable[[str, Mapping[str, Any]], None]
 
 
 class HostError(Exception):
-    """The bench put a machine and its ports together wrongly: a machine asked for a port or pin that nobody plugged in."""
+    """The bench put a machine and its ports together wrongly: a machine asked for a port or pin that nobody plugged
+    in."""
 
 
 class Refused(Exception):

@@ -1,7 +1,7 @@
 """Ledgers of originator counters: what outlives a run.
 
-A counter is on the disk before anybody may use it, and never goes back: a head end that started from 1 in each run would
-make a real meter refuse everything for life.
+A counter is on the disk before anybody may use it, and never goes back: a head end that started from 1 in each run
+would make a real meter refuse everything for life.
 
 Must not live here: who uses which series; that is the machine's.
 """

@@ -53,7 +53,9 @@ def shown(event: Event) -> bool:
 def words(event: Event, names: Mapping[str, str]) -> str:
     """One line of text: bench time, what happened.  ``names``: device name by EUI-64 in hex."""
     fields: dict[str, Any] = {
-        key: ("on" if value else "off") if isinstance(value, bool) and key in ("level", "on", "beaconing", "interpan") else value
+        key: ("on" if value else "off")
+        if isinstance(value, bool) and key in ("level", "on", "beaconing", "interpan")
+        else value
         for key, value in event.fields.items()
     }
     fields["peer_name"] = names.get(str(fields.get("peer")), fields.get("peer"))

@@ -1,4 +1,5 @@
-"""Robot library `rig.keywords.meter.ElectricityMeter`: what an electricity meter reports, shows and takes from its user.
+"""Robot library `rig.keywords.meter.ElectricityMeter`: what an electricity meter reports, shows and takes from its
+user.
 
 Must not live here: what its contacts really do (``physics``).
 """

@@ -1,7 +1,7 @@
 """Robot library `rig.keywords.physics.Physics`: what is sensed, whatever the device reports.
 
-A contact is judged by its auxiliary contact and by the current through it, and its operate time is the time from the coil
-to the first make or break as the edges' own time stamps say.
+A contact is judged by its auxiliary contact and by the current through it, and its operate time is the time from the
+coil to the first make or break as the edges' own time stamps say.
 
 Must not live here: what a device claims about itself.
 """

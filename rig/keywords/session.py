@@ -20,10 +20,10 @@ from typing import Any, NoReturn
 
 from robot.api import SkipExecution, logger
 
+from rig.bus.client import BusClient
 from rig.bus.controller import Controller
 from rig.bus.errors import BusError
 from rig.bus.jitter import jitter
-from rig.bus.client import BusClient
 from rig.bus.messages import Answer, Context, Event
 from rig.keywords import lines
 
@@ -98,7 +98,9 @@ class Session:
         url, bench = os.environ.get("RIG_BROKER"), os.environ.get("RIG_BENCH")
         nodes = (os.environ.get("RIG_NODES") or "").split()
         if not url or not bench or not nodes:
-            raise Misused("no bench: run the suites with `rig run`, or set RIG_BROKER, RIG_BENCH and RIG_NODES to one that is up")
+            raise Misused(
+                "no bench: run the suites with `rig run`, or set RIG_BROKER, RIG_BENCH and RIG_NODES to one that is up"
+            )
         self._home = nodes[0]
         try:
             controller = Controller(BusClient(url, f"{bench}-robot", jitter=jitter()), bench, "robot")
@@ -225,10 +227,7 @@ def chart_names(devices: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 def as_timeline(events: Sequence[Event]) -> list[dict[str, Any]]:
     """Events as the objects of the time line."""
-    return [
-        {"order": e.order, "at_ns": e.at_ns, "node": e.node, "kind": e.kind, "fields": e.fields}
-        for e in events
-    ]
+    return [{"order": e.order, "at_ns": e.at_ns, "node": e.node, "kind": e.kind, "fields": e.fields} for e in events]
 
 
 def evidence_folder() -> Path | None:

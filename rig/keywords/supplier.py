@@ -62,7 +62,8 @@ class Supplier:
     def admit_to_hub(
         self, device: str = "esme", *, hub: str = "hub", delivery: Delivery = Delivery.WAN, party: str = "supplier"
     ) -> dict[str, Any]:
-        """Have the access control broker add a device to the hub's device log on behalf of the supplier (CCS01, SR 8.11)."""
+        """Have the access control broker add a device to the hub's device log on behalf of the supplier (CCS01, SR
+        8.11)."""
         now = session()
         since = now.mark
         told = now.devices[device]

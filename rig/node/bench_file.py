@@ -87,8 +87,8 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """A supply of the bench.  ``output`` is the GPIO that switches it (real), ``volts`` its level (virtual), ``upstream``
-    the supply that it hangs on."""
+    """A supply of the bench.  ``output`` is the GPIO that switches it (real), ``volts`` its level (virtual),
+    ``upstream`` the supply that it hangs on."""
 
     name: str
     node: str
@@ -143,7 +143,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A whole bench as its file says.  ``civil_start`` is the civil time at bench time 0, in ns since the Unix epoch."""
+    """A whole bench as its file says.  ``civil_start`` is the civil time at bench time 0, in ns since the Unix
+    epoch."""
 
     name: str
     source: str

@@ -34,7 +34,8 @@ IDLE_NS = 10_000_000
 
 
 class Commands:
-    """The verbs over one bench.  ``path`` is its file; every reset reads the bench from it again, as it was read first."""
+    """The verbs over one bench.  ``path`` is its file; every reset reads the bench from it again, as it was read
+    first."""
 
     def __init__(self, path: Path, overlay: Mapping[str, Any], recorder_folder: Path | None) -> None:
         self._path, self._overlay = path, overlay
@@ -108,8 +109,8 @@ class Commands:
             self.premises.safe()
 
     def idle(self) -> float | None:
-        """Between commands a bench that follows real time goes on; on virtual time nothing may happen there, or it would
-        depend on how fast commands come."""
+        """Between commands a bench that follows real time goes on; on virtual time nothing may happen there, or it
+        would depend on how fast commands come."""
         if not self.clock.attached:
             return None
         self.clock.advance(self.clock.now + IDLE_NS)

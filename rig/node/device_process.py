@@ -1,9 +1,9 @@
 """One emulated device as a process of its own behind a serial line: ``python -m rig.node.device_process``.
 
-It stands where a device under test would: the bench reaches it by messages on the line (``rig.ports.message_line``), and
-its coils, contacts, buttons and supply are wires on the same line.  The first line of standard input is a JSON object:
-``bench`` (path), ``variant``, ``overlay``, ``device``, ``path`` (of the serial device).  One line on standard output says
-that it runs.  It ends when standard input does, and it runs on real time.
+It stands where a device under test would: the bench reaches it by messages on the line (``rig.ports.message_line``),
+and its coils, contacts, buttons and supply are wires on the same line.  The first line of standard input is a JSON
+object: ``bench`` (path), ``variant``, ``overlay``, ``device``, ``path`` (of the serial device).  One line on standard
+output says that it runs.  It ends when standard input does, and it runs on real time.
 
 Must not live here: what a device does (``devices``), how it is built (``assembly``).
 """

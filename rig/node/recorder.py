@@ -82,7 +82,14 @@ class Recorder:
 
     def note_command(self, verb: str, args: Mapping[str, Any]) -> None:
         """A command came over the bus and is about to be carried out."""
-        self._write({"order": self._order, "at_ns": self._clock.now, "kind": "bus.command", "fields": {"verb": verb, "args": args}})
+        self._write(
+            {
+                "order": self._order,
+                "at_ns": self._clock.now,
+                "kind": "bus.command",
+                "fields": {"verb": verb, "args": args},
+            }
+        )
 
     def note_answer(self, verb: str, node: str) -> None:
         """It was carried out, and everything that happened in its course stands before this line."""
@@ -160,6 +167,11 @@ class Recorder:
         for path in sorted(folder.iterdir()):
             octets = path.read_bytes()
             files.append(
-                {"name": path.name, "size": len(octets), "sha256": hashlib.sha256(octets).hexdigest(), "path": str(path)}
+                {
+                    "name": path.name,
+                    "size": len(octets),
+                    "sha256": hashlib.sha256(octets).hexdigest(),
+                    "path": str(path),
+                }
             )
         return {"files": files, "counts": dict(self._counts)}

@@ -37,7 +37,7 @@ def outage_ratio() -> float | None:
         return sum(_bench_seconds(path) for path in Path(folder).rglob("timeline.jsonl")) / wall
 
 
-class _Keywords(ResultVisitor):
+class _Keywords(ResultVisitor):  # type: ignore[misc]
     def __init__(self) -> None:
         self.starts: list[datetime] = []
         self.ends: list[datetime] = []

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-class LineFault(PortError):  # noqa: N818 - the field's word for it
+class LineFault(PortError):
     """A line that is no frame: too long, a wrong length, no hex, an unknown form of one of ours."""
 
 

@@ -17,9 +17,9 @@ __all__ = [
     "BusI2C",
     "ByteLink",
     "Clock",
-    "Handle",
     "HanAdapter",
     "HanCapabilities",
+    "Handle",
     "Input",
     "InterPanAdapter",
     "MessageLink",
@@ -148,8 +148,8 @@ class BusI2C(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One measurement: ``value`` in ``unit``, expanded ``uncertainty`` (k=2) in the same unit, taken at ``at_ns`` of the
-    bench clock by ``instrument`` (its name in the bench file)."""
+    """One measurement: ``value`` in ``unit``, expanded ``uncertainty`` (k=2) in the same unit, taken at ``at_ns`` of
+    the bench clock by ``instrument`` (its name in the bench file)."""
 
     quantity: str
     value: float

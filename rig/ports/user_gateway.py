@@ -1,8 +1,9 @@
-"""The gateway between users (suppliers, network operators) and the access control broker: message links by way of delivery.
+"""The gateway between users (suppliers, network operators) and the access control broker: message links by way of
+delivery.
 
-A user's ``acb.<way>`` link carries pre-commands to the broker's ``users.<way>`` link, where they arrive under the user's
-EUI-64; what the broker sends to a user arrives on that user's ``acb.<way>`` link.  It carries octets on the bench clock
-and is always up; the DCC's own interface (XML over a network) is not modelled here.
+A user's ``acb.<way>`` link carries pre-commands to the broker's ``users.<way>`` link, where they arrive under the
+user's EUI-64; what the broker sends to a user arrives on that user's ``acb.<way>`` link.  It carries octets on the
+bench clock and is always up; the DCC's own interface (XML over a network) is not modelled here.
 
 Must not live here: what the ways mean.
 """

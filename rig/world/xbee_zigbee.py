@@ -83,7 +83,7 @@ class XBeeZigbee(XBeeModule):
         self.zigbee = settings or ZigbeeSettings()
         super().__init__(ether.clock, eui, ZIGBEE_REGISTERS, self.zigbee.module, registers or {})
         self.network = ZigbeeNetwork(ether, name, eui, rng, self.zigbee.network)
-        self.aps = ZigbeeAps(self.network, rng, self.zigbee.aps)
+        self.aps = ZigbeeAps(self.network, self.zigbee.aps)
         self.network.on_status = self._status
         self.aps.on_data = self._data
         self._link_key = link_key

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from random import Random
 
 from devices.wire import zigbee
 from devices.wire.errors import DecodeError
@@ -77,12 +76,11 @@ class _Source:
 class ZigbeeAps:
     """``on_data(source short, frame, broadcast)`` gets whole application frames."""
 
-    def __init__(self, network: ZigbeeNetwork, rng: Random, settings: ApsSettings) -> None:
+    def __init__(self, network: ZigbeeNetwork, settings: ApsSettings) -> None:
         self.network, self.settings, self.clock = network, settings, network.clock
         network.on_nwk = self._hear
         self.on_data: Callable[[bytes, zigbee.ApsFrame, bool], None] = lambda *_: None
         self.duplicates = 0
-        self._counter = rng.randrange(256)
         self._queues: dict[bytes, deque[_Job]] = {}
         self._sources: dict[bytes, _Source] = {}
         self._introduced: dict[bytes, bool] = {}
@@ -104,13 +102,9 @@ class ZigbeeAps:
 
     # -------------------------------------------------------------------------------------------------------- sending
 
-    def _next(self) -> int:
-        self._counter = (self._counter + 1) & 0xFF
-        return self._counter
-
     def send(self, device: bytes, frame: zigbee.ApsFrame, ack: bool, done: Delivered) -> None:
         """Deliver ``frame`` (its counter is given here) to the device with this EUI-64."""
-        frames = zigbee.fragment(replace(frame, counter=self._next(), ack_request=ack), self._limit(frame))
+        frames = zigbee.fragment(replace(frame, counter=self.network.next_counter(), ack_request=ack), self._limit(frame))
         frames = [replace(one, ack_request=ack or len(frames) > 1) for one in frames]
         queue = self._queues.setdefault(device, deque())
         if len(queue) >= self.settings.queue:
@@ -126,7 +120,7 @@ class ZigbeeAps:
 
     def broadcast(self, frame: zigbee.ApsFrame) -> None:
         """Send to every radio that listens; nobody acknowledges."""
-        whole = replace(frame, counter=self._next(), delivery=zigbee.Delivery.BROADCAST)
+        whole = replace(frame, counter=self.network.next_counter(), delivery=zigbee.Delivery.BROADCAST)
         self.network.broadcast(zigbee.encode_aps(whole))
 
     def _begin(self, device: bytes) -> None:
@@ -135,7 +129,7 @@ class ZigbeeAps:
             self._transmit(device)
             return
         job.discovered = 1
-        ask = bytes((self._next(),)) + device[::-1] + b"\0\0"
+        ask = bytes((self.network.next_counter(),)) + device[::-1] + b"\0\0"
         self.broadcast(zigbee.ApsFrame(0, ask, cluster=ZDO_ADDRESS_REQUEST))
         at = self.clock.now + self.settings.address_wait_ns
         job.timer = self.clock.call_at(at, lambda: self._finish(device, Delivery.NO_ADDRESS))

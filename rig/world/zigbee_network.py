@@ -278,7 +278,10 @@ class ZigbeeNetwork:
     # --------------------------------------------------------------------------------------------------------- frames
 
     def next_counter(self) -> int:
-        """The next APS counter or ZDO sequence number of this layer's own frames."""
+        """The next APS counter of this radio, or ZDO sequence number.
+
+        One for data, commands and broadcasts alike: whoever listens follows one counter a source address.
+        """
         self._counter = (self._counter + 1) & 0xFF
         return self._counter
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from devices.machines.core import Send
+from devices.wire import interpan
+from devices.wire.ieee802154 import Frame, FrameType, encode
 from tests.machines.lab import (
     ACB,
     HUB,
@@ -15,6 +22,7 @@ from tests.machines.lab import (
     NEXT_METER,
     SECOND,
     SUPPLIER,
+    TERMINAL,
     House,
     RefusedError,
     Station,
@@ -309,6 +317,49 @@ def test_long_message_goes_in_blocks_and_is_counted_once() -> None:
     assert all(len(send.octets) <= 95 for send in frames)
     assert lab.counted("interpan")["terminal", "interpan"] == 1
     assert_counts_agree(built)
+
+
+def test_stock_dissector_reads_what_a_terminal_and_a_hub_say(tmp_path: Path) -> None:
+    """The inter-PAN frames of a whole visit through Wireshark: it puts the blocks together, and counts as we do."""
+    tshark = shutil.which("tshark")
+    if tshark is None:
+        pytest.skip("tshark is not installed; install Wireshark's command line to have this checked")
+    built = house()
+    lab = built.lab
+    lab.ask("terminal", "load", work_order=built.work_order("ECS43", "ECS24", "ECS45"), hub=HUB.hex())
+    built.connect()
+    lab.ask("terminal", "apply", which="all")
+    lab.run()
+    capture = tmp_path / "interpan.pcap"
+    capture.write_bytes(pcap(built))
+    fields = ["wpan.src64", "gbcs_message.grouping_header.message_code", "gbcs_message.grouping_header.cra_flag"]
+    wanted = [argument for name in (*fields, "_ws.malformed") for argument in ("-e", name)]
+    command = [tshark, "-r", str(capture), "-T", "fields", "-E", "separator=,", *wanted]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    read = [line.split(",") for line in lines]
+    assert [row for row in read if row[3]] == [], "malformed frames"
+    messages = [tuple(row[:3]) for row in read if row[1]]
+    terminal, hub = TERMINAL.hex(":"), HUB.hex(":")
+    assert messages == [
+        (sender, code, cra)
+        for code in ("0x0050", "0x003a", "0x0052")
+        for sender, cra in ((terminal, "0x01"), (hub, "0x02"))
+    ]
+    assert sum(lab.counted("interpan").values()) == len(messages)
+
+
+def pcap(built: House) -> bytes:
+    """The inter-PAN frames as a capture file of MAC frames without check sequence (link type 230)."""
+    parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 0xFFFF, 230)]
+    for number, (at, name, send) in enumerate(built.lab.sent):
+        if send.port == "interpan":
+            source = built.lab.stations[name].eui
+            stub = interpan.encode(interpan.Stub(send.cluster, send.octets))
+            frame = Frame(FrameType.DATA, number % 256, stub, 0x1A62, send.peer, 0x1A63, source, ack_request=True)
+            octets = encode(frame)
+            assert len(octets) <= 125, "one MAC frame, its check sequence apart"
+            parts.append(struct.pack("<IIII", at // SECOND, at // 1000 % 1_000_000, len(octets), len(octets)) + octets)
+    return b"".join(parts)
 
 
 def test_meter_and_hub_find_each_other_again_after_a_power_cut() -> None:

@@ -91,7 +91,7 @@ class FakeKernel:
             self.output[line] = level
         return 0
 
-    class error(Exception):  # noqa: N801, N818 - lgpio's own spelling
+    class error(Exception):  # noqa: N801 - lgpio's own spelling
         """lgpio's one exception."""
 
     def drive(self, line: int, level: bool | None) -> None:

@@ -1,0 +1,50 @@
+"""The settings of a Communications Hub, and the names of its deliberate faults.
+
+Must not live here: the machine (``comms_hub``), what the faults change (the parts that they belong to).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from devices.machines.parts import firewall, interpan_window, tunnel
+from devices.machines.parts.civil_clock import ClockSettings
+from devices.machines.parts.commands import CommandSettings
+from devices.machines.parts.device_log import DeviceLogSettings
+from devices.machines.parts.firewall import FirewallSettings
+from devices.machines.parts.interpan_window import WindowSettings
+from devices.machines.parts.tunnel import TunnelSettings
+
+__all__ = ["FAULTS", "HubSettings"]
+
+FAULTS: Final = interpan_window.FAULTS | firewall.FAULTS
+"""Deliberate faults of a hub under test, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """Who the hub is and what the specification leaves open.  The extended PAN id is the EUI-64 (facts/gbcs.md 8.1)."""
+
+    eui: bytes
+    han_tunnel: TunnelSettings = field(default_factory=TunnelSettings)
+    interpan_tunnel: TunnelSettings = tunnel.INTERPAN
+    window: WindowSettings = field(default_factory=WindowSettings)
+    firewall: FirewallSettings = field(default_factory=FirewallSettings)
+    device_log: DeviceLogSettings = field(default_factory=DeviceLogSettings)
+    commands: CommandSettings = field(default_factory=CommandSettings)
+    clock: ClockSettings = field(default_factory=ClockSettings)
+    wan_queue: int = 64  # messages kept for the WAN while it is away; the oldest goes first [our choice]
+    routes: int = 256  # commands of terminals whose response is still awaited [our choice]
+    responses_both_ways: bool = True  # a terminal's response goes to the WAN as well, when it is up (HHT-2)
+    alerts_to_terminal: bool = True  # so that an installer sees them [our choice]
+    alert_on_join: bool = True  # CS14 also when a device has joined, facts/gbcs.md 9.6
+    wan_up_at_start: bool = True  # until the port says otherwise
+    time_report_s: int = 3600  # how often it tells its devices the time; also when one joins [our choice]
+    last_gasp_s: int = 180  # an outage this long is told by the hub's hold-up energy, facts/gbcs.md 11 no. 15
+    faults: frozenset[str] = frozenset()  # deliberate faults, see FAULTS
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.faults - FAULTS)
+        if unknown:
+            raise ValueError(f"hub settings: faults {unknown} are unknown; choose among {sorted(FAULTS)}")
