@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from devices.machines import core
 from rig.host.store import Store
@@ -31,11 +31,12 @@ from rig.ports.protocols import (
 __all__ = ["Host", "HostError", "Plugs", "Refused"]
 
 Recorder = Callable[[str, Mapping[str, Any]], None]
+T = TypeVar("T")
 
 
 class HostError(Exception):
-    """The bench put a machine and its ports together wrongly: a machine asked for a port or pin that nobody plugged
-    in."""
+    """The bench put a machine and its ports together wrongly: the machine uses a port or pin that nobody plugged in, or
+    breaks the seam between the two."""
 
 
 class Refused(Exception):
@@ -95,8 +96,10 @@ class Host:
                 self._boot(core.Started(self._store.all()))
             else:
                 self._boot(core.PowerRestored(self._store.all(), self._clock.now - self._lost_at))
-        elif not level and self._machine is not None:
-            self.deliver(core.PowerLost())
+        elif not level and (machine := self._machine) is not None:
+            # At once, even in the middle of another event: what waits now never reaches a device without power.
+            for effect in machine.handle(core.PowerLost(), self._clock.now):
+                self._grant(effect)
             self._lost_at = self._clock.now
             self._shut()
 
@@ -104,7 +107,7 @@ class Host:
         if self._plugs.power is not None:
             self._record("power", {"on": True})
         self._machine = self._make()
-        for radio in (*self._plugs.han.values(), *self._plugs.interpan.values()):
+        for radio in self._radios():
             radio.start()
         self.deliver(event)
         for port, link in self._plugs.messages.items():
@@ -119,10 +122,9 @@ class Host:
         self._pressed_at.clear()
         self._machine = None
         self.display = ""
-        for radio in (*self._plugs.han.values(), *self._plugs.interpan.values()):
+        for radio in self._radios():
             radio.stop()
-        for output in self._plugs.outputs.values():
-            output.drive(False)
+        self.safe()
         self._record("power", {"on": False})
 
     def safe(self) -> None:
@@ -141,16 +143,17 @@ class Host:
             return
         self._handling = True
         try:
-            while self._waiting and self._machine is not None:
-                for effect in self._machine.handle(self._waiting.popleft(), self._clock.now):
+            while self._waiting and (machine := self._machine) is not None:
+                for effect in machine.handle(self._waiting.popleft(), self._clock.now):
+                    if self._machine is not machine:  # its power went while its wishes were granted
+                        break
                     self._grant(effect)
         finally:
             self._handling = False
 
     def message_link(self, port: str) -> MessageLink:
         """What is plugged into a message port; for whoever speaks in the machine's place."""
-        link: MessageLink = self._plug(self._plugs.messages, port, "message link")
-        return link
+        return self._plug(self._plugs.messages, port, "message link")
 
     def ask(self, verb: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put a request to the machine and return its answer.
@@ -198,7 +201,7 @@ class Host:
 
     def _button_watcher(self, button: str) -> Callable[[bool, int], None]:
         def watch(level: bool, at: int) -> None:
-            if level:
+            if level and self._machine is not None:
                 self._pressed_at[button] = at
             elif (since := self._pressed_at.pop(button, None)) is not None:
                 self.deliver(core.ButtonPressed(button, at - since))
@@ -250,6 +253,8 @@ class Host:
                 self._plug(self._plugs.interpan, port, "inter-PAN adapter").tune(channel, pan)
             case core.ScanNetworks(port):
                 (self._plugs.interpan.get(port) or self._radio(port)).scan()
+            case _:
+                raise HostError(f"{self.name} wishes for {effect!r}, which no host can grant; correct the machine")
 
     def _send(self, effect: core.Send) -> None:
         plugs, port = self._plugs, effect.port
@@ -266,12 +271,16 @@ class Host:
             link.send(effect.peer, effect.octets)
         except (PortLost, PortMissing) as problem:
             self._record("send.failed", {"port": effect.port, "peer": effect.peer.hex(), "reason": problem.problem})
-            self._waiting.append(core.SendFailed(effect.port, effect.peer, effect.token, problem.problem))
+            if effect.token:
+                self._waiting.append(core.SendFailed(effect.port, effect.peer, effect.token, problem.problem))
+
+    def _radios(self) -> tuple[HanAdapter | InterPanAdapter, ...]:
+        return (*self._plugs.han.values(), *self._plugs.interpan.values())
 
     def _radio(self, port: str) -> HanAdapter:
         return self._plug(self._plugs.han, port, "HAN adapter")
 
-    def _plug(self, plugs: Mapping[str, Any], name: str, what: str) -> Any:
+    def _plug(self, plugs: Mapping[str, T], name: str, what: str) -> T:
         if name not in plugs:
             raise HostError(
                 f"{self.name} uses the {what} {name!r}, but the bench file plugs nothing into it; add it there"

@@ -41,39 +41,56 @@ class MemoryStore:
 
 
 class FileStore:
-    """A store in one file (mode 0600), replaced as a whole at each write so that a power cut leaves old or new."""
+    """A store in one file (mode 0600), replaced as a whole at each write so that a power cut leaves old or new.
+
+    Raises :class:`StoreError` on a damaged file, and where it cannot be written; what could not be written is not kept.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._values: dict[str, Any] = {}
+        self._text = "{}"
         if path.exists():
-            try:
-                self._values = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as problem:
-                raise StoreError(
-                    f"{path}: not a readable store ({problem}); restore it from a copy, or move it away to start anew"
-                )
+            self._text = json.dumps(read_object(path, "restore it from a copy, or move it away to start anew"))
 
     def put(self, key: str, value: Any) -> None:
-        self._values[key] = value
-        replace_durably(self._path, json.dumps(self._values, sort_keys=True))
+        text = json.dumps({**self.all(), key: value}, sort_keys=True)
+        replace_durably(self._path, text)
+        self._text = text
 
     def all(self) -> Mapping[str, Any]:
-        return dict(self._values)
+        values: dict[str, Any] = json.loads(self._text)
+        return values
+
+
+def read_object(path: Path, advice: str) -> dict[str, Any]:
+    """The JSON object in a file.  Raises :class:`StoreError` with ``advice`` for anything else."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as problem:
+        raise StoreError(f"{path}: not readable ({problem}); {advice}") from None
+    if not isinstance(value, dict):
+        raise StoreError(f"{path}: expected a JSON object, got {type(value).__name__}; {advice}")
+    return value
 
 
 def replace_durably(path: Path, text: str) -> None:
-    """Replace the file's contents in one step and on the disk before returning; mode 0600."""
+    """Replace the file's contents in one step and on the disk before returning; mode 0600.
+
+    Raises :class:`StoreError`; the file then is as it was.
+    """
     new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(descriptor, text.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        new.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as problem:
+        raise StoreError(f"{path}: cannot be written ({problem}); make room, or correct its owner and mode") from None

@@ -1,8 +1,9 @@
 *** Settings ***
-Documentation       The load switch of an electricity meter, judged by its auxiliary contact and by the current through it.
-Resource            ../resources/rig.resource
+Documentation    The load switch of an electricity meter, judged by its auxiliary contact and by the current through it.
 
-Test Teardown       Finish Test
+Resource         ../resources/rig.resource
+
+Test Teardown    Finish Test
 
 
 *** Test Cases ***

@@ -1,8 +1,9 @@
 *** Settings ***
-Documentation       Installing a premises that has no WAN, with a pass-through hand-held terminal.
-Resource            ../resources/rig.resource
+Documentation    Installing a premises that has no WAN, with a pass-through hand-held terminal.
 
-Test Teardown       Finish Test
+Resource         ../resources/rig.resource
+
+Test Teardown    Finish Test
 
 
 *** Test Cases ***

@@ -1,8 +1,9 @@
 *** Settings ***
-Documentation       The inter-PAN window of the hub, option 1: 60 minutes from power-up, kept alive in use.
-Resource            ../resources/rig.resource
+Documentation    The inter-PAN window of the hub, option 1: 60 minutes from power-up, kept alive in use.
 
-Test Teardown       Finish Test
+Resource         ../resources/rig.resource
+
+Test Teardown    Finish Test
 
 
 *** Test Cases ***

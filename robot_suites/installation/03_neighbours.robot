@@ -1,8 +1,9 @@
 *** Settings ***
-Documentation       Several hubs in reach with open windows.
-Resource            ../resources/rig.resource
+Documentation    Several hubs in reach with open windows.
 
-Test Teardown       Finish Test
+Resource         ../resources/rig.resource
+
+Test Teardown    Finish Test
 
 
 *** Test Cases ***

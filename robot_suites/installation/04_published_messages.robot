@@ -1,9 +1,10 @@
 *** Settings ***
-Documentation       Messages that nobody here wrote: the published supplier commands for the load switch, from a work order,
-...                 each to a fresh meter with the published identity whose floor for that supplier lies below their counter.
-Resource            ../resources/rig.resource
+Documentation    Messages that nobody here wrote: the published supplier commands for the load switch, from a work order,
+...              each to a fresh meter with the published identity whose floor for that supplier lies below their counter.
 
-Test Teardown       Finish Test
+Resource         ../resources/rig.resource
+
+Test Teardown    Finish Test
 
 
 *** Test Cases ***

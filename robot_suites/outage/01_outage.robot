@@ -1,9 +1,10 @@
 *** Settings ***
-Documentation       Outages of the supply: what the meter tells the network operator when it is back, and what it has kept.
-Resource            ../resources/rig.resource
+Documentation    Outages of the supply: what the meter tells the network operator when it is back, and what it has kept.
 
-Test Setup          Outage Premises
-Test Teardown       Finish Test
+Resource         ../resources/rig.resource
+
+Test Setup       Outage Premises
+Test Teardown    Finish Test
 
 
 *** Test Cases ***

@@ -1,9 +1,10 @@
 *** Settings ***
-Documentation       Commands that a meter must refuse with nothing changed: replayed, tampered with, forged, misdirected.
-Resource            ../resources/rig.resource
+Documentation    Commands that a meter must refuse with nothing changed: replayed, tampered with, forged, misdirected.
 
-Test Setup          Prepare Premises    needs=ENABLED    leaves=ENABLED
-Test Teardown       Finish Test
+Resource         ../resources/rig.resource
+
+Test Setup       Prepare Premises    needs=ENABLED    leaves=ENABLED
+Test Teardown    Finish Test
 
 
 *** Test Cases ***
@@ -55,7 +56,7 @@ Command For Another Device Is Refused
 Command From A Party Without The Role Is Refused
     [Documentation]    The network operator signs a load switch command: valid protection, no authority.
     [Tags]    req:sa-10
-    ${command}=    Send Command    ECS43    party=network_operator
+    Send Command    ECS43    party=network_operator
     Contact Should Not Move
     Refusal Should Be Recorded    esme    check=role
     Meter Should Report Supply    ENABLED
@@ -63,7 +64,7 @@ Command From A Party Without The Role Is Refused
 Command From A Stranger Is Refused
     [Documentation]    A supplier whose credentials the meter does not hold: refused.
     [Tags]    req:hht-12    req:sa-10
-    ${command}=    Send Command    ECS43    party=other_supplier
+    Send Command    ECS43    party=other_supplier
     Contact Should Not Move
     Refusal Should Be Recorded    esme    check=role
     Meter Should Report Supply    ENABLED
