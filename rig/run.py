@@ -15,6 +15,7 @@ import secrets
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,8 @@ __all__ = ["BadRun", "add_parser", "bench_path", "main"]
 
 BENCH_START_S = 30.0
 BENCH_STOP_S = 10.0
+STOPPED_EXIT = 253
+"""Exit status of a run that the user stopped: Robot's own number for that."""
 
 
 class BadRun(ValueError):
@@ -47,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "run",
         help="bring up a bench and run Robot suites on it",
         description="Bring up a bench (by default the virtual one, which needs no hardware), run Robot suites on it, "
-        "and write results and evidence.  The exit status is Robot's; 255 when the bench broke.",
+        "and write results and evidence.  The exit status is Robot's; 255 when the bench broke, 253 after Ctrl-C.",
         epilog="example: rig run contactor_valve outage --include req:CV-1 --out results/today",
     )
     parser.add_argument(
@@ -92,11 +95,16 @@ def main(args: argparse.Namespace) -> int:
     except BusError as problem:
         print(f"rig run: INFRA: {problem}", file=sys.stderr)
         return INFRA_EXIT
+    except KeyboardInterrupt:  # before or after Robot, which takes Ctrl-C by itself
+        print("rig run: stopped", file=sys.stderr)
+        return STOPPED_EXIT
     if status in (252, 255) and not listener.total:
         return int(status)
     print(
         f"rig run: {listener.summary()} in {time.monotonic() - started:.1f} s; results: {out / 'log.html'}, evidence: {out / 'evidence'}"
     )
+    if listener.stopped:
+        return STOPPED_EXIT
     return INFRA_EXIT if listener.infra else int(status)
 
 
@@ -139,6 +147,8 @@ def _writable(out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "evidence").mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
     except OSError as problem:
         raise BadRun(f"results cannot be written to {out}: {problem.strerror}; name another place with --out") from None
     return out.resolve()
@@ -190,7 +200,7 @@ def _bench_process(path: Path, overlay: Mapping[str, Any], url: str, evidence: P
         if "error" in told:
             if told.get("misuse"):
                 raise BadRun(str(told["error"]))
-            raise BusError("bench process", str(told["error"]).rstrip("."))
+            raise BusError("bench process", str(told["error"]).rstrip("."), str(told.get("advice", "")))
         yield
     finally:
         with ExitStack() as stack:

@@ -235,7 +235,7 @@ class BusClient:
         self._state = "new"
         self._drop = drop
         self._delayer = _Delayer(client_id, jitter, self._deliver) if jitter else None
-        self._paho = self._make(tls)
+        self._library: paho.Client | None = self._make(tls)
 
     def _make(self, tls: Tls | None) -> paho.Client:
         client = paho.Client(CallbackAPIVersion.VERSION2, self.client_id, clean_session=False, protocol=paho.MQTTv311)
@@ -254,6 +254,13 @@ class BusClient:
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         return client
+
+    @property
+    def _paho(self) -> paho.Client:
+        library = self._library
+        if library is None:
+            raise NotConnected(str(self.address), "the client is closed")
+        return library
 
     # ------------------------------------------------------------------------------------------------- for the user
 
@@ -328,6 +335,7 @@ class BusClient:
             self._paho.disconnect()
             self._paho.loop_stop()
         self._state = "closed"
+        self._library = None  # the library closes its own socket pair only when nothing refers to it any more
         self._ready.clear()
         if self._delayer is not None:
             self._delayer.close()

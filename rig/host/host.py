@@ -155,6 +155,11 @@ class Host:
         """What is plugged into a message port; for whoever speaks in the machine's place."""
         return self._plug(self._plugs.messages, port, "message link")
 
+    def interpan(self, port: str) -> InterPanAdapter:
+        """What is plugged into an inter-PAN port; for whoever speaks in the machine's place."""
+        adapter: InterPanAdapter = self._plug(self._plugs.interpan, port, "inter-PAN adapter")
+        return adapter
+
     def ask(self, verb: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put a request to the machine and return its answer.
 

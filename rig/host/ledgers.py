@@ -26,8 +26,8 @@ ADVICE = 'never delete it for a real device: write the next counters to be used 
 class FileLedger:
     """One device's or party's counters, by series, in one file (mode 0600); every series begins at ``start``.
 
-    The file is the only memory: it is read again and locked for each counter, so two runs that share it, one after the
-    other or at once, never get the same one.  Raises :class:`StoreError` on a file that is damaged or cannot be written.
+    The file is the only memory: it is locked and read again for each counter, so two runs that share it, one after the
+    other or at once, never get the same one.  Raises :class:`StoreError` where it is damaged or cannot be written.
     """
 
     def __init__(self, path: Path, start: int = 1) -> None:
@@ -65,7 +65,7 @@ class FileLedger:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path.with_name(self._path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as problem:
-            raise StoreError(f"{self._path}: cannot be locked ({problem}); correct its folder's owner and mode") from None
+            raise StoreError(f"{self._path}: no lock ({problem}); correct its folder's owner and mode") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

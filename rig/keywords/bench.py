@@ -120,6 +120,11 @@ class Bench:
         session().call("clock.advance", span_ns=nanoseconds(span), until=None)
 
     @keyword
+    def present_mark(self) -> int:
+        """The number of the last event so far, for keywords that take ``since``."""
+        return session().mark
+
+    @keyword
     def advance_time_to(self, instant: timedelta) -> None:
         """Let bench time pass until so long after the bench started."""
         self.advance_time(max(instant - timedelta(microseconds=session().now // 1000), timedelta(0)))

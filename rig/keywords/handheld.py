@@ -109,6 +109,15 @@ class HandHeld:
         return [str(message["octets"]) for message in session().ask(device, "unload")["messages"]]
 
     @keyword
+    def send_foreign_frame(self, *, cluster: int, octets: str, hub: str = "hub", device: str = "hht") -> None:
+        """Send a frame that is no tunnel of messages from the terminal's radio to a hub, as an attacker would.
+
+        Example:
+        | Send Foreign Frame    cluster=${0x0702}    octets=000100 |
+        """
+        session().call("interpan.send", device=device, hub=hub, cluster=cluster, octets=octets)
+
+    @keyword
     def hub_should_be_among(self, hub: str, hubs: list[str]) -> None:
         """The number printed on the hub must be among those that a scan found."""
         if session().devices[hub]["eui"] not in hubs:

@@ -37,3 +37,18 @@ class Hub:
         since = now.mark
         now.call("supply.switch", supply=supply, on=True)
         now.expect(Matcher("hub.network", hub, {}), timedelta(minutes=2), since)
+
+    @keyword
+    def firewall_should_drop(self, hub: str = "hub", *, since: int, within: timedelta = timedelta(seconds=5)) -> None:
+        """What a terminal sent must have gone no further than the firewall of the hub.
+
+        Judged by the hub's own trace and by the air: nothing may have left the hub towards its devices.
+        """
+        now = session()
+        now.expect(Matcher("firewall.dropped", hub, {"port": "interpan"}), within, since)
+        passed = [
+            e for e in now.events
+            if e.order > since and e.kind == "gbcs.tx" and e.fields["device"] == hub and e.fields["port"] == "han"
+        ]  # fmt: skip
+        if passed:
+            raise now.unmet("nothing to pass the firewall", f"{passed[0].fields['use_case']} at {passed[0].at_ns / 1e9:.6f} s")

@@ -5,6 +5,7 @@ Must not live here: evidence; keywords and the bench write that.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,12 @@ from rig.evidence.verdicts import ROBOT_STATUS, Verdict, verdict_of
 from rig.keywords.session import session
 
 __all__ = ["RunListener"]
+
+SIGNAL = "Execution terminated by signal"
+ENDED_BY_SIGNAL = re.compile(
+    rf"((Parent suite s|S)etup failed:\n|Teardown failed:\n)?({SIGNAL}|Test execution stopped due to a fatal error)"
+)
+"""How Robot's message begins for a test that did nothing wrong when the run was stopped, and for those after it."""
 
 
 class RunListener:
@@ -21,6 +28,8 @@ class RunListener:
 
     def __init__(self) -> None:
         self.verdicts: Counter[Verdict] = Counter()
+        self.stopped = False
+        """Whether the run was stopped by a signal (Ctrl-C), which Robot's own exit status does not tell."""
 
     def end_test(self, _data: Any, result: Any) -> None:
         """Count the verdict, and give the test the status of Robot's that belongs to it."""
@@ -29,6 +38,9 @@ class RunListener:
             # A keyword that broke in a teardown reads 'Teardown skipped: INFRA: ...': the bench broke all the same.
             verdict = Verdict.INFRA
             result.status = ROBOT_STATUS[verdict]
+        self.stopped |= SIGNAL in result.message
+        if self.stopped and ENDED_BY_SIGNAL.match(result.message):
+            verdict = Verdict.ABORTED
         self.verdicts[verdict] += 1
 
     def leave(self) -> None:

@@ -8,7 +8,7 @@ Must not live here: verbs of the bus (``commands``), keys (``keyring``), radios 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -19,7 +19,7 @@ from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import Machine
 from devices.machines.esme import Esme
 from devices.machines.esme_settings import EsmeSettings
-from devices.machines.faults import make_faulty
+from devices.machines.faults import make_faulty, names
 from devices.machines.hht import HandHeldTerminal, HhtSettings
 from devices.machines.ihd import IhdSettings, InHomeDisplay
 from devices.machines.parts.civil_clock import ClockSettings
@@ -41,8 +41,7 @@ from rig.ports.gpio import GpioBank, OutputSettings, virtual_factory
 from rig.ports.i2c import open_i2c
 from rig.ports.ina226 import Ina226, Ina226Settings
 from rig.ports.operator import Button, CallbackButton, DeviceFace, NetButton, ScriptedOperator
-from rig.ports.protocols import Clock, MessageLink, Operator, Supply
-from rig.ports.supply import VirtualSupply
+from rig.ports.protocols import Clock, MessageLink, Operator
 from rig.ports.user_gateway import WAYS, UserGateway
 from rig.ports.wan import VirtualWan, WanEndpoint
 from rig.world.clock import VirtualClock
@@ -63,7 +62,6 @@ class Premises:
     hosts: dict[str, Host]
     banks: dict[str, GpioBank]
     instruments: dict[str, Ina226]
-    supplies: dict[str, Supply]
     operator: Operator
     radios: Radios
     world: VirtualWorld | None
@@ -97,7 +95,29 @@ def build(
 ) -> Premises:
     """The bench of the file, not started yet.  ``overlay`` and ``variant`` are those that it was read with, for devices
     that run in a process of their own.  Raises :class:`BenchFileError` for what cannot be put together."""
-    return _Builder(bench, clock, recorder).premises(dict(overlay or {}), variant)
+    for place, value in _not_built(bench):
+        raise BenchFileError(f"{bench.source}.{place}", "virtual, which is all that this version puts together", value)
+    closing: list[Callable[[], None]] = []
+    try:
+        return _Builder(bench, clock, recorder, closing).premises(dict(overlay or {}), variant)
+    except BaseException as problem:
+        for close in reversed(closing):
+            close()
+        if isinstance(problem, ValueError) and not isinstance(problem, BenchFileError):
+            raise BenchFileError(bench.source, "parts that can be put together", str(problem)) from None
+        raise
+
+
+def _not_built(bench: Bench) -> Iterator[tuple[str, str]]:
+    """What the file asks for and nobody would give: better refused than run on something else."""
+    if bench.clock != "virtual":
+        yield "clock", bench.clock
+    for node in bench.nodes.values():
+        if node.gpio == "lgpio":
+            yield f"nodes.{node.name}.gpio", node.gpio
+    for supply in bench.supplies.values():
+        if supply.driver != "virtual":
+            yield f"supplies.{supply.name}.driver", supply.driver
 
 
 def maker(bench: Bench, device: Device) -> Make:
@@ -136,8 +156,10 @@ class _Trust:
 
 
 class _Builder:
-    def __init__(self, bench: Bench, clock: VirtualClock, recorder: Recorder) -> None:
-        self.bench, self.clock, self.recorder = bench, clock, recorder
+    def __init__(
+        self, bench: Bench, clock: VirtualClock, recorder: Recorder, closing: list[Callable[[], None]]
+    ) -> None:
+        self.bench, self.clock, self.recorder, self.closing = bench, clock, recorder, closing
         self.trust = _Trust(bench)
         self.world = VirtualWorld(bench, clock, self._edge)
         self.gateway = UserGateway(clock)
@@ -147,7 +169,6 @@ class _Builder:
         self.banks: dict[str, GpioBank] = {}
         self.inputs: dict[tuple[str, str], Callable[[], bool]] = {}
         self.external: dict[str, ExternalDevice] = {}
-        self.closing: list[Callable[[], None]] = []
 
     def premises(self, overlay: dict[str, Any], variant: str) -> Premises:
         for device in self.bench.devices.values():
@@ -163,12 +184,8 @@ class _Builder:
             )
             for wanted in self.bench.instruments.values()
         }  # fmt: skip
-        meter = next(iter(instruments.values()))
-        supplies: dict[str, Supply] = {
-            name: VirtualSupply(source, meter, name) for name, source in self.world.supplies.items()
-        }
         return Premises(
-            self.bench, self.clock, self.recorder, hosts, self.banks, instruments, supplies,
+            self.bench, self.clock, self.recorder, hosts, self.banks, instruments,
             self._operator(hosts), self.radios, self.world, self.wan, self.inputs, self.closing,
         )  # fmt: skip
 
@@ -338,6 +355,14 @@ def _make(trust: _Trust, device: Device) -> Make:
         raise BenchFileError(
             f"{trust.bench.source}.devices.{device.name}.kind", f"one of {', '.join(MACHINES)}", device.kind
         )
+    if device.fault is not None:
+        known = names(FAULTY.get(device.kind, device.kind))
+        if device.fault not in known:
+            raise BenchFileError(
+                f"{trust.bench.source}.devices.{device.name}.fault",
+                f"a fault of a device of kind {device.kind} ({', '.join(known) or 'none is defined'})",
+                device.fault,
+            )
     return make(trust, device)
 
 
@@ -358,17 +383,17 @@ def _comms_hub(trust: _Trust, device: Device) -> Make:
         device.eui, clock=trust.civil_clock(), faults=frozenset([device.fault] if device.fault else [])
     )
     settings = changed(defaults, device.settings, trust.where(device))
-    keys = trust.keyring.store(device.eui)
-    return lambda: CommsHub(settings, keys, cells_from_publics("CHF", trust.roles(), trust.keyring.directory))
+    keys, roles = trust.keyring.store(device.eui), trust.roles()
+    return lambda: CommsHub(settings, keys, cells_from_publics("CHF", roles, trust.keyring.directory))
 
 
 def _esme(trust: _Trust, device: Device) -> Make:
     defaults = EsmeSettings(install_code=device.install_code or None, clock=trust.civil_clock())
     settings = changed(defaults, device.settings, trust.where(device))
-    keys = trust.keyring.store(device.eui)
+    keys, roles = trust.keyring.store(device.eui), trust.roles()
 
     def make() -> Machine:
-        cells = cells_from_publics("ESME", trust.roles(), trust.keyring.directory)
+        cells = cells_from_publics("ESME", roles, trust.keyring.directory)
         if device.fault:
             return make_faulty("ESME", device.fault, device.eui, keys, cells, settings)
         return Esme(device.eui, keys, cells, settings)
@@ -385,6 +410,9 @@ def _ihd(trust: _Trust, device: Device) -> Make:
     settings = changed(IhdSettings(install_code=device.install_code or None), device.settings, trust.where(device))
     return lambda: InHomeDisplay(settings)
 
+
+FAULTY: Mapping[str, str] = {"esme": "ESME", "comms_hub": "CHF"}
+"""Kind of device to the name under which ``devices.machines.faults`` keeps its faults."""
 
 MACHINES: Mapping[str, Callable[[_Trust, Device], Make]] = {
     "supplier": _supplier,

@@ -3,9 +3,7 @@
 A bench file names nodes, devices, what is plugged into their ports and pins, and, for a virtual bench, the world around
 them.  Real or virtual is chosen here by URL or driver name and nowhere else.
 
-    BenchFileError(ValueError)    where in the file, what was expected, what was found, what to do
-
-Must not live here: building anything from it (``assembly``).
+Must not live here: building anything from it (``assembly``), reading YAML (``sections``).
 """
 
 from __future__ import annotations
@@ -16,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from devices.wire import eui64
-from devices.wire.errors import WireError
+from rig.bus.errors import BadTopic
+from rig.bus.topics import check_id
+from rig.node.sections import BenchFileError, Section, read_yaml
 
 __all__ = [
     "Bench",
@@ -39,14 +37,6 @@ __all__ = [
 
 VERSION = 1
 T = TypeVar("T")
-
-
-class BenchFileError(ValueError):
-    """A bench file that cannot be used: the place, what was expected, what was found."""
-
-    def __init__(self, where: str, expected: str, got: object) -> None:
-        super().__init__(f"{where}: expected {expected}, got {got!r}; correct the bench file there")
-        self.where = where
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,101 +154,11 @@ class Bench:
     capabilities: tuple[str, ...]
 
 
-class Section:
-    """A mapping of the file with its place, from which each key is taken once; what remains is an error."""
-
-    def __init__(self, value: object, where: str) -> None:
-        if not isinstance(value, dict):
-            raise BenchFileError(where, "a mapping", value)
-        self._left: dict[str, Any] = {str(key): item for key, item in value.items()}
-        self.where = where
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._left
-
-    def at(self, key: str) -> str:
-        return f"{self.where}.{key}"
-
-    def take(self, key: str, kind: type[T] | tuple[type[T], ...], what: str, default: T | None = None) -> T:
-        if key not in self._left:
-            if default is None:
-                raise BenchFileError(self.at(key), what, "nothing")
-            return default
-        value = self._left.pop(key)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise BenchFileError(self.at(key), what, value)
-        return value
-
-    def text(self, key: str, default: str | None = None) -> str:
-        return self.take(key, str, "a text", default)
-
-    def choice(self, key: str, choices: tuple[str, ...], default: str | None = None) -> str:
-        value = self.text(key, default)
-        if value not in choices:
-            raise BenchFileError(self.at(key), f"one of {', '.join(choices)}", value)
-        return value
-
-    def whole(self, key: str, default: int | None = None) -> int:
-        return self.take(key, int, "a whole number", default)
-
-    def number(self, key: str, default: float | None = None) -> float:
-        value: float = self.take(key, (int, float), "a number", default)  # type: ignore[arg-type]
-        return float(value)
-
-    def flag(self, key: str) -> bool:
-        value = self._left.pop(key, False)
-        if not isinstance(value, bool):
-            raise BenchFileError(self.at(key), "true or false", value)
-        return value
-
-    def optional(self, key: str) -> str | None:
-        return self.text(key) if self._left.get(key) is not None else self._left.pop(key, None)
-
-    def free(self, key: str) -> dict[str, Any]:
-        """A mapping whose keys somebody else judges (settings of a device)."""
-        value = self._left.pop(key, None)
-        return dict(Section({} if value is None else value, self.at(key))._left)
-
-    def items(self, key: str) -> list[Any]:
-        return self.take(key, list, "a list", [])
-
-    def sections(self, key: str) -> Iterator[tuple[str, Section]]:
-        value = self._left.pop(key, None)
-        for name, item in Section({} if value is None else value, self.at(key))._left.items():
-            yield name, Section({} if item is None else item, f"{self.at(key)}.{name}")
-
-    def eui(self, key: str, default: bytes | None = None) -> bytes:
-        if key not in self._left and default is not None:
-            return default
-        text = self.text(key)
-        try:
-            return eui64.parse(text)
-        except (WireError, ValueError):
-            raise BenchFileError(self.at(key), "an EUI-64 such as 00-DB-12-34-56-78-90-A0", text) from None
-
-    def octets(self, key: str, length: int) -> bytes:
-        """Octets in hexadecimal, exactly ``length`` of them; none where the key is absent."""
-        if key not in self:
-            return b""
-        text = str(self._left.pop(key))
-        try:
-            value = bytes.fromhex(text)
-        except ValueError:
-            value = b""
-        if len(value) != length:
-            raise BenchFileError(self.at(key), f"{length} octets in hexadecimal (in quotes)", text)
-        return value
-
-    def done(self) -> None:
-        if self._left:
-            raise BenchFileError(self.where, "only known keys", sorted(self._left)[0])
-
-
 def value_of(text: str) -> Any:
     """A single value as it would read in a bench file: a number, a text, true, null."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return read_yaml(text)
+    except ValueError:
         return text
 
 
@@ -277,10 +177,9 @@ def load(path: Path, overlay: Mapping[str, Any] | None = None, variant: str = ""
 def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, variant: str = "") -> Bench:
     """The bench that ``text`` describes; ``source`` names it in errors."""
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as problem:
-        first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise BenchFileError(source, "valid YAML", first) from None
+        value = read_yaml(text)
+    except ValueError as problem:
+        raise BenchFileError(source, "valid YAML", str(problem)) from None
     if isinstance(value, dict) and "extends" in value:
         value = _extended(value, source)
     if isinstance(value, dict):
@@ -299,7 +198,7 @@ def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, vari
         civil_start=_instant(top, "civil_start"),
         clock=top.choice("clock", ("virtual", "real"), "virtual"),
         broker=top.text("broker", "embedded"),
-        trust=top.free("trust"),
+        trust=_trust(top),
         parties={role: str(name) for role, name in top.free("parties").items()},
         air=top.free("air"),
         nodes=dict(_each(top, "nodes", _node)),
@@ -320,8 +219,8 @@ def _extended(value: dict[str, Any], source: str) -> Any:
     name = value.pop("extends")
     base = Path(source).with_name(f"{name}.yaml")
     try:
-        under = yaml.safe_load(base.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        under = read_yaml(base.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         raise BenchFileError(f"{source}.extends", "the name of a bench file beside this one", name) from None
     if isinstance(under, dict) and "extends" in under:
         raise BenchFileError(f"{source}.extends", "a bench file that does not extend another", name)
@@ -343,7 +242,7 @@ def _each(top: Section, key: str, build: Callable[[str, Section], T]) -> Iterato
 
 
 def _instant(top: Section, key: str) -> int:
-    value = top.take(key, (str, datetime), "a UTC instant such as 2020-06-01T09:00:00Z")  # type: ignore[arg-type]
+    value = top.take(key, (str, datetime), "a UTC instant such as 2020-06-01T09:00:00Z")
     try:
         instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
@@ -353,11 +252,24 @@ def _instant(top: Section, key: str) -> int:
     return int(instant.timestamp()) * 1_000_000_000
 
 
+def _trust(top: Section) -> Mapping[str, Any]:
+    trust = top.free("trust")
+    for key in trust:
+        if key not in TRUST:
+            raise BenchFileError(top.at("trust"), f"only {', '.join(TRUST)}", key)
+    return trust
+
+
 def _node(name: str, section: Section) -> Node:
     return Node(name, section.choice("gpio", ("virtual", "lgpio", "none"), "virtual"))
 
 
 PIN_KINDS = ("output", "input", "button", "power")
+CONTACTOR_TERMINALS = ("set", "reset", "aux_no", "aux_nc")
+SUPPLY_TERMINAL = "ok"
+GPIO = range(28)  # BCM numbers of the 40-pin header
+I2C_ADDRESSES = range(0x03, 0x78)
+TRUST = ("domain", "folder", "ledgers", "stores")
 
 
 def _device(name: str, section: Section) -> Device:
@@ -374,7 +286,7 @@ def _device(name: str, section: Section) -> Device:
         inner.done()
     pins = {}
     for pin, inner in section.sections("pins"):
-        pins[pin] = Pin(inner.whole("gpio"), inner.choice("kind", PIN_KINDS))
+        pins[pin] = Pin(inner.whole("gpio", span=GPIO), inner.choice("kind", PIN_KINDS))
         inner.done()
     return Device(
         name=name,
@@ -396,7 +308,7 @@ def _supply(name: str, section: Section) -> Supply:
         node=section.text("node"),
         driver=section.choice("driver", ("virtual", "switched"), "virtual"),
         volts=section.number("volts", 24.0),
-        output=section.whole("output") if "output" in section else None,
+        output=section.whole("output", span=GPIO) if "output" in section else None,
         upstream=section.optional("upstream"),
     )
 
@@ -408,7 +320,7 @@ def _contactor(name: str, section: Section) -> Contactor:
         instrument=section.text("instrument"),
         operate_ms=section.number("operate_ms", 8.0),
         release_ms=section.number("release_ms", 4.0),
-        bounce_ms=tuple(float(item) for item in section.items("bounce_ms")),
+        bounce_ms=section.numbers("bounce_ms"),
         load_ohm=section.number("load_ohm", 115.2),
         closed=section.flag("closed"),
         fault=section.optional("fault"),
@@ -421,7 +333,7 @@ def _instrument(name: str, section: Section) -> Instrument:
         node=section.text("node"),
         driver=section.choice("driver", ("ina226",), "ina226"),
         url=section.text("url"),
-        address=section.whole("address"),
+        address=section.whole("address", span=I2C_ADDRESSES),
         shunt_ohm=section.number("shunt_ohm"),
     )
 
@@ -434,6 +346,7 @@ def _wires(top: Section) -> Iterator[Wire]:
 
 
 def _check_references(bench: Bench) -> None:
+    """Whatever one part of the file says of another must be so: a name that leads nowhere is an error, no silence."""
     where = bench.source
 
     def known(kind: str, name: str, names: Mapping[str, object], place: str) -> None:
@@ -442,6 +355,11 @@ def _check_references(bench: Bench) -> None:
                 f"{where}.{place}", f"the name of a {kind} ({', '.join(names) or 'none is defined'})", name
             )
 
+    for place, name in (("name", bench.name), *(("nodes", node) for node in bench.nodes)):
+        try:
+            check_id(place, name)
+        except BadTopic:
+            raise BenchFileError(f"{where}.{place}", "a name of a-z, 0-9 and inner hyphens, at most 64", name) from None
     for role, name in bench.parties.items():
         known("device", name, bench.devices, f"parties.{role}")
     for device in bench.devices.values():
@@ -457,12 +375,56 @@ def _check_references(bench: Bench) -> None:
     for contactor in bench.contactors.values():
         known("supply", contactor.supply, bench.supplies, f"contactors.{contactor.name}.supply")
         known("instrument", contactor.instrument, bench.instruments, f"contactors.{contactor.name}.instrument")
-    euis: dict[bytes, str] = {}
-    for device in bench.devices.values():
-        other = euis.setdefault(device.eui, device.name)
-        if other != device.name:
+    for supply in bench.supplies.values():
+        _check_upstream(bench, supply)
+    for index, wire in enumerate(bench.wires):
+        for end in (wire.a, wire.b):
+            known("terminal", end, dict.fromkeys(_terminals(bench)), f"wires[{index}]")
+    _check_unique(where, _identities(bench))
+
+
+def _check_upstream(bench: Bench, supply: Supply) -> None:
+    seen, above = {supply.name}, supply.upstream
+    while above is not None:
+        if above in seen:
             raise BenchFileError(
-                f"{where}.devices.{device.name}.eui",
-                f"an EUI-64 of its own (not that of {other})",
-                eui64.text(device.eui),
+                f"{bench.source}.supplies.{supply.name}.upstream", "supplies that end at a source", above
             )
+        seen.add(above)
+        above = bench.supplies[above].upstream
+
+
+def _terminals(bench: Bench) -> Iterator[str]:
+    """Whatever a wire may be fixed to."""
+    for device in bench.devices.values():
+        yield from (f"{device.node}.GPIO{pin.gpio}" for pin in device.pins.values())
+    yield from (f"{name}.{terminal}" for name in bench.contactors for terminal in CONTACTOR_TERMINALS)
+    yield from (f"{name}.{SUPPLY_TERMINAL}" for name in bench.supplies)
+
+
+def _identities(bench: Bench) -> Iterator[tuple[str, str, object]]:
+    """What must be there once on a bench: its kind, where it stands, what it is."""
+    for device in bench.devices.values():
+        place = f"devices.{device.name}"
+        yield "EUI-64", f"{place}.eui", eui64.text(device.eui)
+        for name, pin in device.pins.items():
+            yield "GPIO of the node", f"{place}.pins.{name}.gpio", f"{device.node} {pin.gpio}"
+        for name, port in device.ports.items():
+            inner = f"{place}.ports.{name}"
+            if port.driver.startswith("xbee"):
+                for key, url, radio in (("", port.url, port.radio), ("scan_", port.scan_url, port.scan_radio)):
+                    if url or not key:
+                        yield "URL", f"{inner}.{key}url", url
+                        yield "EUI-64", f"{inner}.{key}radio", eui64.text(radio) if radio else ""
+    for instrument in bench.instruments.values():
+        yield "address", f"instruments.{instrument.name}.address", f"{instrument.url} {instrument.address:#04x}"
+
+
+def _check_unique(where: str, identities: Iterator[tuple[str, str, object]]) -> None:
+    seen: dict[tuple[str, object], str] = {}
+    for kind, place, value in identities:
+        if not value:
+            raise BenchFileError(f"{where}.{place}", f"the {kind} of a radio module", "nothing")
+        other = seen.setdefault((kind, value), place)
+        if other != place:
+            raise BenchFileError(f"{where}.{place}", f"an own {kind} (not that of {other})", value)

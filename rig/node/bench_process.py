@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,15 @@ from typing import Any
 from rig.bus.client import BusClient
 from rig.bus.errors import BusError
 from rig.bus.jitter import jitter
+from rig.node import assembly
 from rig.node.agent import NodeAgent
-from rig.node.bench_file import BenchFileError
+from rig.node.bench_file import Bench, BenchFileError
 from rig.node.commands import Commands
 from rig.node.executor import Executor
 from rig.node.journal import Journal
+from rig.node.recorder import Recorder
+from rig.ports.protocols import PortMissing
+from rig.world.clock import VirtualClock
 
 __all__ = ["main"]
 
@@ -41,13 +46,15 @@ def main() -> int:
     except BenchFileError as problem:
         _say({"error": str(problem), "misuse": True})
     except BusError as problem:
-        _say({"error": str(problem)})
+        _say({"error": f"{problem.where}: {problem.problem}", "advice": problem.advice})
     return 2
 
 
 def _serve(order: dict[str, Any]) -> int:
     evidence = Path(order["evidence"]) if order.get("evidence") else None
-    commands = Commands(Path(order["bench"]), order.get("overlay") or {}, evidence)
+    overlay = order.get("overlay") or {}
+    commands = Commands(Path(order["bench"]), overlay, evidence)
+    _try_out(commands.bench, overlay)
     with tempfile.TemporaryDirectory(prefix="rig-") as scratch:
         executor = Executor(
             commands.bench.name,
@@ -57,16 +64,28 @@ def _serve(order: dict[str, Any]) -> int:
         )
         commands.serve(executor)
         agents = [_agent(commands, node, order["url"], executor) for node in commands.nodes]
-        threading.Thread(target=_watch_parent, args=(executor,), daemon=True).start()
+        threading.Thread(target=_watch_parent, args=(executor, commands), daemon=True).start()
         _say({"ready": True, "nodes": commands.nodes})
         try:
             executor.run()
         finally:
             if commands.premises is not None:
                 commands.premises.close()
-            for agent in agents:
-                agent.stop()
+            with ThreadPoolExecutor(max(1, len(agents))) as pool:  # each may wait for a broker that is gone
+                list(pool.map(NodeAgent.stop, agents))
     return 0
+
+
+def _try_out(bench: Bench, overlay: dict[str, Any]) -> None:
+    """Put the premises together once and take them apart again: what the bench file gets wrong (a setting, a fault, a
+    driver, a key folder) is said now, in one sentence, and not test by test."""
+    clock = VirtualClock()
+    try:
+        assembly.build(bench, clock, Recorder(clock, bench.civil_start, None), overlay).close()
+    except BenchFileError:
+        raise
+    except (PortMissing, ValueError) as problem:
+        raise BenchFileError(bench.source, "a bench that can be put together", str(problem)) from None
 
 
 def _agent(commands: Commands, node: str, url: str, executor: Executor) -> NodeAgent:
@@ -84,11 +103,12 @@ def _software() -> str:
         return "rig (not installed)"
 
 
-def _watch_parent(executor: Executor) -> None:
-    """Standard input ends when the parent does, however it dies."""
+def _watch_parent(executor: Executor, commands: Commands) -> None:
+    """Standard input ends when the parent does, however it dies; a command that lets time pass is given up then."""
     while sys.stdin.buffer.read1(4096):
         pass
     executor.stop()
+    commands.stop()
 
 
 def _say(what: dict[str, Any]) -> None:

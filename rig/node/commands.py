@@ -8,20 +8,17 @@ Must not live here: order, journal, lease (``executor``); what machines and inst
 
 from __future__ import annotations
 
-import dataclasses
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from devices.trust import protection
-from devices.trust.keystore import agreement_key
-from devices.wire import gbcs
 from rig.bus.messages import Context
 from rig.host import host
 from rig.node import assembly, bench_file
 from rig.node.assembly import Premises
+from rig.node.attacks import Attacks
 from rig.node.executor import Executor, Handler, Refused
-from rig.node.keyring import Keyring
 from rig.node.recorder import Recorder
 from rig.ports.protocols import PortMissing
 from rig.world.clock import VirtualClock
@@ -31,6 +28,8 @@ __all__ = ["Commands"]
 
 Args = dict[str, Any]
 IDLE_NS = 10_000_000
+# Verbs that frame the time line of a test instead of standing on it; a reset notes itself, on the new clock.
+UNNOTED = ("evidence.open", "evidence.close", "bench.reset")
 
 
 class Commands:
@@ -44,6 +43,7 @@ class Commands:
         self.recorder = Recorder(self.clock, self.bench.civil_start, recorder_folder)
         self.premises: Premises | None = None
         self._executor: Executor | None = None
+        self._stopping = threading.Event()
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -69,20 +69,20 @@ class Commands:
             "pin.read": self.read_pin,
             "clock.civil": self.civil,
             "wan.set": self.set_wan,
-            "wan.send": self.send_by_wan,
-            "air.reach": self.set_reach,
-            "air.cut_after": self.cut_after,
             "contactor.break": self.break_contactor,
             "evidence.open": self.open_evidence,
             "evidence.close": self.close_evidence,
-            "message.spoil": self.spoil,
         }
+        verbs |= Attacks(self.up).verbs()
         return {verb: self._handler(verb, function) for verb, function in verbs.items()}
 
     def _handler(self, verb: str, function: Callable[[Args], Mapping[str, Any]]) -> Handler:
+        noted = verb not in UNNOTED
+
         def carry_out(args: Args, context: Context) -> Mapping[str, Any]:
             self.recorder.context = context.as_json()
-            self.recorder.note_command(verb, args)
+            if noted:
+                self.recorder.note_command(verb, args)
             try:
                 told = dict(function(args))
             except KeyError as problem:
@@ -91,7 +91,8 @@ class Commands:
                 raise Refused("refused", str(problem)) from None
             except (bench_file.BenchFileError, PortMissing) as problem:
                 raise Refused("misuse", str(problem)) from None
-            self.recorder.note_answer(verb, self.nodes[0])
+            if noted:
+                self.recorder.note_answer(verb, self.nodes[0])
             return {**told, "now": self.clock.now}
 
         return carry_out
@@ -107,6 +108,11 @@ class Commands:
         """Outputs go safe: the lease ended, or the process does."""
         if self.premises is not None:
             self.premises.safe()
+
+    def stop(self) -> None:
+        """From any thread: the process is to end, so a command that lets time pass ends early."""
+        self._stopping.set()
+        self.clock.post(lambda: None)  # wakes a clock that waits for real time
 
     def idle(self) -> float | None:
         """Between commands a bench that follows real time goes on; on virtual time nothing may happen there, or it
@@ -141,9 +147,11 @@ class Commands:
         self.bench = bench_file.load(self._path, overlay, variant)
         self.clock = VirtualClock()
         self.recorder.restart(self.clock, self.bench.civil_start)
+        self.recorder.note_command("bench.reset", args)
         self.premises = assembly.build(self.bench, self.clock, self.recorder, overlay, variant)
         self.premises.start()
         self.clock.run_due()
+        self.recorder.note_answer("bench.reset", self.nodes[0])
         return {}
 
     def advance(self, args: Args) -> Mapping[str, Any]:
@@ -153,13 +161,13 @@ class Commands:
             raise Refused("argument", f"span_ns is a whole number of nanoseconds from 0, got {span!r}")
         until = args.get("until")
         if until is None:
-            self.clock.advance(self.clock.now + span)
+            self.clock.advance(self.clock.now + span, self._stopping.is_set)
             self.clock.run_due()
             return {"met": False}
         met: list[bool] = []
         stop = self.recorder.listen(lambda event: met.append(True) if _fits(event, until) else None)
         try:
-            self.clock.advance(self.clock.now + span, lambda: bool(met))
+            self.clock.advance(self.clock.now + span, lambda: bool(met) or self._stopping.is_set())
             self.clock.run_due()  # whatever else belongs to this instant
         finally:
             stop()
@@ -246,44 +254,6 @@ class Commands:
         self.clock.run_due()
         return {}
 
-    def send_by_wan(self, args: Args) -> Mapping[str, Any]:
-        """Put octets on the WAN towards a device, as a head end (or somebody on the line) would."""
-        broker = self.bench.devices[self.bench.parties["access_control_broker"]]
-        link = self.up().hosts[broker.name].message_link("wan")
-        device = self.bench.devices[args["device"]]
-        octets = bytes.fromhex(args["octets"])
-        self.recorder.record(
-            broker.node, broker.name, "gbcs.tx", {"port": "wan", "peer": device.eui.hex(), "octets": octets.hex()}
-        )
-        link.send(device.eui, octets)
-        return {}
-
-    def set_reach(self, args: Args) -> Mapping[str, Any]:
-        world = self._world()
-        for name, _module in self.up().radios.modules.get(args["device"], []):
-            world.ether.set_radio(name, out_of_range=not args["in_reach"])
-        return {}
-
-    def cut_after(self, args: Args) -> Mapping[str, Any]:
-        """Let a device's radios fall out of reach after so many more of its frames."""
-        world = self._world()
-        names = {name for name, _module in self.up().radios.modules.get(args["device"], [])}
-        left = [int(args["frames"])]
-
-        def count(_at: int, _channel: int, octets: bytes, _rssi: int, sender: str) -> None:
-            if sender in names and len(octets) > 20:  # acknowledgements and beacon requests don't count
-                left[0] -= 1
-                if left[0] == 0:
-                    self.clock.call_soon(out_of_reach)
-
-        def out_of_reach() -> None:
-            stop()
-            for name in names:
-                world.ether.set_radio(name, out_of_range=True)
-
-        stop = world.ether.tap(count)
-        return {}
-
     # ------------------------------------------------------------------------------------------------------- evidence
 
     def open_evidence(self, args: Args) -> Mapping[str, Any]:
@@ -292,38 +262,6 @@ class Commands:
 
     def close_evidence(self, _args: Args) -> Mapping[str, Any]:
         return self.recorder.close()
-
-    def spoil(self, args: Args) -> Mapping[str, Any]:
-        """A command as an attacker would make it from a good one: one thing about it is wrong, the rest is right.
-
-        ``spoil``: ``payload``, ``signature``, ``mac`` or ``recipient``.  Protection that the attacker cannot make stays
-        as it was; what shall be right (the MAC of a wrongly signed command) is made again with the bench's own keys.
-        """
-        message = gbcs.decode(bytes.fromhex(args["octets"]))
-        keyring = Keyring(self.bench)
-        spoil = args["spoil"]
-        if spoil == "payload":
-            # The value of the last element: another script of the same table, say.
-            message = dataclasses.replace(message, payload=message.payload[:-1] + bytes([message.payload[-1] ^ 1]))
-            return {"octets": gbcs.encode(message).hex()}
-        if spoil == "mac" and message.mac is not None:
-            message = dataclasses.replace(message, mac=bytes([message.mac[0] ^ 1]) + message.mac[1:])
-            return {"octets": gbcs.encode(message).hex()}
-        broker = self.bench.devices[self.bench.parties["access_control_broker"]]
-        if spoil == "signature" and message.signature:
-            other = next(d for d in self.bench.devices.values() if d.kind == "supplier" and d.eui != message.originator)
-            message = protection.sign(message, keyring.store(other.eui), f"{other.eui.hex()}-ds")
-        elif spoil == "recipient":
-            other = next(d for d in self.bench.devices.values() if d.kind == "ihd")
-            message = dataclasses.replace(message, recipient=other.eui)
-            message = protection.sign(message, keyring.store(message.originator), f"{message.originator.hex()}-ds")
-        else:
-            raise Refused(
-                "argument", f"cannot spoil {spoil!r} of this message", "payload, signature, mac or recipient."
-            )
-        public = keyring.directory[agreement_key(message.recipient)]
-        z = keyring.store(broker.eui).agree(agreement_key(broker.eui), public)
-        return {"octets": gbcs.encode(protection.add_mac(message, z)).hex()}
 
     def _world(self) -> Any:
         world = self.up().world

@@ -64,7 +64,7 @@ def _published(bench: Bench) -> dict[str, tuple[bytes | None, int | None]]:
     folder = Path(str(bench.trust.get("folder") or os.environ.get("RIG_CORPUS") or "../shared/corpus"))
     try:
         document = json.loads((folder / "keys.json").read_text(encoding="utf-8"))
-        load_corpus_keys(document)
+        load_corpus_keys(document)  # says what is wrong with it
     except (OSError, ValueError, TrustError) as problem:
         raise BenchFileError(
             f"{bench.source}.trust.folder",
@@ -74,7 +74,7 @@ def _published(bench: Bench) -> dict[str, tuple[bytes | None, int | None]]:
     return {
         name: (
             bytes.fromhex(entry["public"]) if entry.get("public") else None,
-            int(entry["private"], 16) if entry.get("private") else None,
+            int.from_bytes(bytes.fromhex(entry["private"]), "big") if entry.get("private") else None,
         )
         for name, entry in document.items()
     }

@@ -42,27 +42,47 @@ def _fit(default: Any, kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(default) and isinstance(value, Mapping):
         return changed(default, value, where)
     for choice in choices:
-        origin = typing.get_origin(choice) or choice
-        if isinstance(origin, type) and issubclass(origin, Enum):
-            for member in origin:
-                if str(value).upper().replace("-", "_") == member.name or value == member.value:
-                    return member
-            raise BenchFileError(where, "one of " + ", ".join(member.name.lower() for member in origin), value)
-        if origin is Mapping and isinstance(value, Mapping):
-            keys, items = typing.get_args(choice)
-            return {
-                _fit(None, keys, key, f"{where}.{key}"): _fit(None, items, item, f"{where}.{key}")
-                for key, item in value.items()
-            }
-        if origin is bytes and isinstance(value, str):
-            try:
-                return bytes.fromhex(value.replace("-", ""))
-            except ValueError:
-                raise BenchFileError(where, "octets in hexadecimal", value) from None
-        if origin in (tuple, frozenset) and isinstance(value, list):
-            return origin(value)
-        if origin is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if isinstance(origin, type) and isinstance(value, origin) and not (origin is int and isinstance(value, bool)):
-            return value
+        fitted = _as(choice, value, where)
+        if fitted is not UNFIT:
+            return fitted
     raise BenchFileError(where, f"a value of type {getattr(kind, '__name__', kind)}", value)
+
+
+UNFIT = object()
+
+
+def _as(choice: Any, value: Any, where: str) -> Any:
+    """``value`` as one type, :data:`UNFIT` where it is of another.  Raises where it is of the type and yet wrong."""
+    origin, inner = typing.get_origin(choice) or choice, typing.get_args(choice)
+    if not isinstance(origin, type):
+        return UNFIT
+    if issubclass(origin, Enum):
+        return _member(origin, value, where)
+    if origin is Mapping and isinstance(value, Mapping):
+        keys, items = inner
+        return {
+            _fit(None, keys, key, f"{where}.{key}"): _fit(None, items, item, f"{where}.{key}")
+            for key, item in value.items()
+        }
+    if origin in (tuple, frozenset) and isinstance(value, list):
+        return origin(_fit(None, inner[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+    if origin is bytes and isinstance(value, str):
+        try:
+            return bytes.fromhex(value.replace("-", ""))
+        except ValueError:
+            raise BenchFileError(where, "octets in hexadecimal", value) from None
+    if isinstance(value, bool) and origin is not bool:
+        return UNFIT
+    if origin is float and isinstance(value, int):
+        return float(value)
+    return value if isinstance(value, origin) else UNFIT
+
+
+def _member(kind: type[Enum], value: Any, where: str) -> Enum:
+    """A member by its name, in any case and with hyphens, or by its value."""
+    for member in kind:
+        if isinstance(value, str) and value.upper().replace("-", "_") == member.name:
+            return member
+        if not isinstance(value, bool) and value == member.value:  # YAML's yes is no 1
+            return member
+    raise BenchFileError(where, "one of " + ", ".join(member.name.lower() for member in kind), value)

@@ -13,7 +13,7 @@ from rig.world.clock import VirtualClock
 from rig.world.ether import Ether, Link
 from rig.world.i2c import VirtualI2C
 from rig.world.instruments import Ina226Chip
-from rig.world.nets import Driver, Net, NetBoard, Pull
+from rig.world.nets import Net, NetBoard, Pull
 from rig.world.relays import Fault, LatchingRelay, Travel, wire_contact
 from rig.world.supplies import Lamp, PowerSupply, SeriesPath, Shunt
 
@@ -39,25 +39,15 @@ class VirtualWorld:
         self._bench = bench
         self._wanted = dict.fromkeys(bench.supplies, True)
         self._nets = _join(bench, self.board)
-        self._buttons: dict[tuple[str, str], Driver] = {}
         self._power_up()
         for contactor in bench.contactors.values():
             self._add_contactor(contactor)
-        self._buttons_and_taps(on_edge)
+        self._pulls_and_taps(on_edge)
 
     def pins(self, node: str) -> Mapping[int, Net]:
         """The nets behind the GPIO numbers of a node."""
         prefix = f"{node}.GPIO"
         return {int(name.removeprefix(prefix)): net for name, net in self._nets.items() if name.startswith(prefix)}
-
-    def press(self, device: str, button: str, hold_ns: int) -> None:
-        """Close a button of a device for ``hold_ns``."""
-        driver = self._buttons.get((device, button))
-        if driver is None:
-            known = ", ".join(b for d, b in self._buttons if d == device) or "none"
-            raise KeyError(f"{device} has no button {button!r}; its buttons: {known}")
-        driver.drive(False)
-        self.clock.call_at(self.clock.now + hold_ns, lambda: driver.drive(None))
 
     def switch(self, supply: str, on: bool) -> None:
         """Switch a supply; what hangs on it follows, and comes back as it was switched itself."""
@@ -121,18 +111,13 @@ class VirtualWorld:
         name = instrument.url.partition("://")[2]
         self.buses.setdefault(name, VirtualI2C(name)).attach(instrument.address, chip)
 
-    def _buttons_and_taps(self, on_edge: EdgeTap) -> None:
+    def _pulls_and_taps(self, on_edge: EdgeTap) -> None:
         for device in self._bench.devices.values():
             for name, pin in device.pins.items():
                 net = self._net(f"{device.node}.GPIO{pin.gpio}")
-                if pin.kind == "button":
-                    self._buttons[device.name, name] = net.driver(f"finger on {device.name}.{name}")
                 # Inputs are pulled up and close to ground; outputs are active high.
                 inverted = pin.kind != "output"
-                if inverted:
-                    net.pull("board", Pull.UP)
-                else:
-                    net.pull("board", Pull.DOWN)
+                net.pull("board", Pull.UP if inverted else Pull.DOWN)
                 net.watch(_tap(on_edge, device.name, name, inverted))
 
 

@@ -180,6 +180,7 @@ def test_option_three_opens_while_the_wan_is_away() -> None:
     house.lab.run(MINUTE)
     assert flags(house) == (False, False)
     house.lab.cut_wan(True)
+    house.lab.cut_wan(True)
     house.lab.run(24 * HOUR)
     assert flags(house) == (True, False)
     house.connect()
@@ -661,3 +662,12 @@ def test_what_was_not_kept_is_gone() -> None:
     house.lab.stations["hub"].saved.clear()
     house.lab.power_on("hub")
     assert house.lab.ask("hub", "status")["device_log"] == []
+
+
+def test_credentials_that_were_replaced_stay_replaced() -> None:
+    """A hub whose saved cells hold nobody takes no commands, whatever it left manufacture with."""
+    house, removal = _running()
+    hub = CommsHub(HubSettings(HUB), house.keys(HUB), house.cells("CHF"))
+    hub.handle(Started({"cells": {}}), 0)
+    refused = [e.fields for e in hub.handle(Received("wan", ACB, removal), 0) if isinstance(e, Record)]
+    assert [fields["check"] for fields in refused if "check" in fields] != []

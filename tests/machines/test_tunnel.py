@@ -345,6 +345,14 @@ def test_queue_is_bounded_and_the_oldest_goes() -> None:
     assert server.take_broken() == [(HUB, message(1, 0)), (HUB, message(1, 1))]
 
 
+def test_messages_beyond_all_measure_are_dropped_at_once() -> None:
+    server = TunnelServer("han")
+    huge = bytes(TunnelSettings().largest_message + 1)
+    assert [effect.kind for effect in server.send(HUB, huge, 0) if isinstance(effect, Record)] == ["tunnel.dropped"]
+    assert server.waiting(HUB) == 0
+    assert server.take_broken() == [(HUB, huge)]
+
+
 def test_renewal_waits_for_a_transfer() -> None:
     form = TunnelSettings(renew_after_ns=SECOND // 20, block_interval_ns=SECOND // 50)
     pair = Pair(form, TunnelSettings())

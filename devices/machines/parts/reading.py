@@ -10,11 +10,12 @@ that a terminal shows every message type except those with sensitive data.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from devices.model import use_cases
 from devices.model.use_cases import UseCase
-from devices.wire import axdr, cosem
+from devices.wire import asn1, axdr, cosem, gbz, payload
 from devices.wire.axdr import Data
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
@@ -27,9 +28,9 @@ _SENSITIVE: Final = frozenset(
 )
 _STATES: Final = {"ECS45": {0: "disabled", 1: "enabled", 2: "armed"}}
 _KINDS: Final = {CRA.COMMAND: "command", CRA.RESPONSE: "response", CRA.ALERT: "alert"}
-_RESULTS: Final = {0: "success", 2: "temporary failure", 3: "read-write denied", 250: "other reason"}
-_GBZ: Final = bytes.fromhex("0109")
-_SHORTEST_GBZ_ALERT: Final = 9  # profile 2, count 1, code 2, time 4
+_DEFAULT_RESPONSE: Final = 0x0B  # of all clusters: the command it answers, and a status
+_DLMS: Final = {1: "hardware fault", 2: "temporary failure", 3: "read-write denied", 250: "other reason"}
+_ZCL: Final = {0x01: "failure", 0x8B: "not found", 0xC0: "hardware failure"}
 
 
 def sensitive(use_case: UseCase | None) -> bool:
@@ -38,19 +39,41 @@ def sensitive(use_case: UseCase | None) -> bool:
 
 
 def outcome(message: Message) -> dict[str, Any]:
-    """``results`` (access result codes), ``data`` (A-XDR of each datum, hex) and ``alert`` (its code, or None)."""
+    """``results`` (codes of what was done), ``data`` (A-XDR of each datum, hex) and ``alert`` (its code, or None).
+
+    The codes are those of the payload's family: access results, ZCL statuses, or an ASN.1 integer.
+    """
     results: list[int] = []
     data: list[str] = []
     alert: int | None = None
-    pdu = _pdu(message)
-    if isinstance(pdu, cosem.AccessResponse):
-        results = [result.code for result in pdu.results]
-        data = [axdr.encode(datum).hex() for datum in pdu.data]
-    elif isinstance(pdu, cosem.Notification):
-        alert = _alert_code(pdu.body)
-    elif message.cra == CRA.ALERT and message.payload.startswith(_GBZ) and len(message.payload) >= _SHORTEST_GBZ_ALERT:
-        alert = int.from_bytes(message.payload[3:5], "big")
+    match _read(message):
+        case cosem.AccessResponse() as pdu:
+            results = [int(result.code) for result in pdu.results]
+            data = [axdr.encode(datum).hex() for datum in pdu.data]
+        case cosem.Notification(body=body):
+            alert = _alert_code(body)
+        case gbz.Alert(code=code):
+            alert = code
+        case gbz.Payload(components=components):
+            results = [status for component in components for status in _statuses(component)]
+        case asn1.Node() as node if message.cra == CRA.RESPONSE:
+            results = _integer(node)
     return {"results": results, "data": data, "alert": alert}
+
+
+def _statuses(component: gbz.Component) -> list[int]:
+    """The status of a default response, nothing for any other frame."""
+    frame = component.frame
+    plain = component.additional is None and not frame.cluster_specific and frame.command == _DEFAULT_RESPONSE
+    return [frame.payload[1]] if plain and len(frame.payload) == 2 else []
+
+
+def _integer(node: asn1.Node) -> list[int]:
+    """The value of a response that is one integer, nothing for any other."""
+    try:
+        return [asn1.to_integer(node)]
+    except WireError:
+        return []  # a certificate, a list of credentials and the like: no code
 
 
 def words(message: Message) -> str:
@@ -74,11 +97,16 @@ def _details(message: Message, use_case: UseCase | None) -> str:
     if message.cra != CRA.RESPONSE or not read["results"]:
         return ""
     failed = [code for code in read["results"] if code]
-    text = f": {_RESULTS.get(failed[0], f'result {failed[0]}')}" if failed else ": success"
+    text = f": {_code(message, failed[0])}" if failed else ": success"
     if failed or sensitive(use_case):
         return text
     values = [value for value in (_value(use_case, datum) for datum in _data(message)) if value]
     return text + (f", {', '.join(values)}" if values else "")
+
+
+def _code(message: Message, code: int) -> str:
+    names: Mapping[int, str] = {"dlms": _DLMS, "gbz": _ZCL}.get(payload.family(message.payload), {})
+    return names.get(code, f"result {code}")
 
 
 def _value(use_case: UseCase | None, datum: Data) -> str:
@@ -93,15 +121,15 @@ def _value(use_case: UseCase | None, datum: Data) -> str:
 
 
 def _data(message: Message) -> tuple[Data, ...]:
-    pdu = _pdu(message)
+    pdu = _read(message)
     return pdu.data if isinstance(pdu, cosem.AccessResponse) else ()
 
 
-def _pdu(message: Message) -> cosem.AccessRequest | cosem.AccessResponse | cosem.Notification | None:
+def _read(message: Message) -> payload.Payload | None:
     try:
-        return cosem.decode(message.payload)
+        return payload.decode(message)
     except WireError:
-        return None  # another payload family: there is nothing to say beyond the envelope
+        return None  # unreadable: there is nothing to say beyond the envelope
 
 
 def _alert_code(body: Data) -> int | None:
