@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How quick the machine is says nothing about the code; the same examples each time, so that a red run stays red.
+settings.register_profile("rig", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.load_profile("rig")
 
 ROOT = Path(__file__).resolve().parent.parent
 

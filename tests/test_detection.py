@@ -29,15 +29,13 @@ CAUGHT_BY = {
     "stays-armed-after-button": ("contactor_valve", "Arm Moves Nothing Until The Consumer Acts"),
     "wrong-outage-code": ("outage", "Long Outage Raises The Long Alert"),
     "loses-supply-state-over-outage": ("outage", "A Closed Contact Is Closed After A Week Without Supply"),
-    "responds-with-stale-counter": ("installation/01_no_wan", "Operator Picks The Commands To Apply"),
+    "responds-with-stale-counter": ("installation/01_no_wan", "Install A Premises With No WAN"),
     "accepts-tampered": ("security/01_refusals", "Tampered Command Is Refused"),
     "window-never-closes": ("installation/02_interpan_window", "Window Closes After Sixty Minutes"),
     "window-not-kept-alive": ("installation/02_interpan_window", "Window Is Kept Alive In Use"),
     "firewall-open": ("security/02_firewall", "Frame Of A Foreign Cluster Is Dropped"),
     "forwards-for-unknown": ("security/02_firewall", "Message For A Device That Is Not In The Log Is Dropped"),
 }
-# Faults that carry an attack against another device instead of being the device under judgement.
-CARRIERS = {"misdirects"}
 
 
 class _Tests(ResultVisitor):  # type: ignore[misc]
@@ -53,7 +51,20 @@ class _Tests(ResultVisitor):  # type: ignore[misc]
 def judged(kind: str, fault: str, suite: str, test: str, out: Path) -> tuple[int, tuple[str, str, set[str]]]:
     """Exit status of a run of one test against a faulty device, and the test's status, message and tags."""
     change = f"devices.{NAMES[kind]}.fault={fault}"
-    command = [sys.executable, "-m", "rig.cli", "run", "--quiet", "--out", str(out), "--set", change, "--test", test, suite]
+    command = [
+        sys.executable,
+        "-m",
+        "rig.cli",
+        "run",
+        "--quiet",
+        "--out",
+        str(out),
+        "--set",
+        change,
+        "--test",
+        test,
+        suite,
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     results = _Tests()
     assert (out / "output.xml").is_file(), done.stderr
@@ -62,15 +73,15 @@ def judged(kind: str, fault: str, suite: str, test: str, out: Path) -> tuple[int
 
 
 def test_every_fault_has_a_test_that_must_catch_it() -> None:
-    assert {name for _, name in FAULTS} - CARRIERS == set(CAUGHT_BY)
+    assert {name for _, name in FAULTS} == set(CAUGHT_BY)
     assert len(CAUGHT_BY) >= 10
 
 
-@pytest.mark.parametrize("fault", [f for f in FAULTS.values() if f.name not in CARRIERS], ids=lambda f: f.name)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda f: f.name)
 def test_fault_is_caught(fault: Fault, tmp_path: Path) -> None:
     suite, test = CAUGHT_BY[fault.name]
     exit_status, (status, message, tags) = judged(fault.device, fault.name, suite, test, tmp_path)
     assert (exit_status, status) == (1, "FAIL"), message
     assert f"req:{fault.requirement}".casefold() in tags
     assert "INFRA" not in message
-    assert not message.startswith("Setup failed"), "caught before the test began: the wrong test, or a device that does not run"
+    assert not message.startswith("Setup failed"), "caught before the test began: the wrong test, or no device at all"

@@ -207,6 +207,8 @@ class CommsHub:
             message = gbcs.decode(octets)
         except DecodeError as error:
             return [Record("hub.bad", {"port": WAN, "reason": str(error)})]
+        if self.settings.misdirects_to is not None and message.recipient != self.settings.eui:
+            return self._han.send(self.settings.misdirects_to, octets, now)
         if message.recipient != self.settings.eui and message.recipient not in self._log:
             return [Record("hub.unroutable", {"recipient": message.recipient.hex(), "port": WAN})]
         return self._onward(message, octets, now)

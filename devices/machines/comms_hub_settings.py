@@ -43,6 +43,7 @@ class HubSettings:
     time_report_s: int = 3600  # how often it tells its devices the time; also when one joins [our choice]
     last_gasp_s: int = 180  # an outage this long is told by the hub's hold-up energy, facts/gbcs.md 11 no. 15
     faults: frozenset[str] = frozenset()  # deliberate faults, see FAULTS
+    misdirects_to: bytes | None = None  # a deliberate fault: every message from the WAN for a device goes to this one
 
     def __post_init__(self) -> None:
         unknown = sorted(self.faults - FAULTS)

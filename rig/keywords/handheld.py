@@ -82,14 +82,14 @@ class HandHeld:
         for name in names or ("all",):
             since = session().mark
             for picked in session().ask(device, "apply", **_picked(name))["picked"]:
-                session().expect(Matcher("hht.done", device, {"name": picked}), within, since)
+                _answered(picked, device, within, since)
 
     @keyword
     def resume_work_order(self, *, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
         """Go on with the command at which the transfer broke off."""
         since = session().mark
         for picked in session().ask(device, "resume")["picked"]:
-            session().expect(Matcher("hht.done", device, {"name": picked}), within, since)
+            _answered(picked, device, within, since)
 
     @keyword
     def command_states(self, *, device: str = "hht") -> dict[str, str]:
@@ -134,6 +134,13 @@ class HandHeld:
         reason = published.absent()
         if reason:
             raise SkipExecution(f"SKIPPED: {reason}")
+
+
+def _answered(name: str, device: str, within: timedelta, since: int) -> None:
+    """The terminal must hold an answer to the command; silence and a broken transfer are none."""
+    done = session().expect(Matcher("hht.done", device, {"name": name}), within, since)
+    if done.fields["state"] != "answered":
+        raise session().unmet(f"an answer to {name}", done.fields["state"])
 
 
 def _picked(name: str) -> dict[str, str]:

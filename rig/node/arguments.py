@@ -24,6 +24,9 @@ class Arguments:
     def __init__(self, verb: str, values: Mapping[str, Any]) -> None:
         self._verb, self._values = verb, values
 
+    def __contains__(self, name: str) -> bool:
+        return self._values.get(name) is not None
+
     def text(self, name: str, default: str | None = None) -> str:
         return self._take(name, str, "a text", default)
 

@@ -16,18 +16,20 @@ from typing import Any
 from rig.bus.messages import Context
 from rig.host import host
 from rig.node import assembly, bench_file
+from rig.node.arguments import Arguments
 from rig.node.assembly import Premises
 from rig.node.attacks import Attacks
 from rig.node.executor import Executor, Handler, Refused
 from rig.node.recorder import Recorder
+from rig.node.virtual_world import VirtualWorld
 from rig.ports.protocols import PortMissing
 from rig.world.clock import VirtualClock
 from rig.world.relays import Fault
 
 __all__ = ["Commands"]
 
-Args = dict[str, Any]
 IDLE_NS = 10_000_000
+LONGEST_NS = 400 * 86_400 * 1_000_000_000  # what one command may let pass: more is a slip, and takes for ever
 # Verbs that frame the time line of a test instead of standing on it; a reset notes itself, on the new clock.
 UNNOTED = ("evidence.open", "evidence.close", "bench.reset")
 
@@ -56,7 +58,7 @@ class Commands:
 
     def handlers(self) -> Mapping[str, Handler]:
         """Verb to function, for every node of this process."""
-        verbs: dict[str, Callable[[Args], Mapping[str, Any]]] = {
+        verbs: dict[str, Callable[[Arguments], Mapping[str, Any]]] = {
             "bench.describe": self.describe,
             "bench.reset": self.reset,
             "clock.advance": self.advance,
@@ -76,17 +78,15 @@ class Commands:
         verbs |= Attacks(self.up).verbs()
         return {verb: self._handler(verb, function) for verb, function in verbs.items()}
 
-    def _handler(self, verb: str, function: Callable[[Args], Mapping[str, Any]]) -> Handler:
+    def _handler(self, verb: str, function: Callable[[Arguments], Mapping[str, Any]]) -> Handler:
         noted = verb not in UNNOTED
 
-        def carry_out(args: Args, context: Context) -> Mapping[str, Any]:
+        def carry_out(args: dict[str, Any], context: Context) -> Mapping[str, Any]:
             self.recorder.context = context.as_json()
             if noted:
                 self.recorder.note_command(verb, args)
             try:
-                told = dict(function(args))
-            except KeyError as problem:
-                raise Refused("argument", f"{verb} lacks the argument {problem}", "Give it.") from None
+                told = dict(function(Arguments(verb, args)))
             except host.Refused as problem:
                 raise Refused("refused", str(problem)) from None
             except (bench_file.BenchFileError, PortMissing) as problem:
@@ -122,7 +122,7 @@ class Commands:
         self.clock.advance(self.clock.now + IDLE_NS)
         return 0.0
 
-    def describe(self, _args: Args) -> Mapping[str, Any]:
+    def describe(self, _args: Arguments) -> Mapping[str, Any]:
         """What the bench consists of."""
         supply = self.premises.world.supply_of if self.premises and self.premises.world else lambda _name: None
         devices = {
@@ -137,33 +137,34 @@ class Commands:
             "civil_start": self.bench.civil_start,
         }
 
-    def reset(self, args: Args) -> Mapping[str, Any]:
+    def reset(self, args: Arguments) -> Mapping[str, Any]:
         """Everything from manufacture again, as the bench file says (with one of its variants, and changes)."""
+        changes, variant = args.mapping("overlay", {}), args.text("variant", "")
+        overlay = bench_file.merged(self._overlay, changes)
+        bench = bench_file.load(self._path, overlay, variant)
+        if tuple(bench.nodes) != self.nodes:
+            raise Refused("argument", "a reset cannot change the nodes of a bench", "Start it with another bench file.")
         if self.premises is not None:
             self.premises.close()
             self.premises = None
-        overlay = bench_file.merged(self._overlay, args.get("overlay") or {})
-        variant = str(args.get("variant") or "")
-        self.bench = bench_file.load(self._path, overlay, variant)
+        self.bench = bench
         self.clock = VirtualClock()
         self.recorder.restart(self.clock, self.bench.civil_start)
-        self.recorder.note_command("bench.reset", args)
+        self.recorder.note_command("bench.reset", {"overlay": changes, "variant": variant})
         self.premises = assembly.build(self.bench, self.clock, self.recorder, overlay, variant)
         self.premises.start()
         self.clock.run_due()
         self.recorder.note_answer("bench.reset", self.nodes[0])
         return {}
 
-    def advance(self, args: Args) -> Mapping[str, Any]:
+    def advance(self, args: Arguments) -> Mapping[str, Any]:
         """Let ``span_ns`` pass, or less: stop at the exact instant of an event that fits ``until``."""
-        span = args["span_ns"]
-        if not isinstance(span, int) or isinstance(span, bool) or span < 0:
-            raise Refused("argument", f"span_ns is a whole number of nanoseconds from 0, got {span!r}")
-        until = args.get("until")
-        if until is None:
+        span = args.whole("span_ns", LONGEST_NS)
+        if "until" not in args:
             self.clock.advance(self.clock.now + span, self._stopping.is_set)
             self.clock.run_due()
             return {"met": False}
+        until = _wanted(args.mapping("until"))
         met: list[bool] = []
         stop = self.recorder.listen(lambda event: met.append(True) if _fits(event, until) else None)
         try:
@@ -173,104 +174,94 @@ class Commands:
             stop()
         return {"met": bool(met)}
 
-    def civil(self, _args: Args) -> Mapping[str, Any]:
+    def civil(self, _args: Arguments) -> Mapping[str, Any]:
         """The civil time of the bench, ns since the Unix epoch."""
         return {"civil_ns": self.bench.civil_start + self.clock.now}
 
     # --------------------------------------------------------------------------------------------- devices and people
 
-    def ask(self, args: Args) -> Mapping[str, Any]:
+    def ask(self, args: Arguments) -> Mapping[str, Any]:
         """Put a request to a machine."""
-        name = args["device"]
-        if name not in self.up().hosts:
-            raise Refused("unknown", f"no device {name!r}", f"The bench has {', '.join(self.up().hosts)}.")
-        told = self.up().hosts[name].ask(args["request"], args["values"])
+        machine = args.among("device", self.up().hosts)
+        told = machine.ask(args.text("request"), args.mapping("values"))
         self.clock.run_due()
         return told
 
-    def press(self, args: Args) -> Mapping[str, Any]:
-        self.up().operator.press(args["device"], args["button"], args["hold_ns"])
-        self.recorder.record(
-            self._node(args["device"]), args["device"], "operator", {"act": f"presses {args['button']}"}
-        )
+    def press(self, args: Arguments) -> Mapping[str, Any]:
+        operator, device, button = self.up().operator, args.among("device", self.bench.devices), args.text("button")
+        operator.press(device.name, button, args.whole("hold_ns", LONGEST_NS))
+        self.recorder.record(device.node, device.name, "operator", {"act": f"presses {button}"})
         self.clock.run_due()
         return {}
 
-    def read_display(self, args: Args) -> Mapping[str, Any]:
-        return {"text": self.up().operator.read(args["device"])}
+    def read_display(self, args: Arguments) -> Mapping[str, Any]:
+        return {"text": self.up().operator.read(args.text("device"))}
 
-    def break_seal(self, args: Args) -> Mapping[str, Any]:
-        self.up().operator.break_seal(args["device"])
+    def break_seal(self, args: Arguments) -> Mapping[str, Any]:
+        self.up().operator.break_seal(args.text("device"))
         return {}
 
     # -------------------------------------------------------------------------------------------------------- physics
 
-    def switch_supply(self, args: Args) -> Mapping[str, Any]:
+    def switch_supply(self, args: Arguments) -> Mapping[str, Any]:
         world = self._world()
-        if args["supply"] not in world.supplies:
-            raise Refused("unknown", f"no supply {args['supply']!r}", f"The bench has {', '.join(world.supplies)}.")
-        world.switch(args["supply"], bool(args["on"]))
-        self.recorder.record(next(iter(self.bench.nodes)), args["supply"], "power", {"on": bool(args["on"])})
+        supply, on = args.among("supply", self.bench.supplies), args.flag("on")
+        world.switch(supply.name, on)
+        self.recorder.record(supply.node, supply.name, "power", {"on": on})
         self.clock.run_due()
         return {}
 
-    def read_instrument(self, args: Args) -> Mapping[str, Any]:
+    def read_instrument(self, args: Arguments) -> Mapping[str, Any]:
         """Read an instrument after its present window is over, so that the reading is of now."""
-        instrument = self.up().instruments.get(args["instrument"])
-        if instrument is None:
-            raise Refused(
-                "unknown", f"no instrument {args['instrument']!r}", f"The bench has {', '.join(self.up().instruments)}."
-            )
+        instrument = args.among("instrument", self.up().instruments)
+        told = self.bench.instruments[args.text("instrument")]
         self.clock.advance(self.clock.now + 2 * instrument.window_ns)
         readings = {name: reading.as_json() for name, reading in instrument.sense().items()}
         for reading in readings.values():
-            self.recorder.record(next(iter(self.bench.nodes)), args["instrument"], "reading", reading)
+            self.recorder.record(told.node, told.name, "reading", reading)
         return {"readings": readings}
 
-    def read_pin(self, args: Args) -> Mapping[str, Any]:
-        level = self.up().inputs.get((args["device"], args["pin"]))
-        if level is None:
-            raise Refused("unknown", f"{args['device']} has no input {args['pin']!r}", "Correct the name.")
-        return {"level": level()}
+    def read_pin(self, args: Arguments) -> Mapping[str, Any]:
+        inputs, device = self.up().inputs, args.among("device", self.bench.devices)
+        return {
+            "level": args.among("pin", {pin: read for (name, pin), read in inputs.items() if name == device.name})()
+        }
 
-    def break_contactor(self, args: Args) -> Mapping[str, Any]:
+    def break_contactor(self, args: Arguments) -> Mapping[str, Any]:
         world = self._world()
-        try:
-            world.break_contactor(args["contactor"], Fault(args["fault"]))
-        except ValueError:
-            raise Refused(
-                "argument", f"no fault {args['fault']!r}", f"One of {', '.join(f.value for f in Fault)}."
-            ) from None
+        args.among("contactor", world.contactors).inject(args.among("fault", {fault.value: fault for fault in Fault}))
         return {}
 
     # ------------------------------------------------------------------------------------------------- links and air
 
-    def set_wan(self, args: Args) -> Mapping[str, Any]:
+    def set_wan(self, args: Arguments) -> Mapping[str, Any]:
         wan = self.up().wan
         if wan is None:
             raise Refused("capability", "the WAN of this bench cannot be cut", "Use a bench that can.")
-        eui = self.bench.devices[args["device"]].eui
-        (wan.restore if args["up"] else wan.cut)(eui)
+        eui = args.among("device", self.bench.devices).eui
+        (wan.restore if args.flag("up") else wan.cut)(eui)
         self.clock.run_due()
         return {}
 
     # ------------------------------------------------------------------------------------------------------- evidence
 
-    def open_evidence(self, args: Args) -> Mapping[str, Any]:
-        self.recorder.open(args["name"])
+    def open_evidence(self, args: Arguments) -> Mapping[str, Any]:
+        self.recorder.open(args.folder("name"))
         return {}
 
-    def close_evidence(self, _args: Args) -> Mapping[str, Any]:
+    def close_evidence(self, _args: Arguments) -> Mapping[str, Any]:
         return self.recorder.close()
 
-    def _world(self) -> Any:
+    def _world(self) -> VirtualWorld:
         world = self.up().world
         if world is None:
             raise Refused("capability", "this bench is not virtual", "Use a virtual bench for this.")
         return world
 
-    def _node(self, device: str) -> str:
-        return self.bench.devices[device].node
+
+def _wanted(until: Mapping[str, Any]) -> Mapping[str, Any]:
+    args = Arguments("until", until)
+    return {"kind": args.text("kind"), "device": args.text("device"), "fields": args.mapping("fields", {})}
 
 
 def _fits(event: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

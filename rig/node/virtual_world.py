@@ -68,10 +68,6 @@ class VirtualWorld:
                 return next((name for name in self._bench.supplies if self._net(f"{name}.ok") is net), None)
         return None
 
-    def break_contactor(self, name: str, fault: Fault) -> None:
-        """Let a contactor break now."""
-        self.contactors[name].inject(fault)
-
     # ------------------------------------------------------------------------------------------------- putting together
 
     def _net(self, terminal: str) -> Net:
@@ -144,7 +140,8 @@ def _link(bench: Bench) -> Link:
         value = bench.air.get(name, 0.0)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
             raise BenchFileError(f"{bench.source}.air.{name}", "a probability below 1", value)
-    return Link(**{name: float(bench.air.get(name, 0.0)) for name in names})
+    loss, duplicate, reorder = (float(bench.air.get(name, 0.0)) for name in names)
+    return Link(loss=loss, duplicate=duplicate, reorder=reorder)
 
 
 def _join(bench: Bench, board: NetBoard) -> dict[str, Net]:

@@ -9,7 +9,7 @@ Test Teardown    Finish Test
 *** Test Cases ***
 Install A Premises With No WAN
     [Documentation]    An installer brings a premises with no WAN into service with signed commands from a work order alone.
-    [Tags]    req:im-7    req:hht-1    req:hht-3    req:hht-15    req:rg-5
+    [Tags]    req:im-7    req:hht-1    req:hht-3    req:hht-10    req:hht-15    req:rg-5
     [Setup]    Prepare Premises    needs=FRESH    leaves=ENABLED    wan=${False}
     ${order}=    Prepare Work Order    CCS01:hub    ECS70    ECS42
     Installer Connects    ${order}

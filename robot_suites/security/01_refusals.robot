@@ -46,8 +46,9 @@ Command With A Wrong MAC Is Refused
     Meter Should Report Supply    ENABLED
 
 Command For Another Device Is Refused
-    [Documentation]    A valid command for another meter, carried to this one: refused.
+    [Documentation]    A valid command for another device, carried to this one by a hub that misdirects: refused.
     [Tags]    req:hht-17    req:sa-9
+    [Setup]    Prepare Premises    needs=ENABLED    leaves=ENABLED    variant=misdirecting-hub
     Send Spoilt Command    ECS43    spoil=recipient
     Contact Should Not Move
     Refusal Should Be Recorded    esme    check=addressee
