@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -57,7 +57,6 @@ class Run:
     process: subprocess.Popen[bytes]
     folder: Path
     mark: str
-    seen: dict[int, str] = field(default_factory=dict)
 
     @property
     def out(self) -> str:

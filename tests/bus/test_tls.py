@@ -48,7 +48,10 @@ class Authority:
         now = datetime.datetime.now(datetime.UTC)
         made = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key.public_key())
         made = made.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(minutes=5))
-        return made.not_valid_after(now + datetime.timedelta(hours=1))
+        made = made.not_valid_after(now + datetime.timedelta(hours=1))
+        # Python 3.13 verifies strictly: who signed must be named by key, and what may be signed by a key be said.
+        made = made.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False)
+        return made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
 
     def issue(self, name: str, trusts: Path | None = None) -> Tls:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -1,0 +1,190 @@
+"""What a run leaves as evidence, read by others: the capture by stock tshark, the chart by an XML parser."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+import pytest
+
+from devices.wire import gbcs
+from rig.node import bench_file
+from rig.run import bench_path
+from tests.running import Run, finished, stock_tshark
+
+SUITES = ("installation/01_no_wan.robot", "contactor_valve")
+FOLDERS = 10
+RADIO = ("han", "interpan")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+class Sent(NamedTuple):
+    """One GBCS message on its way over one radio link.  ``sender``: the radio's EUI-64 in inter-PAN; in a HAN, where
+    addresses are given at run time, whether it was the coordinator."""
+
+    port: str
+    sender: str
+    originator: str
+    counter: int
+    code: int
+    cra: int
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two whole suites, run once."""
+    done = finished(tmp_path_factory.mktemp("capture"), *SUITES, "--quiet")
+    assert (done.results / "output.xml").is_file(), done.said
+    return done
+
+
+@pytest.fixture(scope="module")
+def folders(run: Run) -> list[Path]:
+    """The evidence folders, one a test."""
+    found = sorted(path.parent for path in (run.results / "evidence").rglob("timeline.jsonl"))
+    assert len(found) == len(run.tests()) >= FOLDERS, run.said
+    return found
+
+
+def timeline(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "timeline.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+# ------------------------------------------------------------------------------------------------------------ the capture
+
+
+def test_no_frame_is_malformed(folders: list[Path]) -> None:
+    for folder in folders:
+        assert stock_tshark("-r", folder / "ether.pcapng", "-Y", "_ws.malformed") == "", folder
+
+
+COLUMNS = (
+    "wpan.src64", "wpan.src16", "zbee_aps.counter", "zbee_zcl.cmd.tsn",
+    *(f"gbcs_message.grouping_header.{name}" for name in ("business_originator_id", "originator_counter", "message_code", "cra_flag")),
+)  # fmt: skip
+
+
+def shown(capture: Path) -> Counter[Sent]:
+    """The GBCS messages that tshark shows whole, repetitions of one frame (no acknowledgement came) left out.
+
+    A repeated frame carries the same APS counter, or in inter-PAN, which has none, the same ZCL sequence number.  A
+    message that a machine sends again has a new one, and counts again.
+    """
+    wanted = [argument for name in COLUMNS for argument in ("-e", name)]
+    text = stock_tshark("-r", capture, "-Y", "gbcs_message.grouping_header", "-T", "fields", *wanted)
+    frames = {tuple(line.split("\t")) for line in text.splitlines()}
+    found: Counter[Sent] = Counter()
+    for long, short, _aps, _zcl, originator, counter, code, cra in frames:
+        port = "han" if short else "interpan"
+        sender = long if port == "interpan" else "coordinator" if int(short, 16) == 0 else "joined"
+        found[Sent(port, sender, originator, int(counter), int(code, 16), int(cra, 16))] += 1
+    return found
+
+
+def colons(eui: bytes) -> str:
+    return eui.hex(":")
+
+
+def told(folder: Path, kind: str, bench: bench_file.Bench) -> Counter[Sent]:
+    """The messages of radio links in the machines' own records of one kind."""
+    found: Counter[Sent] = Counter()
+    for event in timeline(folder):
+        fields: Mapping[str, Any] = event["fields"]
+        if event["kind"] != kind or fields["port"] not in RADIO:
+            continue
+        device = bench.devices[fields["device"]]
+        coordinator = "coordinator" if device.kind == "comms_hub" else "joined"
+        sender = coordinator if fields["port"] == "han" else colons(device.ports["interpan"].radio)
+        message = gbcs.decode(bytes.fromhex(fields["octets"]))
+        key = Sent(
+            fields["port"], sender, colons(message.originator), message.counter, message.message_code, message.cra
+        )
+        found[key] += 1
+    return found
+
+
+def test_tshark_shows_every_message_that_the_machines_sent(folders: list[Path]) -> None:
+    """Sent, for a machine, is a message whose last piece it gave to its radio.  A radio that gets no acknowledgement may
+    give up before that piece is out; the machine learns of it later and records ``tunnel.broken``.  Such a message, and
+    no other, may be missing in the capture; it may also be there, when all of it went out and nobody answered."""
+    bench = bench_file.load(bench_path("virtual"))
+    ports: Counter[str] = Counter()
+    whole = 0
+    for folder in folders:
+        seen, sent = shown(folder / "ether.pcapng"), told(folder, "gbcs.tx", bench)
+        broken = told(folder, "tunnel.broken", bench)
+        assert seen - sent == Counter(), f"{folder}: on the air, and sent by nobody"
+        assert sent - seen <= broken, f"{folder}: sent and not shown"
+        assert told_received(folder) <= seen.total(), folder
+        whole += not broken
+        for key, count in seen.items():
+            ports[key.port] += count
+    assert whole >= FOLDERS - 2  # the rule for broken transfers is for the two tests that break them
+    assert min(ports["han"], ports["interpan"]) >= FOLDERS, ports
+
+
+def told_received(folder: Path) -> int:
+    """How many messages arrived over radio links."""
+    return sum(event["kind"] == "gbcs.rx" and event["fields"]["port"] in RADIO for event in timeline(folder))
+
+
+def test_messages_in_several_pieces_are_among_them(folders: list[Path]) -> None:
+    """Both ways of cutting occur, so that the counts above are about whole messages: GBT blocks, and APS fragments."""
+    (install,) = (folder for folder in folders if folder.name == "install-a-premises-with-no-wan")
+    for pieces in ("gbcs_message.gbt.reassembled.length", "zbee_aps.reassembled.length"):
+        text = stock_tshark("-r", install / "ether.pcapng", "-Y", f"gbcs_message.grouping_header && {pieces}")
+        assert len(text.splitlines()) >= 3, pieces
+
+
+def test_capture_says_that_it_has_no_security(folders: list[Path]) -> None:
+    assert b"without NWK and APS security" in (folders[0] / "ether.pcapng").read_bytes()[:400]
+
+
+# ------------------------------------------------------------------------------------------------- time line and chart
+
+
+def test_time_line_is_one_object_a_line_in_rising_order(folders: list[Path]) -> None:
+    """Events have numbers of their own; a command or answer of the bus carries that of the last event before it."""
+    for folder in folders:
+        last = -1
+        for event in timeline(folder):
+            assert set(event) >= {"order", "at_ns", "kind", "fields", "context"}
+            if event["kind"].startswith("bus."):
+                assert event["order"] >= last, folder
+            else:
+                assert event["order"] > last, folder
+            last = event["order"]
+        assert last > 0, folder
+
+
+def labels(chart: Path) -> Iterator[str]:
+    root = ElementTree.parse(chart).getroot()
+    assert root.tag == f"{SVG}svg"
+    for text in root.iter(f"{SVG}text"):
+        yield "".join(text.itertext())
+
+
+def test_chart_holds_every_message_of_the_time_line(folders: list[Path]) -> None:
+    for folder in folders:
+        drawn = Counter(label.partition(" octets)")[0] for label in labels(folder / "sequence.svg") if " octets)" in label)
+        named = Counter(
+            f"{fields['use_case']} {fields['cra']} #{fields['counter']} ({len(fields['octets']) // 2}"
+            for event in timeline(folder)
+            if event["kind"] == "gbcs.tx"
+            for fields in [event["fields"]]
+        )
+        assert drawn == named, folder
+
+
+def test_log_holds_the_charts(run: Run, folders: list[Path]) -> None:
+    """A chart stands in the Robot log, beside links to the files."""
+    log = (run.results / "output.xml").read_text(encoding="utf-8")
+    for folder in folders:
+        inside = folder.relative_to(run.results).as_posix()
+        for name in ("ether.pcapng", "timeline.jsonl", "sequence.svg"):
+            assert f"{inside}/{name}" in log
+    assert log.count("bench time / s") == len(folders)

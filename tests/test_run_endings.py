@@ -1,0 +1,119 @@
+"""How a run ends when something ends it: a process that dies, Ctrl-C, `kill -9`; and two runs side by side."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.running import AFTER, BENCH, BROKER, DEVICE, Run, holding, started, suite, until, waiting
+
+INFRA, STOPPED = 255, 253
+SOON_S = 20.0
+"""How long a run may go on after it was hit: a few seconds, on a machine that may be many times slower than ours."""
+
+
+@contextmanager
+def in_mid_run(folder: Path, *args: str) -> Iterator[Run]:
+    """A run whose first test works the bench without end, and that a second one would follow."""
+    begun = folder / "begun"
+    with started(folder, suite(folder / "hold.robot", holding(begun), AFTER), *args) as run:
+        until(lambda: begun.exists() or run.process.poll() is not None, "the test to begin")
+        assert run.process.poll() is None, run.said
+        yield run
+
+
+def children(run: Run) -> list[str]:
+    """The modules that processes of this run execute, itself included."""
+    return sorted(line.split(" -m ")[1].split()[0] for line in run.alive().values())
+
+
+@pytest.mark.parametrize("module", [BROKER, BENCH])
+def test_process_that_dies_in_mid_run_is_infra_and_never_a_failure(tmp_path: Path, module: str) -> None:
+    with in_mid_run(tmp_path) as run:
+        os.kill(run.child(module), signal.SIGKILL)
+        assert run.wait(SOON_S) == INFRA, run.said
+        run.nothing_left()
+    verdicts = run.tests()
+    assert list(verdicts) == ["Holds", "Comes After"]
+    for status, message in verdicts.values():
+        assert status == "SKIP"
+        assert "INFRA: " in message
+    assert 'status="FAIL"' not in (run.results / "output.xml").read_text(encoding="utf-8").partition("<errors>")[0]
+    closing = run.closing()
+    assert (closing["passed"], closing["failed"], closing["more"]) == ("0", "0", ", 2 INFRA")
+    assert "Traceback" not in run.said
+
+
+def test_ctrl_c_stops_robot_and_everything_else(tmp_path: Path) -> None:
+    with in_mid_run(tmp_path) as run:
+        assert children(run) == [BROKER, "rig.cli", BENCH]
+        os.killpg(run.process.pid, signal.SIGINT)  # as a terminal does: the whole group of the program in front
+        assert run.wait(SOON_S) == STOPPED, run.said
+        run.nothing_left()
+    assert [status for status, _ in run.tests().values()] == ["FAIL", "FAIL"]  # Robot has no other word for it
+    closing = run.closing()
+    assert (closing["passed"], closing["failed"], closing["more"]) == ("0", "0", ", 2 ABORTED")
+    assert "Traceback" not in run.said
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_ctrl_c_before_robot_begins(tmp_path: Path) -> None:
+    """The bench asks for a broker that nobody runs, and Ctrl-C comes while it waits."""
+    with started(tmp_path, "contactor_valve", "--set", "broker=mqtt://127.0.0.1:9") as run:
+        until(lambda: BENCH in str(run.alive()) or run.process.poll() is not None, "the bench process")
+        os.killpg(run.process.pid, signal.SIGINT)
+        assert run.wait(SOON_S) == STOPPED, run.said
+        run.nothing_left()
+    assert run.err.splitlines()[-1] == "rig run: stopped"
+    assert "Traceback" not in run.said
+
+
+def test_nothing_outlives_a_run_that_was_killed(tmp_path: Path) -> None:
+    with in_mid_run(tmp_path) as run:
+        assert children(run) == [BROKER, "rig.cli", BENCH]
+        run.process.kill()
+        run.wait(SOON_S)
+        run.nothing_left(SOON_S)
+    assert list((tmp_path / "scratch").iterdir()) == []  # the bench ended in good order: outputs safe, files gone
+
+
+def test_nothing_outlives_a_killed_run_whose_bench_follows_real_time(tmp_path: Path) -> None:
+    """A meter in a process of its own, and a command that would go on for minutes."""
+    begun = tmp_path / "begun"
+    test = f"""Waits Long
+    [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH
+    Create File    {begun}
+    Advance Time    10 minutes
+"""
+    with started(tmp_path, suite(tmp_path / "long.robot", test), "--bench", "line") as run:
+        until(lambda: begun.exists() or run.process.poll() is not None, "the test to begin")
+        assert children(run) == [BROKER, "rig.cli", BENCH, DEVICE]
+        run.process.kill()
+        run.wait(SOON_S)
+        run.nothing_left(SOON_S)
+
+
+def test_two_runs_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    with ExitStack() as stack:
+        runs = []
+        for name in ("left", "right"):
+            folder = tmp_path / name
+            folder.mkdir()
+            test = suite(folder / "wait.robot", waiting(folder / "begun", go))
+            runs.append(stack.enter_context(started(folder, test)))
+        for run in runs:
+            until(lambda run=run: (run.folder / "begun").exists() or run.process.poll() is not None, "both tests")  # type: ignore[misc]
+        assert [len(run.alive()) for run in runs] == [3, 3]
+        go.touch()
+        for run in runs:
+            assert run.wait() == 0, run.said
+            run.nothing_left()
+    for run in runs:
+        assert {name: status for name, (status, _) in run.tests().items()} == {"Waits": "PASS"}
+        assert len(list((run.results / "evidence").rglob("timeline.jsonl"))) == 1
