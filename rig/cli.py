@@ -19,7 +19,7 @@ from rig.node.bench_file import BenchFileError
 __all__ = ["main"]
 
 MISUSE = 2
-MODULES = ("rig.run", "rig.gbcs_cli", "rig.corpus_check", "rig.perf")
+MODULES = ("rig.run", "rig.gbcs.cli", "rig.gbcs.check", "rig.perf")
 KINDS = (run.BadRun, BenchFileError, WireError)
 
 

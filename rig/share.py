@@ -14,5 +14,5 @@ PACKAGE = Path(__file__).resolve().parent
 
 def folder(name: str) -> Path:
     """The folder ``name`` (``"robot_suites"`` or ``"wiring"``) as shipped with this installation."""
-    installed = PACKAGE / "share" / name
+    installed = PACKAGE / "shipped" / name
     return installed if installed.is_dir() else PACKAGE.parent / name

@@ -238,5 +238,5 @@ def stock_tshark(*arguments: str | Path) -> str:
     done = subprocess.run(
         [program, *map(str, arguments)], capture_output=True, text=True, env=bare, check=False, timeout=DEADLINE_S
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr[-500:]
     return done.stdout

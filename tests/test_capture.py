@@ -62,6 +62,8 @@ def test_no_frame_is_malformed(folders: list[Path]) -> None:
         assert stock_tshark("-r", folder / "ether.pcapng", "-Y", "_ws.malformed") == "", folder
 
 
+WHOLE = "gbcs_message.grouping_header.message_code"
+"""What a frame has that completes a message; one with a piece of a message has only the header of the piece."""
 COLUMNS = (
     "wpan.src64", "wpan.src16", "zbee_aps.counter", "zbee_zcl.cmd.tsn",
     *(f"gbcs_message.grouping_header.{name}" for name in ("business_originator_id", "originator_counter", "message_code", "cra_flag")),
@@ -75,7 +77,7 @@ def shown(capture: Path) -> Counter[Sent]:
     message that a machine sends again has a new one, and counts again.
     """
     wanted = [argument for name in COLUMNS for argument in ("-e", name)]
-    text = stock_tshark("-r", capture, "-Y", "gbcs_message.grouping_header", "-T", "fields", *wanted)
+    text = stock_tshark("-r", capture, "-Y", WHOLE, "-T", "fields", *wanted)
     frames = {tuple(line.split("\t")) for line in text.splitlines()}
     found: Counter[Sent] = Counter()
     for long, short, _aps, _zcl, originator, counter, code, cra in frames:
@@ -136,7 +138,7 @@ def test_messages_in_several_pieces_are_among_them(folders: list[Path]) -> None:
     """Both ways of cutting occur, so that the counts above are about whole messages: GBT blocks, and APS fragments."""
     (install,) = (folder for folder in folders if folder.name == "install-a-premises-with-no-wan")
     for pieces in ("gbcs_message.gbt.reassembled.length", "zbee_aps.reassembled.length"):
-        text = stock_tshark("-r", install / "ether.pcapng", "-Y", f"gbcs_message.grouping_header && {pieces}")
+        text = stock_tshark("-r", install / "ether.pcapng", "-Y", f"{WHOLE} && {pieces}")
         assert len(text.splitlines()) >= 3, pieces
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devices.trust.errors import KeyMissing
-from rig.gbcs_corpus import load_entries, load_store
+from rig.gbcs.corpus import load_entries, load_store
 from rig.perf import main
 from rig.perf.benchmarks import BENCHMARKS, Material, Timing
 from rig.perf.frames import SIZE, lines

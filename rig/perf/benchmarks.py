@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from devices.trust.keystore import MemoryKeyStore
-from rig.gbcs_corpus import Entry
+from rig.gbcs.corpus import Entry
 from rig.perf import frames, messages, peer, whole
 from rig.perf.measure import Pass
 

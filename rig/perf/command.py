@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rig.gbcs_corpus import CorpusError, load_entries, load_store
+from rig.gbcs.corpus import CorpusError, load_entries, load_store
 from rig.perf.benchmarks import BENCHMARKS, TIMINGS, Benchmark, Material, Timing
 from rig.perf.measure import measure
 from rig.perf.report import as_json, table

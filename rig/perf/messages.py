@@ -1,6 +1,6 @@
 """GBCS messages a second: envelope, full decode, decode with all cryptography, and the bare cryptography as the floor.
 
-The corpus check and these benchmarks run the same function, :func:`rig.gbcs_reading.read`.
+The corpus check and these benchmarks run the same function, :func:`rig.gbcs.reading.read`.
 
 Must not live here: how passes are timed (``measure``).
 """
@@ -21,8 +21,8 @@ from devices.trust.protection import sealing_parties
 from devices.trust.sealed import sealed_parts
 from devices.wire import gbcs, payload
 from devices.wire.gbcs import Message
-from rig.gbcs_corpus import Entry
-from rig.gbcs_reading import Keys, Verdict, read
+from rig.gbcs.corpus import Entry
+from rig.gbcs.reading import Keys, Verdict, read
 from rig.perf.measure import Pass
 
 __all__ = ["all_crypto", "envelopes", "floor", "full"]

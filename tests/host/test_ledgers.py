@@ -70,7 +70,7 @@ def run_until_killed(path: Path, commands: int) -> list[tuple[str, int]]:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as process:
         assert process.stdout is not None
-        said = []
+        said: list[tuple[str, int]] = []
         while not said or said[-1][0] != "taken":
             word, counter = process.stdout.readline().split()
             said.append((word, int(counter)))
@@ -122,8 +122,7 @@ def test_two_runs_at_once_never_get_the_same_counter(tmp_path: Path) -> None:
     ledgers = [FileLedger(path) for _ in range(4)]  # as four processes would hold them: each has opened the file itself
 
     def take(ledger: FileLedger) -> None:
-        for _ in range(10):
-            taken.append(ledger.take("commands"))
+        taken.extend(ledger.take("commands") for _ in range(10))
 
     threads = [threading.Thread(target=take, args=(ledger,)) for ledger in ledgers]
     for thread in threads:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from devices.wire import gbcs, gbt, ieee802154, interpan, pcap, tunnelling, zigbee
 from devices.wire.errors import DecodeError
-from rig import gbcs_cli
-from rig.gbcs_layout import layout
-from rig.gbcs_reading import read
-from rig.gbcs_sources import SourceError, messages
-from rig.gbcs_words import describe
+from rig.gbcs import cli as gbcs_cli
+from rig.gbcs.layout import layout
+from rig.gbcs.reading import read
+from rig.gbcs.sources import SourceError, messages
+from rig.gbcs.words import describe
 from tests import corpus_made
 
 ENABLE = gbcs.encode(corpus_made.enable_supply())

@@ -1,6 +1,6 @@
 """Values inside payloads as JSON types that read well: DLMS data, ZCL fields and attributes, ASN.1 elements.
 
-Must not live here: which object or use case a value belongs to (``gbcs_words``), text layout (``gbcs_layout``).
+Must not live here: which object or use case a value belongs to (``words``), text layout (``layout``).
 """
 
 from __future__ import annotations

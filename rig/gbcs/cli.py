@@ -1,6 +1,6 @@
 """``rig gbcs decode``: messages in words, and what of them was verified.
 
-Must not live here: reading (``gbcs_reading``), finding messages in files (``gbcs_sources``), words (``gbcs_words``).
+Must not live here: reading (``reading``), finding messages in files (``sources``), words (``words``).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from devices.wire.errors import WireError
-from rig.gbcs_corpus import CorpusError, load_keys
-from rig.gbcs_layout import layout
-from rig.gbcs_reading import read
-from rig.gbcs_sources import SourceError, messages
-from rig.gbcs_words import describe
+from rig.gbcs.corpus import CorpusError, load_keys
+from rig.gbcs.layout import layout
+from rig.gbcs.reading import read
+from rig.gbcs.sources import SourceError, messages
+from rig.gbcs.words import describe
 
 __all__ = ["add_parser", "run"]
 

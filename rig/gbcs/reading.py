@@ -2,7 +2,7 @@
 
 ``rig corpus check``, ``rig gbcs decode`` and ``rig perf`` all call :func:`read`: what is measured is what is checked.
 
-Must not live here: where messages come from (``gbcs_sources``), words for people (``gbcs_words``).
+Must not live here: where messages come from (``sources``), words for people (``words``).
 """
 
 from __future__ import annotations

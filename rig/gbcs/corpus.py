@@ -2,7 +2,7 @@
 
     CorpusError    a folder, line or key file that cannot be used: file, line, reason and what to do
 
-Must not live here: what is done with the messages (``corpus_check``), or the form of keys (``devices.trust``).
+Must not live here: what is done with the messages (``check``), or the form of keys (``devices.trust``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from devices.trust import certificates
 from devices.trust.certificates import Role, Usage
 from devices.trust.errors import TrustError
 from devices.trust.keystore import MemoryKeyStore, load_corpus_keys
-from rig.gbcs_reading import BROKER, Keys
+from rig.gbcs.reading import BROKER, Keys
 
 __all__ = ["CorpusError", "Encrypted", "Entry", "load_entries", "load_keys", "load_store"]
 

@@ -15,10 +15,10 @@ import pytest
 from devices.trust.authority import Authority
 from devices.trust.certificates import Role, Usage
 from devices.trust.keystore import public_of
-from rig import corpus_check
-from rig.corpus_check import check
-from rig.gbcs_corpus import load_entries, load_keys
-from rig.gbcs_reading import BROKER, Verdict, read
+from rig.gbcs import check as corpus_check
+from rig.gbcs.check import check
+from rig.gbcs.corpus import load_entries, load_keys
+from rig.gbcs.reading import BROKER, Verdict, read
 from tests import corpus_made
 
 

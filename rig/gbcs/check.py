@@ -5,7 +5,7 @@ says what the corpus says of it; as *re-encoded* when those objects give the sam
 its elements.  What the corpus says of encrypted parts (offset and plaintext) is only the judge: the parts are found
 from the payload's structure.
 
-Must not live here: how a message is read (``gbcs_reading``), the files of a corpus (``gbcs_corpus``).
+Must not live here: how a message is read (``reading``), the files of a corpus (``corpus``).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 from devices.wire import gbcs, payload
 from devices.wire.errors import WireError
-from rig.gbcs_corpus import CorpusError, Encrypted, Entry, load_entries, load_keys
-from rig.gbcs_reading import Check, Keys, Reading, Verdict, read
+from rig.gbcs.corpus import CorpusError, Encrypted, Entry, load_entries, load_keys
+from rig.gbcs.reading import Check, Keys, Reading, Verdict, read
 
 __all__ = ["Failure", "Tally", "add_parser", "check", "run", "table"]
 

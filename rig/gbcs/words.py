@@ -1,6 +1,6 @@
 """GBCS messages in words: what was read, as one dictionary of JSON types that text and ``--json`` both come from.
 
-Must not live here: how the text is laid out (``gbcs_layout``), how single values read (``gbcs_values``).
+Must not live here: how the text is laid out (``layout``), how single values read (``values``).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from devices.wire.cosem import Op
 from devices.wire.errors import DecodeError
 from devices.wire.eui64 import text as eui_text
 from devices.wire.gbcs import CRA, Message
-from rig.gbcs_reading import Check, Opened, Reading
-from rig.gbcs_values import asn1_value, date_time, dlms_value, zcl_attributes, zcl_fields, zigbee_time
+from rig.gbcs.reading import Check, Opened, Reading
+from rig.gbcs.values import asn1_value, date_time, dlms_value, zcl_attributes, zcl_fields, zigbee_time
 
 __all__ = ["describe"]
 

@@ -1,4 +1,4 @@
-"""The text form of ``rig gbcs decode``: descriptions from ``gbcs_words`` as aligned, indented lines.
+"""The text form of ``rig gbcs decode``: descriptions from ``words`` as aligned, indented lines.
 
 Must not live here: anything that looks into a message; what is not in the description is not shown.
 """

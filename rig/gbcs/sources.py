@@ -5,7 +5,7 @@ and out of link type 147, which holds one message a packet.  GBT blocks are put 
 
     SourceError    nothing that could be decoded: what was given, what is wrong with it, what to give instead
 
-Must not live here: what a message means (``gbcs_words``).
+Must not live here: what a message means (``words``).
 """
 
 from __future__ import annotations
