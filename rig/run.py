@@ -18,12 +18,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import robot
+from robot.run import run as run_robot  # type: ignore[import-untyped]
 
 from rig import share
 from rig.bus.broker import EmbeddedBroker
@@ -100,9 +100,8 @@ def main(args: argparse.Namespace) -> int:
         return STOPPED_EXIT
     if status in (252, 255) and not listener.total:
         return int(status)
-    print(
-        f"rig run: {listener.summary()} in {time.monotonic() - started:.1f} s; results: {out / 'log.html'}, evidence: {out / 'evidence'}"
-    )
+    took = time.monotonic() - started
+    print(f"rig run: {listener.summary()} in {took:.1f} s; results: {out / 'log.html'}, evidence: {out / 'evidence'}")
     if listener.stopped:
         return STOPPED_EXIT
     return INFRA_EXIT if listener.infra else int(status)
@@ -167,7 +166,7 @@ def _robot(args: argparse.Namespace, suites: Sequence[Path], out: Path, listener
     }
     if len(suites) == 1:
         options.pop("name")
-    return int(robot.run(*map(str, suites), **options))
+    return int(run_robot(*map(str, suites), **options))
 
 
 @contextmanager
@@ -184,6 +183,7 @@ def _bench_process(path: Path, overlay: Mapping[str, Any], url: str, evidence: P
     )
     assert process.stdin is not None
     assert process.stdout is not None
+    up = False
     try:
         order = {"bench": str(path), "overlay": overlay, "url": url, "evidence": str(evidence), "run": run_id}
         try:
@@ -201,14 +201,15 @@ def _bench_process(path: Path, overlay: Mapping[str, Any], url: str, evidence: P
             if told.get("misuse"):
                 raise BadRun(str(told["error"]))
             raise BusError("bench process", str(told["error"]).rstrip("."), str(told.get("advice", "")))
+        up = True
         yield
     finally:
         with ExitStack() as stack:
             stack.callback(process.stdout.close)
-            try:
+            if not up:
+                process.terminate()  # it may be waiting for a broker that is not there
+            with suppress(BrokenPipeError):
                 process.stdin.close()
-            except BrokenPipeError:
-                pass
             try:
                 process.wait(BENCH_STOP_S)
             except subprocess.TimeoutExpired:

@@ -1,7 +1,8 @@
 """`rig run` as a process, for tests: start it, wait for what it does, find what it left behind.
 
-Every process of a run, however deep, carries a mark in its environment, so that what survives a run is found even when
-its parents are gone.  Nothing here waits for a fixed time: a condition is looked at until it holds or a deadline passes.
+Every process of a run, however deep, carries a mark in its environment, so that what survives a run is found even
+when its parents are gone.  Nothing here waits for a fixed time: a condition is looked at until it holds or a deadline
+passes.
 
 Must not live here: assertions about results.
 """
@@ -33,7 +34,9 @@ DEADLINE_S = 90.0
 BROKER, BENCH, DEVICE = "rig.bus.broker_process", "rig.node.bench_process", "rig.node.device_process"
 
 # A shell that starts programs in the background has them ignore Ctrl-C, and children inherit that; a terminal does not.
-WITH_CTRL_C = "import os,signal,sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+WITH_CTRL_C = (
+    "import os,signal,sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+)
 CLOSING = re.compile(
     r"^rig run: (?P<total>\d+) tests: (?P<passed>\d+) passed, (?P<failed>\d+) failed, (?P<skipped>\d+) skipped"
     r"(?P<more>(?:, \d+ [A-Z]+)*) in \d+\.\d s; results: (?P<results>.+), evidence: (?P<evidence>.+)$",
@@ -166,7 +169,7 @@ def suite(path: Path, *tests: str) -> Path:
 
 
 def holding(begun: Path) -> str:
-    """A test that says in the file ``begun`` that it runs, and then lets one second of bench time pass after another."""
+    """A test that says in the file ``begun`` that it runs, and then lets bench time pass, second after second."""
     return f"""Holds
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH
     Create File    {begun}

@@ -115,7 +115,7 @@ def test_suites_outside_of_the_project_run_from_any_folder(tmp_path: Path) -> No
     assert Path(run.closing()["results"]).parents[1] == tmp_path / "results"
 
 
-# ------------------------------------------------------------------------------------------------------------- the script
+# ----------------------------------------------------------------------------------------------------------- the script
 
 
 def test_the_script_is_posix_shell() -> None:

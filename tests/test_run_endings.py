@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -62,15 +62,33 @@ def test_ctrl_c_stops_robot_and_everything_else(tmp_path: Path) -> None:
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_ctrl_c_before_robot_begins(tmp_path: Path) -> None:
-    """The bench asks for a broker that nobody runs, and Ctrl-C comes while it waits."""
-    with started(tmp_path, "contactor_valve", "--set", "broker=mqtt://127.0.0.1:9") as run:
-        until(lambda: BENCH in str(run.alive()) or run.process.poll() is not None, "the bench process")
+def test_second_ctrl_c_does_not_wait_for_the_test(tmp_path: Path) -> None:
+    with in_mid_run(tmp_path) as run:
+        os.killpg(run.process.pid, signal.SIGINT)
+        until(lambda: "Second signal will force exit" in run.err, "Robot to take the first")
         os.killpg(run.process.pid, signal.SIGINT)
         assert run.wait(SOON_S) == STOPPED, run.said
         run.nothing_left()
-    assert run.err.splitlines()[-1] == "rig run: stopped"
     assert "Traceback" not in run.said
+
+
+PHASES: dict[str, Callable[[Run], object]] = {
+    "as the bench process starts": lambda run: BENCH in str(run.alive()),
+    # Its folder for the journal is there, so it is at the next step: asking for the broker, for seconds.
+    "while it waits for its broker": lambda run: list((run.folder / "scratch").glob("rig-*")),
+}
+
+
+@pytest.mark.parametrize("reached", PHASES.values(), ids=PHASES)
+def test_ctrl_c_before_robot_begins(tmp_path: Path, reached: Callable[[Run], object]) -> None:
+    """The bench is to find a broker where nobody runs one, and Ctrl-C comes before it gives up."""
+    with started(tmp_path, "contactor_valve", "--set", "broker=mqtt://127.0.0.1:9") as run:
+        until(lambda: reached(run) or run.process.poll() is not None, "the bench process")
+        os.killpg(run.process.pid, signal.SIGINT)
+        assert run.wait(SOON_S) == STOPPED, run.said
+        run.nothing_left()
+    assert run.err == "rig run: stopped\n"
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_nothing_outlives_a_run_that_was_killed(tmp_path: Path) -> None:

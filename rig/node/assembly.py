@@ -8,11 +8,12 @@ Must not live here: verbs of the bus (``commands``), keys (``keyring``), radios 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 from devices.machines.access_control_broker import AccessControlBroker, BrokerSettings
 from devices.machines.comms_hub import CommsHub, HubSettings
@@ -31,20 +32,22 @@ from rig.host.host import Host, Plugs
 from rig.host.ledgers import FileLedger
 from rig.host.store import FileStore, MemoryStore, Store
 from rig.node.bench_file import Bench, BenchFileError, Device
+from rig.node.clocks import BenchClock
 from rig.node.external import ExternalDevice
 from rig.node.keyring import Keyring
 from rig.node.radios import HAN_DRIVERS, INTERPAN_DRIVERS, Radios
 from rig.node.recorder import Recorder
 from rig.node.settings import changed
 from rig.node.virtual_world import VirtualWorld
-from rig.ports.gpio import GpioBank, OutputSettings, virtual_factory
+from rig.node.wan_ends import HeadEnd, Homeward
+from rig.ports.gpio import GpioBank, OutputSettings, pi_factory, virtual_factory
 from rig.ports.i2c import open_i2c
 from rig.ports.ina226 import Ina226, Ina226Settings
 from rig.ports.operator import Button, CallbackButton, DeviceFace, NetButton, ScriptedOperator
-from rig.ports.protocols import Clock, MessageLink, Operator
+from rig.ports.protocols import Clock, MessageLink, Operator, Supply
+from rig.ports.supply import SwitchedSupply, VirtualSupply
 from rig.ports.user_gateway import WAYS, UserGateway
-from rig.ports.wan import VirtualWan, WanEndpoint
-from rig.world.clock import VirtualClock
+from rig.ports.wan import TcpWanClient, TcpWanServer, VirtualWan
 
 __all__ = ["Premises", "build", "maker"]
 
@@ -62,6 +65,7 @@ class Premises:
     hosts: dict[str, Host]
     banks: dict[str, GpioBank]
     instruments: dict[str, Ina226]
+    supplies: dict[str, Supply]
     operator: Operator
     radios: Radios
     world: VirtualWorld | None
@@ -91,12 +95,10 @@ class Premises:
 
 
 def build(
-    bench: Bench, clock: VirtualClock, recorder: Recorder, overlay: Mapping[str, Any] | None = None, variant: str = ""
+    bench: Bench, clock: BenchClock, recorder: Recorder, overlay: Mapping[str, Any] | None = None, variant: str = ""
 ) -> Premises:
     """The bench of the file, not started yet.  ``overlay`` and ``variant`` are those that it was read with, for devices
     that run in a process of their own.  Raises :class:`BenchFileError` for what cannot be put together."""
-    for place, value in _not_built(bench):
-        raise BenchFileError(f"{bench.source}.{place}", "virtual, which is all that this version puts together", value)
     closing: list[Callable[[], None]] = []
     try:
         return _Builder(bench, clock, recorder, closing).premises(dict(overlay or {}), variant)
@@ -106,18 +108,6 @@ def build(
         if isinstance(problem, ValueError) and not isinstance(problem, BenchFileError):
             raise BenchFileError(bench.source, "parts that can be put together", str(problem)) from None
         raise
-
-
-def _not_built(bench: Bench) -> Iterator[tuple[str, str]]:
-    """What the file asks for and nobody would give: better refused than run on something else."""
-    if bench.clock != "virtual":
-        yield "clock", bench.clock
-    for node in bench.nodes.values():
-        if node.gpio == "lgpio":
-            yield f"nodes.{node.name}.gpio", node.gpio
-    for supply in bench.supplies.values():
-        if supply.driver != "virtual":
-            yield f"supplies.{supply.name}.driver", supply.driver
 
 
 def maker(bench: Bench, device: Device) -> Make:
@@ -156,9 +146,7 @@ class _Trust:
 
 
 class _Builder:
-    def __init__(
-        self, bench: Bench, clock: VirtualClock, recorder: Recorder, closing: list[Callable[[], None]]
-    ) -> None:
+    def __init__(self, bench: Bench, clock: BenchClock, recorder: Recorder, closing: list[Callable[[], None]]) -> None:
         self.bench, self.clock, self.recorder, self.closing = bench, clock, recorder, closing
         self.trust = _Trust(bench)
         self.world = VirtualWorld(bench, clock, self._edge)
@@ -185,9 +173,31 @@ class _Builder:
             for wanted in self.bench.instruments.values()
         }  # fmt: skip
         return Premises(
-            self.bench, self.clock, self.recorder, hosts, self.banks, instruments,
+            self.bench, self.clock, self.recorder, hosts, self.banks, instruments, self._supplies(instruments),
             self._operator(hosts), self.radios, self.world, self.wan, self.inputs, self.closing,
         )  # fmt: skip
+
+    def _supplies(self, instruments: Mapping[str, Ina226]) -> dict[str, Supply]:
+        """The supplies of the bench as ports: virtual ones, and those that a GPIO switches."""
+        made: dict[str, Supply] = {}
+        meter = next(iter(instruments.values()), None)
+        for wanted in self.bench.supplies.values():
+            where = f"{self.bench.source}.supplies.{wanted.name}"
+            if meter is None:
+                raise BenchFileError(
+                    f"{self.bench.source}.instruments", "an instrument to sense the supplies with", "none"
+                )
+            if wanted.driver == "virtual":
+                made[wanted.name] = VirtualSupply(self.world.supplies[wanted.name], meter, wanted.name)
+                continue
+            if wanted.output is None:
+                raise BenchFileError(f"{where}.output", "the GPIO that switches it", "nothing")
+            sense = instruments.get(wanted.instrument or "")
+            if sense is None:
+                raise BenchFileError(f"{where}.instrument", f"one of {', '.join(instruments)}", wanted.instrument)
+            output = self._bank(wanted.node).output(wanted.name, wanted.output)
+            made[wanted.name] = SwitchedSupply(output, sense, self.clock, wanted.name, wanted.volts)
+        return made
 
     def _edge(self, device: str, pin: str, level: bool, at_ns: int) -> None:
         node = self.bench.devices[device].node
@@ -212,7 +222,7 @@ class _Builder:
                         self.gateway.broker(way) if broker else self.gateway.user(device.eui, way)
                     )
             elif port.driver == "wan":
-                plugs.messages[name] = self._wan_end(device)
+                plugs.messages[name] = self._wan_end(device, port.url, where)
             elif port.driver in HAN_DRIVERS:
                 plugs.han[name] = self._closed(self.radios.han(device, port, where))
             elif port.driver in INTERPAN_DRIVERS:
@@ -242,18 +252,36 @@ class _Builder:
 
     def _bank(self, node: str) -> GpioBank:
         if node not in self.banks:
-            bank = GpioBank(virtual_factory(self.world.pins(node), self.clock), self.clock)
+            real = self.bench.nodes[node].gpio == "lgpio"
+            factory = pi_factory() if real else virtual_factory(self.world.pins(node), self.clock)
+            bank = GpioBank(factory, self.clock, threaded=real)
             self.closing.append(bank.close)
             self.banks[node] = bank
         return self.banks[node]
 
-    def _wan_end(self, device: Device) -> MessageLink:
-        end = self.wan.endpoint(device.eui)
+    def _wan_end(self, device: Device, url: str, where: str) -> MessageLink:
+        """One end of the WAN: virtual, or over TCP (``tcp://host:port``; the head end listens there)."""
+        end = self._tcp_end(device, url, where) if url else self.wan.endpoint(device.eui)
         if device.kind != "access_control_broker":
-            return _Towards(end, self._broker())
+            return Homeward(end, self._broker())
         behind = {d.eui: self.bench.devices[d.behind].eui for d in self.bench.devices.values() if d.behind}
         lines = {external.device.eui: external.link for external in self.external.values()}
-        return _Routed(end, behind, lines)
+        return HeadEnd(end, behind, lines)
+
+    def _tcp_end(self, device: Device, url: str, where: str) -> MessageLink:
+        parts = urlsplit(url)
+        try:
+            port = parts.port
+        except ValueError:
+            port = None
+        if parts.scheme != "tcp" or not parts.hostname or port is None:
+            raise BenchFileError(f"{where}.url", "an address such as tcp://192.0.2.1:47000, or nothing", url)
+        if device.kind == "access_control_broker":
+            server = self._closed(TcpWanServer((parts.hostname, port), self.clock))
+            listening: MessageLink = server.endpoint(device.eui)
+            return listening
+        client: MessageLink = self._closed(TcpWanClient((parts.hostname, port), device.eui, self.clock))
+        return client
 
     def _broker(self) -> bytes:
         name = self.bench.parties.get("access_control_broker")
@@ -282,7 +310,7 @@ class _Builder:
             buttons = {
                 name: NetButton(self.world.pins(device.node)[pin.gpio])
                 for name, pin in device.pins.items()
-                if pin.kind == "button"
+                if pin.kind == "button" and self.bench.nodes[device.node].gpio == "virtual"
             }
             record = self.recorder.for_device(device.node, device.name)
             faces[device.name] = DeviceFace(
@@ -295,55 +323,6 @@ class _Builder:
 
 def _presser(external: ExternalDevice, button: str) -> Callable[[int], None]:
     return lambda held_ns: external.press(button, held_ns)
-
-
-class _Towards:
-    """A hub's end of the WAN: whatever it sends goes to the head end, whoever the message is for."""
-
-    def __init__(self, end: WanEndpoint, head: bytes) -> None:
-        self._end, self._head = end, head
-
-    @property
-    def up(self) -> bool:
-        return self._end.up
-
-    @property
-    def on_message(self) -> Callable[[bytes, bytes], None]:
-        return self._end.on_message
-
-    @on_message.setter
-    def on_message(self, taker: Callable[[bytes, bytes], None]) -> None:
-        self._end.on_message = taker
-
-    @property
-    def on_link(self) -> Callable[[bool], None]:
-        return self._end.on_link
-
-    @on_link.setter
-    def on_link(self, watcher: Callable[[bool], None]) -> None:
-        self._end.on_link = watcher
-
-    def send(self, device: bytes, octets: bytes) -> None:  # noqa: ARG002 - all roads lead to the head end
-        self._end.send(self._head, octets)
-
-    def close(self) -> None:
-        self._end.close()
-
-
-class _Routed(_Towards):
-    """The head end's roads: a message for a device goes to the hub that it is behind, or down its own line."""
-
-    def __init__(self, end: WanEndpoint, behind: Mapping[bytes, bytes], lines: Mapping[bytes, MessageLink]) -> None:
-        super().__init__(end, b"")
-        self._behind, self._lines = behind, lines
-        for line in lines.values():
-            line.on_message = lambda peer, octets: self.on_message(peer, octets)
-
-    def send(self, device: bytes, octets: bytes) -> None:
-        if device in self._lines:
-            self._lines[device].send(device, octets)
-        else:
-            self._end.send(self._behind.get(device, device), octets)
 
 
 # ------------------------------------------------------------------------------------------------------------- machines

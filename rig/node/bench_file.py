@@ -29,6 +29,7 @@ __all__ = [
     "Port",
     "Supply",
     "Wire",
+    "from_value",
     "load",
     "merged",
     "parse",
@@ -77,7 +78,8 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """A supply of the bench.  ``output`` is the GPIO that switches it (real), ``volts`` its level (virtual),
+    """A supply of the bench.  ``output`` is the GPIO that switches it and ``instrument`` what senses it (real),
+    ``volts`` its level,
     ``upstream`` the supply that it hangs on."""
 
     name: str
@@ -85,6 +87,7 @@ class Supply:
     driver: str
     volts: float
     output: int | None
+    instrument: str | None
     upstream: str | None
 
 
@@ -180,10 +183,16 @@ def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, vari
         value = read_yaml(text)
     except ValueError as problem:
         raise BenchFileError(source, "valid YAML", str(problem)) from None
+    return from_value(value, source, overlay, variant)
+
+
+def from_value(value: Any, source: str, overlay: Mapping[str, Any] | None = None, variant: str = "") -> Bench:
+    """The bench that a value read from YAML describes; the value stays as it is."""
     if isinstance(value, dict) and "extends" in value:
         value = _extended(value, source)
     if isinstance(value, dict):
-        variants = Section(value.pop("variants", {}), f"{source}.variants")._left
+        variants = Section(value.get("variants", {}), f"{source}.variants")._left
+        value = {key: item for key, item in value.items() if key != "variants"}
         if variant and variant not in variants:
             raise BenchFileError(f"{source}.variants", f"one of {', '.join(variants) or 'none is defined'}", variant)
         for layer in (variants.get(variant, {}), overlay or {}):
@@ -216,7 +225,7 @@ def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, vari
 
 def _extended(value: dict[str, Any], source: str) -> Any:
     """A bench file that names another one in ``extends`` (a name beside it) changes values in that."""
-    name = value.pop("extends")
+    name, value = value["extends"], {key: item for key, item in value.items() if key != "extends"}
     base = Path(source).with_name(f"{name}.yaml")
     try:
         under = read_yaml(base.read_text(encoding="utf-8"))
@@ -309,6 +318,7 @@ def _supply(name: str, section: Section) -> Supply:
         driver=section.choice("driver", ("virtual", "switched"), "virtual"),
         volts=section.number("volts", 24.0),
         output=section.whole("output", span=GPIO) if "output" in section else None,
+        instrument=section.optional("instrument"),
         upstream=section.optional("upstream"),
     )
 

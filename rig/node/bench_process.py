@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -26,12 +27,12 @@ from rig.bus.jitter import jitter
 from rig.node import assembly
 from rig.node.agent import NodeAgent
 from rig.node.bench_file import Bench, BenchFileError
+from rig.node.clocks import make_clock
 from rig.node.commands import Commands
 from rig.node.executor import Executor
 from rig.node.journal import Journal
 from rig.node.recorder import Recorder
 from rig.ports.protocols import PortMissing
-from rig.world.clock import VirtualClock
 
 __all__ = ["main"]
 
@@ -40,9 +41,12 @@ def main() -> int:
     """Serve until standard input ends; the exit status."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="bench: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Robot; the bench ends when its parent does
-    order = json.loads(sys.stdin.readline())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # in good order: outputs safe, files gone
+    order = sys.stdin.readline()
+    if not order:
+        return 0  # whoever started it is gone already
     try:
-        return _serve(order)
+        return _serve(json.loads(order))
     except BenchFileError as problem:
         _say({"error": str(problem), "misuse": True})
     except BusError as problem:
@@ -79,7 +83,7 @@ def _serve(order: dict[str, Any]) -> int:
 def _try_out(bench: Bench, overlay: dict[str, Any]) -> None:
     """Put the premises together once and take them apart again: what the bench file gets wrong (a setting, a fault, a
     driver, a key folder) is said now, in one sentence, and not test by test."""
-    clock = VirtualClock()
+    clock = make_clock(bench.clock)
     try:
         assembly.build(bench, clock, Recorder(clock, bench.civil_start, None), overlay).close()
     except BenchFileError:
@@ -105,7 +109,7 @@ def _software() -> str:
 
 def _watch_parent(executor: Executor, commands: Commands) -> None:
     """Standard input ends when the parent does, however it dies; a command that lets time pass is given up then."""
-    while sys.stdin.buffer.read1(4096):
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     executor.stop()
     commands.stop()

@@ -19,16 +19,17 @@ from rig.node import assembly, bench_file
 from rig.node.arguments import Arguments
 from rig.node.assembly import Premises
 from rig.node.attacks import Attacks
+from rig.node.clocks import follows_real_time, make_clock
 from rig.node.executor import Executor, Handler, Refused
 from rig.node.recorder import Recorder
 from rig.node.virtual_world import VirtualWorld
 from rig.ports.protocols import PortMissing
-from rig.world.clock import VirtualClock
 from rig.world.relays import Fault
 
 __all__ = ["Commands"]
 
-IDLE_NS = 10_000_000
+SLICE_NS = 10_000_000
+# How long a bench on real time looks at its clock alone, before it looks at the bus again.
 LONGEST_NS = 400 * 86_400 * 1_000_000_000  # what one command may let pass: more is a slip, and takes for ever
 # Verbs that frame the time line of a test instead of standing on it; a reset notes itself, on the new clock.
 UNNOTED = ("evidence.open", "evidence.close", "bench.reset")
@@ -41,7 +42,7 @@ class Commands:
     def __init__(self, path: Path, overlay: Mapping[str, Any], recorder_folder: Path | None) -> None:
         self._path, self._overlay = path, overlay
         self.bench = bench_file.load(path, overlay)
-        self.clock = VirtualClock()
+        self.clock = make_clock(self.bench.clock)
         self.recorder = Recorder(self.clock, self.bench.civil_start, recorder_folder)
         self.premises: Premises | None = None
         self._executor: Executor | None = None
@@ -117,9 +118,9 @@ class Commands:
     def idle(self) -> float | None:
         """Between commands a bench that follows real time goes on; on virtual time nothing may happen there, or it
         would depend on how fast commands come."""
-        if not self.clock.attached:
+        if not follows_real_time(self.clock):
             return None
-        self.clock.advance(self.clock.now + IDLE_NS)
+        self.clock.advance(self.clock.now + SLICE_NS)
         return 0.0
 
     def describe(self, _args: Arguments) -> Mapping[str, Any]:
@@ -148,7 +149,7 @@ class Commands:
             self.premises.close()
             self.premises = None
         self.bench = bench
-        self.clock = VirtualClock()
+        self.clock = make_clock(self.bench.clock)
         self.recorder.restart(self.clock, self.bench.civil_start)
         self.recorder.note_command("bench.reset", {"overlay": changes, "variant": variant})
         self.premises = assembly.build(self.bench, self.clock, self.recorder, overlay, variant)
@@ -161,18 +162,29 @@ class Commands:
         """Let ``span_ns`` pass, or less: stop at the exact instant of an event that fits ``until``."""
         span = args.whole("span_ns", LONGEST_NS)
         if "until" not in args:
-            self.clock.advance(self.clock.now + span, self._stopping.is_set)
-            self.clock.run_due()
+            self._pass(span, self._stopping.is_set)
             return {"met": False}
         until = _wanted(args.mapping("until"))
         met: list[bool] = []
         stop = self.recorder.listen(lambda event: met.append(True) if _fits(event, until) else None)
         try:
-            self.clock.advance(self.clock.now + span, lambda: bool(met) or self._stopping.is_set())
-            self.clock.run_due()  # whatever else belongs to this instant
+            self._pass(span, lambda: bool(met) or self._stopping.is_set())
         finally:
             stop()
         return {"met": bool(met)}
+
+    def _pass(self, span_ns: int, until: Callable[[], bool]) -> None:
+        """Let time pass, until ``until`` at the most.  On real time the lease is looked after meanwhile: a controller
+        that is gone must not keep outputs driven for as long as a command takes."""
+        limit = self.clock.now + span_ns
+        while True:
+            slowly = follows_real_time(self.clock)
+            end = min(limit, self.clock.now + SLICE_NS) if slowly else limit
+            if self.clock.advance(end, until) or self.clock.now >= limit:
+                break
+            if self._executor is not None:
+                self._executor.service(0.0)
+        self.clock.run_due()  # whatever else belongs to this instant
 
     def civil(self, _args: Arguments) -> Mapping[str, Any]:
         """The civil time of the bench, ns since the Unix epoch."""
@@ -204,9 +216,8 @@ class Commands:
     # -------------------------------------------------------------------------------------------------------- physics
 
     def switch_supply(self, args: Arguments) -> Mapping[str, Any]:
-        world = self._world()
         supply, on = args.among("supply", self.bench.supplies), args.flag("on")
-        world.switch(supply.name, on)
+        self.up().supplies[supply.name].switch(on)
         self.recorder.record(supply.node, supply.name, "power", {"on": on})
         self.clock.run_due()
         return {}
@@ -215,7 +226,7 @@ class Commands:
         """Read an instrument after its present window is over, so that the reading is of now."""
         instrument = args.among("instrument", self.up().instruments)
         told = self.bench.instruments[args.text("instrument")]
-        self.clock.advance(self.clock.now + 2 * instrument.window_ns)
+        self._pass(2 * instrument.window_ns, self._stopping.is_set)
         readings = {name: reading.as_json() for name, reading in instrument.sense().items()}
         for reading in readings.values():
             self.recorder.record(told.node, told.name, "reading", reading)

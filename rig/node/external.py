@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from rig.node.bench_file import Bench, Device
+from rig.node.clocks import BenchClock
 from rig.node.virtual_world import VirtualWorld
 from rig.ports.bytelink import PtyEnd
 from rig.ports.message_line import LineMessageLink
 from rig.ports.protocols import PortLost, PortMissing
-from rig.world.clock import VirtualClock
 from rig.world.nets import Driver, Net
 
 __all__ = ["ExternalDevice"]
@@ -36,7 +36,7 @@ class ExternalDevice:
         overlay: dict[str, Any],
         variant: str,
         device: Device,
-        clock: VirtualClock,
+        clock: BenchClock,
         world: VirtualWorld,
     ) -> None:
         self.device = device

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from random import Random
+from typing import cast
 
-from rig.node.bench_file import Bench, BenchFileError, Contactor
+from rig.node.bench_file import Bench, BenchFileError, Contactor, Supply
+from rig.node.clocks import BenchClock
 from rig.world.clock import VirtualClock
 from rig.world.ether import Ether, Link
 from rig.world.i2c import VirtualI2C
@@ -28,16 +30,16 @@ EdgeTap = Callable[[str, str, bool, int], None]
 class VirtualWorld:
     """Everything around the devices of a virtual bench.  ``seed`` decides every chance in it."""
 
-    def __init__(self, bench: Bench, clock: VirtualClock, on_edge: EdgeTap) -> None:
+    def __init__(self, bench: Bench, clock: BenchClock, on_edge: EdgeTap) -> None:
         self.clock = clock
         self.board = NetBoard(clock)
-        self.ether = Ether(clock, Random(f"{bench.seed}/air"))
+        # The world schedules and reads time, which both clocks do alike.
+        self.ether = Ether(cast(VirtualClock, clock), Random(f"{bench.seed}/air"))
         self.ether.default = _link(bench)
         self.supplies: dict[str, PowerSupply] = {}
         self.contactors: dict[str, LatchingRelay] = {}
         self.buses: dict[str, VirtualI2C] = {}
         self._bench = bench
-        self._wanted = dict.fromkeys(bench.supplies, True)
         self._nets = _join(bench, self.board)
         self._power_up()
         for contactor in bench.contactors.values():
@@ -48,16 +50,6 @@ class VirtualWorld:
         """The nets behind the GPIO numbers of a node."""
         prefix = f"{node}.GPIO"
         return {int(name.removeprefix(prefix)): net for name, net in self._nets.items() if name.startswith(prefix)}
-
-    def switch(self, supply: str, on: bool) -> None:
-        """Switch a supply; what hangs on it follows, and comes back as it was switched itself."""
-        self._wanted[supply] = on
-        for name in self._bench.supplies:
-            self.supplies[name].switch(self._live(name))
-
-    def _live(self, supply: str) -> bool:
-        upstream = self._bench.supplies[supply].upstream
-        return self._wanted[supply] and (upstream is None or self._live(upstream))
 
     def supply_of(self, device: str) -> str | None:
         """The supply that the power pin of a device is wired to; None for one without such a pin."""
@@ -77,11 +69,24 @@ class VirtualWorld:
 
     def _power_up(self) -> None:
         for supply in self._bench.supplies.values():
-            source = self.supplies[supply.name] = PowerSupply(self.clock, supply.name, supply.volts, on=True)
-            # An optocoupler that pulls its line low while the supply is good: an open wire reads as no supply.
-            driver = self._net(f"{supply.name}.ok").driver(f"{supply.name}.ok")
-            driver.drive(False)
-            source.watch(lambda volts, _at, driver=driver: driver.drive(False if volts >= POWER_GOOD_VOLTS else None))  # type: ignore[misc]
+            if supply.driver == "virtual":
+                self._add_supply(supply)
+
+    def _add_supply(self, wanted: Supply) -> PowerSupply:
+        """A supply, after the one that it hangs on (the bench file has no circles)."""
+        if wanted.name in self.supplies:
+            return self.supplies[wanted.name]
+        source = PowerSupply(self.clock, wanted.name, wanted.volts, on=True)
+        if wanted.upstream is not None:
+            source = _Branch(
+                self.clock, wanted.name, wanted.volts, self._add_supply(self._bench.supplies[wanted.upstream])
+            )
+        self.supplies[wanted.name] = source
+        # An optocoupler that pulls its line low while the supply is good: an open wire reads as no supply.
+        driver = self._net(f"{wanted.name}.ok").driver(f"{wanted.name}.ok")
+        driver.drive(False)
+        source.watch(lambda volts, _at: driver.drive(False if volts >= POWER_GOOD_VOLTS else None))
+        return source
 
     def _add_contactor(self, wanted: Contactor) -> None:
         bounce = tuple(round(ms * MS) for ms in wanted.bounce_ms)
@@ -159,3 +164,20 @@ def _join(bench: Bench, board: NetBoard) -> dict[str, Net]:
         for pin in device.pins.values():
             root(f"{device.node}.GPIO{pin.gpio}")
     return {terminal: board.net(root(terminal)) for terminal in tuple(group)}
+
+
+class _Branch(PowerSupply):
+    """A supply that hangs on another: it lives while that one does and it is itself switched on."""
+
+    def __init__(self, clock: BenchClock, name: str, volts: float, upstream: PowerSupply) -> None:
+        super().__init__(clock, name, volts, on=upstream.on)
+        self._wish = True
+        self._upstream = upstream
+        upstream.watch(lambda _volts, _at: self._follow())
+
+    def switch(self, on: bool) -> None:
+        self._wish = on
+        self._follow()
+
+    def _follow(self) -> None:
+        super().switch(self._wish and self._upstream.on)

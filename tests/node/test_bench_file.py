@@ -1,0 +1,379 @@
+"""Bench files: read to the last key, and whatever is wrong is said in one sentence with its place."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devices.wire import eui64
+from rig.node import bench_file
+from rig.node.bench_file import Bench, BenchFileError
+from rig.share import folder
+
+BENCHES = sorted((folder("wiring") / "benches").glob("*.yaml"))
+VIRTUAL = folder("wiring") / "benches" / "virtual.yaml"
+
+
+def document(path: Path = VIRTUAL) -> dict[str, Any]:
+    value: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return value
+
+
+def parsed(value: object) -> Bench:
+    return bench_file.from_value(value, "test.yaml")
+
+
+def variants() -> Iterator[tuple[Path, str]]:
+    for path in BENCHES:
+        told = document(path)
+        extended = document(path.with_name(f"{told['extends']}.yaml")) if "extends" in told else {}
+        for name in ("", *extended.get("variants", {}), *told.get("variants", {})):
+            yield path, name
+
+
+# ------------------------------------------------------------------------------------------------------ what is shipped
+
+
+@pytest.mark.parametrize(("path", "variant"), list(variants()), ids=lambda value: value.stem if value is Path else None)
+def test_every_shipped_bench_file_loads_with_each_of_its_variants(path: Path, variant: str) -> None:
+    bench = bench_file.load(path, variant=variant)
+    assert bench.name == path.stem
+    assert bench.devices
+    assert bench.source == str(path)
+
+
+def test_what_the_virtual_bench_says_is_what_is_read() -> None:
+    bench = bench_file.load(VIRTUAL)
+    told = document()
+    assert bench.seed == told["seed"]
+    assert bench.civil_start == 1_591_002_000 * 1_000_000_000  # 2020-06-01T09:00:00Z
+    assert set(bench.devices) == set(told["devices"])
+    esme = bench.devices["esme"]
+    assert eui64.text(esme.eui) == told["devices"]["esme"]["eui"]
+    assert esme.install_code.hex().upper() == told["devices"]["esme"]["install_code"]
+    assert esme.pins["contactor_set"] == bench_file.Pin(16, "output")
+    assert esme.behind == "hub"
+    assert bench.contactors["main"].bounce_ms == (0.5, 0.4)
+    assert bench.instruments["load"].address == 0x45
+    assert bench.wires[0] == bench_file.Wire("esme.GPIO16", "main.set")
+
+
+# -------------------------------------------------------------------------------------------------- mutated bench files
+
+Place = tuple[str | int, ...]
+SPOILT: list[Any] = [
+    None,
+    True,
+    -1,
+    7,
+    1e400,
+    float("nan"),
+    10**400,
+    "",
+    "x",
+    "2020-13-45",
+    [],
+    [None],
+    {},
+    {"x": {}},
+    b"\0",
+]
+
+
+def places(value: Any, at: Place = ()) -> Iterator[Place]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*at, key)
+        yield from places(item, (*at, key))
+
+
+def inside(value: Any, place: Place) -> Any:
+    for key in place:
+        value = value[key]
+    return value
+
+
+WHOLE = {path: yaml.safe_load(path.read_text(encoding="utf-8")) for path in BENCHES}
+PLACES = [(path, place) for path, value in WHOLE.items() for place in places(value)]
+
+
+@pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
+def test_a_key_less_is_a_bench_or_a_bench_file_error(path: Path) -> None:
+    """Every place of the file, one after the other: without it, and without its value."""
+    for _, place in (entry for entry in PLACES if entry[0] == path):
+        value = copy.deepcopy(WHOLE[path])
+        del inside(value, place[:-1])[place[-1]]
+        judge(value, path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(entry=st.sampled_from(PLACES), spoilt=st.sampled_from(SPOILT), seed=st.integers(0, 2**32))
+def test_any_mutated_bench_file_is_a_bench_or_a_bench_file_error(
+    entry: tuple[Path, Place], spoilt: Any, seed: int
+) -> None:
+    path, place = entry
+    value = copy.deepcopy(WHOLE[path])
+    rng = Random(seed)
+    inside(value, place[:-1])[place[-1]] = spoilt
+    for _ in range(rng.randrange(3)):  # and perhaps another, anywhere in what is left
+        left = list(places(value))
+        other = rng.choice(left)
+        inside(value, other[:-1])[other[-1]] = copy.deepcopy(rng.choice(SPOILT))
+    judge(value, path)
+
+
+@pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
+def test_an_unknown_key_is_refused_by_its_name_wherever_it_stands(path: Path) -> None:
+    # Mappings whose keys are names, or judged by whoever uses them.
+    free = {"settings", "variants", "parties", "capabilities", "nodes", "devices", "supplies", "contactors"}
+    free |= {"instruments", "ports", "pins", "air"}
+    for _, place in [(path, ()), *(entry for entry in PLACES if entry[0] == path)]:
+        value = copy.deepcopy(WHOLE[path])
+        section = inside(value, place)
+        if not isinstance(section, dict) or (place and place[-1] in free) or {"settings", "variants"} & set(place):
+            continue
+        section["colour"] = "green"
+        with pytest.raises(BenchFileError) as caught:
+            bench_file.from_value(value, str(path))
+        assert "colour" in str(caught.value), place
+
+
+def judge(value: object, path: Path) -> None:
+    """The only two outcomes there may be; an error has its place, is one short line, and says what to do."""
+    for variant in ("", "published-enabled"):
+        try:
+            bench = bench_file.from_value(value, str(path), variant=variant)
+        except BenchFileError as caught:
+            problem = caught
+        else:
+            assert isinstance(bench, Bench)
+            continue
+        assert problem.where.startswith(str(path))
+        assert "expected " in str(problem)
+        assert ", got " in str(problem)
+        assert "\n" not in str(problem)
+        assert len(str(problem)) < 2000
+
+
+@settings(max_examples=200)
+@given(text=st.text(alphabet="ab:{}[]&*!<>|-#%@`'\"\n 01.~?", max_size=40))
+def test_any_text_is_a_bench_or_a_bench_file_error(text: str) -> None:
+    with pytest.raises(BenchFileError, match=r"^test\.yaml"):
+        bench_file.parse(text, "test.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "when: 2020-13-45T00:00:00Z", "n: 0x_", "b: !!bool maybe", "t: !!timestamp soon", "a: &a [*a]", "[" * 1500,
+        "{a: 1, a: 2}", "? [1]\n: 2", "n: " + "9" * 5000, "a: !!python/object:os.system {}", "\x00", "a: !!float x",
+    ],
+)  # fmt: skip
+def test_yaml_that_its_own_library_stumbles_over_is_a_bench_file_error(text: str) -> None:
+    with pytest.raises(BenchFileError, match=r"^test\.yaml"):
+        bench_file.parse(text, "test.yaml")
+
+
+def test_aliases_that_stand_for_gigabytes_make_a_short_error() -> None:
+    laughs = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}}}\n" for n in range(1, 60))
+    with pytest.raises(BenchFileError) as caught:
+        bench_file.parse(laughs + "rig: *a59\n", "test.yaml")
+    assert len(str(caught.value)) < 1000
+
+
+# ------------------------------------------------------------------------------------------------------ what errors say
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("rig",), 2, "rig: expected version 1 of the bench file format"),
+        (("name",), None, "name: expected a text, got None"),
+        (("name",), "two words", "name: expected a name of a-z, 0-9 and inner hyphens, at most 64, got 'two words'"),
+        (("nodes", "Head_1"), {}, "nodes: expected a name of a-z, 0-9"),
+        (("civil_start",), "soon", "civil_start: expected a UTC instant such as 2020-06-01T09:00:00Z, got 'soon'"),
+        (("devices", "esme", "eui"), "00-DB", "devices.esme.eui: expected an EUI-64 such as"),
+        (
+            ("devices", "esme", "eui"),
+            "00-DB-12-34-56-78-90-A2",
+            "devices.esme.eui: expected an own EUI-64 (not that of devices.hub.eui), got '00-DB-12-34-56-78-90-A2'",
+        ),
+        (("devices", "esme", "node"), "emse", "devices.esme.node: expected the name of a node (bench, head, "),
+        (("devices", "esme", "behind"), "hbu", "devices.esme.behind: expected the name of a device (supplier, "),
+        (
+            ("devices", "esme", "install_code"),
+            "83FED3",
+            "devices.esme.install_code: expected 16 octets in hexadecimal (in quotes), got '83FED3'",
+        ),
+        (
+            ("devices", "esme", "pins", "a", "gpio"),
+            27,
+            "devices.esme.pins.b.gpio: expected an own GPIO of the node (not that of devices.esme.pins.a.gpio)",
+        ),
+        (
+            ("devices", "esme", "pins", "a", "gpio"),
+            28,
+            "devices.esme.pins.a.gpio: expected a whole number from 0 to 27, got 28",
+        ),
+        (
+            ("devices", "esme", "pins", "a", "gpio"),
+            True,
+            "devices.esme.pins.a.gpio: expected a whole number from 0 to 27, got True",
+        ),
+        (
+            ("devices", "esme", "pins", "a", "kind"),
+            "knob",
+            "devices.esme.pins.a.kind: expected one of output, input, button, power, got 'knob'",
+        ),
+        (
+            ("devices", "hub", "ports", "han", "radio"),
+            "00-13-A2-00-41-00-01-A2",
+            "devices.neighbour.ports.han.radio: expected an own EUI-64 (not that of devices.hub.ports.han.radio)",
+        ),
+        (
+            ("devices", "hub", "ports", "han"),
+            {"driver": "xbee", "url": "virtual://x"},
+            "devices.hub.ports.han.radio: expected the EUI-64 of a radio module, got 'nothing'",
+        ),
+        (
+            ("devices", "hub", "ports", "han", "url"),
+            "virtual://esme-zigbee",
+            "devices.esme.ports.han.url: expected an own URL (not that of devices.hub.ports.han.url)",
+        ),
+        (("supplies", "mains", "upstream"), "hub_supply", "upstream: expected supplies that end at a source"),
+        (("supplies", "mains", "volts"), -24, "supplies.mains.volts: expected a number from 0, got -24"),
+        (("supplies", "mains", "volts"), "24 V", "supplies.mains.volts: expected a number from 0, got '24 V'"),
+        (
+            ("contactors", "main", "bounce_ms"),
+            [0.5, "x"],
+            "contactors.main.bounce_ms[1]: expected a number from 0, got 'x'",
+        ),
+        (
+            ("contactors", "main", "supply"),
+            "main",
+            "contactors.main.supply: expected the name of a supply (mains, hub_supply, next_door), got 'main'",
+        ),
+        (("contactors", "main", "closed"), "yes", "contactors.main.closed: expected true or false, got 'yes'"),
+        (
+            ("instruments", "load", "address"),
+            0x80,
+            "instruments.load.address: expected a whole number from 3 to 119, got 128",
+        ),
+        (("parties", "supplier"), "nobody", "parties.supplier: expected the name of a device (supplier, "),
+        (("trust", "domian"), "rig", "trust: expected only domain, folder, ledgers, stores, got 'domian'"),
+        (
+            ("wires", 0),
+            ["esme.GPIO16"],
+            "wires[0]: expected two terminals such as [esme.GPIO16, main.set], got ['esme.GPIO16']",
+        ),
+        (("wires", 0), ["esme.GPIO61", "main.set"], "wires[0]: expected the name of a terminal ("),
+        (("extends",), "nothing", "extends: expected the name of a bench file beside this one, got 'nothing'"),
+        (("variants",), [], "variants: expected a mapping, got []"),
+    ],
+)
+def test_an_error_says_the_place_what_was_expected_and_what_it_got(place: Place, value: Any, said: str) -> None:
+    told = document()
+    inside(told, place[:-1])[place[-1]] = value
+    with pytest.raises(BenchFileError) as caught:
+        parsed(told)
+    assert str(caught.value).startswith("test.yaml.")
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("; correct the bench file there")
+
+
+def test_two_devices_of_one_name_do_not_silently_become_one() -> None:
+    text = VIRTUAL.read_text(encoding="utf-8").replace("\n  other_supplier:\n", "\n  supplier:\n")
+    with pytest.raises(BenchFileError, match=r"valid YAML, got .the key .+supplier.+ stands twice"):
+        bench_file.parse(text, "test.yaml")
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BenchFileError, match="expected a readable bench file, got"):
+        bench_file.load(tmp_path / name)
+
+
+def test_octets_that_are_no_text_are_no_bench_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BenchFileError, match="expected a readable bench file"):
+        bench_file.load(path)
+
+
+# ------------------------------------------------------------------------------------------ variants, overlays, extends
+
+
+def test_a_variant_changes_key_by_key_and_leaves_the_rest() -> None:
+    plain, changed = bench_file.load(VIRTUAL), bench_file.load(VIRTUAL, variant="published-enabled")
+    assert changed.trust == {"domain": "published"}
+    assert changed.contactors["main"].closed
+    assert changed.contactors["main"].load_ohm == plain.contactors["main"].load_ohm
+    assert changed.devices["esme"].settings["supply"] == "enabled"
+    assert changed.devices["esme"].ports == plain.devices["esme"].ports
+    assert changed.devices["hub"] == plain.devices["hub"]
+
+
+def test_an_overlay_lies_over_the_variant() -> None:
+    overlay = {"devices": {"esme": {"fault": "accepts-replays", "settings": {"supply": "armed"}}}}
+    bench = bench_file.load(VIRTUAL, overlay, "published-enabled")
+    assert bench.devices["esme"].fault == "accepts-replays"
+    assert bench.devices["esme"].settings["supply"] == "armed"
+    assert bench.devices["esme"].settings["commands"] == {"replay": {"initial": {"supplier": 0}}}
+    assert bench.trust == {"domain": "published"}
+
+
+def test_an_unknown_variant_is_answered_with_those_there_are() -> None:
+    with pytest.raises(
+        BenchFileError, match=r"expected one of .*published-disabled, published-enabled, got 'published'"
+    ):
+        bench_file.load(VIRTUAL, variant="published")
+
+
+def test_a_bench_file_may_change_values_of_another(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(VIRTUAL.read_text(encoding="utf-8"), encoding="utf-8")
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: base\nname: mine\ndevices: {esme: {settings: {supply: armed}}}\n", encoding="utf-8")
+    bench = bench_file.load(path)
+    assert (bench.name, bench.source) == ("mine", str(path))
+    assert bench.devices["esme"].settings == {"supply": "armed"}
+    assert set(bench.devices) == set(document()["devices"])
+
+
+TREES = st.recursive(
+    st.integers() | st.lists(st.integers(), max_size=2),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(under=TREES, over=TREES)
+def test_merging_takes_every_key_of_both_and_the_value_of_the_upper_where_both_have_it(under: Any, over: Any) -> None:
+    before = copy.deepcopy((under, over))
+    result = bench_file.merged(under, over)
+    assert (under, over) == before
+    if isinstance(under, dict) and isinstance(over, dict):
+        assert set(result) == set(under) | set(over)
+        for key in result:
+            expected = (
+                bench_file.merged(under[key], over[key]) if key in under and key in over else {**under, **over}[key]
+            )
+            assert result[key] == expected
+    else:
+        assert result == over
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("12", 12), ("0.5", 0.5), ("accepts-replays", "accepts-replays"), ("true", True), ("null", None), ("0x_", "0x_"),
+     ("[1, 2]", [1, 2]), ("{", "{"), ("", None), ("2020-13-45T00:00:00Z", "2020-13-45T00:00:00Z")],
+)  # fmt: skip
+def test_a_single_value_reads_as_in_a_file_and_anything_else_is_a_text(text: str, value: Any) -> None:
+    assert bench_file.value_of(text) == value

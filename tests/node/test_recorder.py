@@ -1,0 +1,155 @@
+"""The recorder: one order for everything that is tapped, and evidence files that hold it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devices.wire import gbcs
+from devices.wire.pcap import mac_record, read
+from rig.node.recorder import Recorder, describe_message
+from rig.world.clock import VirtualClock
+
+SUPPLIER, METER = bytes.fromhex("90B3D51F30010000"), bytes.fromhex("00DB1234567890A0")
+OCTETS = gbcs.encode(gbcs.Message(1, 77, SUPPLIER, METER, 0x62, b"\xd9\x20\x00\x00\x00\x00\x00\x00"))
+CIVIL = 1_591_002_000 * 1_000_000_000
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def recorder(clock: VirtualClock, tmp_path: Path) -> Recorder:
+    return Recorder(clock, CIVIL, tmp_path)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "timeline.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_events_get_one_order_and_the_instant_of_the_clock_or_their_own(
+    recorder: Recorder, clock: VirtualClock
+) -> None:
+    seen: list[dict[str, Any]] = []
+    recorder.listen(seen.append)
+    recorder.record("head", "supplier", "refused", {"check": "mac"})
+    clock.advance(5_000)
+    recorder.for_device("esme", "esme")("display", {"text": "on"})
+    recorder.record("esme", "esme", "edge", {"pin": "aux_no", "level": True}, 4_321)
+    assert [(e["order"], e["at_ns"], e["node"], e["kind"]) for e in seen] == [
+        (1, 0, "head", "refused"), (2, 5_000, "esme", "display"), (3, 4_321, "esme", "edge"),
+    ]  # fmt: skip
+    assert seen[2]["fields"] == {"pin": "aux_no", "level": True, "device": "esme"}
+    assert recorder.order == 3
+
+
+def test_whoever_numbers_events_numbers_them(recorder: Recorder) -> None:
+    told: list[tuple[str, str, int, Mapping[str, Any]]] = []
+
+    def emit(node: str, kind: str, at_ns: int, fields: dict[str, Any]) -> int:
+        told.append((node, kind, at_ns, fields))
+        return 1000 + len(told)
+
+    recorder.on_emit(emit)
+    recorder.record("esme", "esme", "power", {"on": True})
+    assert told == [("esme", "power", 0, {"on": True, "device": "esme"})]
+    assert recorder.order == 1001
+
+
+def test_a_listener_may_stop_in_the_middle_of_an_event(recorder: Recorder) -> None:
+    heard: list[str] = []
+
+    def once(event: dict[str, Any]) -> None:
+        heard.append("once")
+        stop()
+
+    stop = recorder.listen(once)
+    recorder.listen(lambda _event: heard.append("always"))
+    recorder.record("esme", "esme", "power", {"on": True})
+    recorder.record("esme", "esme", "power", {"on": False})
+    assert heard == ["once", "always", "always"]
+
+
+def test_a_message_is_told_in_words_and_its_octets_kept(recorder: Recorder) -> None:
+    seen: list[dict[str, Any]] = []
+    recorder.listen(seen.append)
+    recorder.record("head", "supplier", "gbcs.tx", {"port": "acb.wan", "peer": METER.hex(), "octets": OCTETS.hex()})
+    fields = seen[0]["fields"]
+    assert fields["octets"] == OCTETS.hex()
+    assert (fields["cra"], fields["counter"]) == ("command", 77)
+    assert fields["originator"] == "90-B3-D5-1F-30-01-00-00"
+    assert fields["recipient"] == "00-DB-12-34-56-78-90-A0"
+
+
+def test_octets_that_are_no_message_are_told_so() -> None:
+    assert "gbcs" in describe_message(b"\xdf\x09")["unreadable"]
+
+
+def test_an_unknown_message_code_is_told_by_its_number() -> None:
+    octets = gbcs.encode(gbcs.Message(1, 1, SUPPLIER, METER, 0xFFFE, b"\xd9"))
+    assert describe_message(octets)["use_case"] == "0xfffe"
+
+
+def test_the_evidence_of_a_test_is_its_time_line_and_its_air(
+    recorder: Recorder, clock: VirtualClock, tmp_path: Path
+) -> None:
+    recorder.record("esme", "esme", "power", {"on": True})  # before the test: not part of its evidence
+    recorder.open("suite/a-test")
+    recorder.context = {"test": "A Test"}
+    recorder.note_command("clock.advance", {"span_ns": 7})
+    clock.advance(7_000)
+    recorder.record("head", "supplier", "gbcs.tx", {"octets": OCTETS.hex()})
+    recorder.air(6_500, 15, b"\x41\x88\x01\x34\x12\x00\x00\x01\x00", -48, "hub-zigbee")
+    recorder.note_answer("clock.advance", "bench")
+    manifest = recorder.close()
+    folder = tmp_path / "suite" / "a-test"
+    told = lines(folder)
+    assert [line["kind"] for line in told] == ["bus.command", "gbcs.tx", "air.frames", "bus.answer"]
+    assert all(line["context"] == {"test": "A Test"} for line in told)
+    assert told[1]["at_ns"] == 7_000
+    assert manifest["counts"] == {"gbcs.tx": 1}
+    assert {entry["name"] for entry in manifest["files"]} == {"timeline.jsonl", "ether.pcapng"}
+    for entry in manifest["files"]:
+        octets = (folder / entry["name"]).read_bytes()
+        assert (entry["size"], entry["sha256"]) == (len(octets), hashlib.sha256(octets).hexdigest())
+    with (folder / "ether.pcapng").open("rb") as capture:
+        (record,) = read(capture)
+    frame = mac_record(record)
+    assert (frame.frame, frame.channel, frame.rssi) == (b"\x41\x88\x01\x34\x12\x00\x00\x01\x00", 15, -48)
+    assert record.at_ns == CIVIL + 6_500
+    assert record.comment == "hub-zigbee"
+
+
+def test_what_was_open_is_closed_before_the_next_and_counts_begin_anew(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.open("first")
+    recorder.record("head", "supplier", "gbcs.tx", {"octets": OCTETS.hex()})
+    recorder.open("second")
+    recorder.record("head", "supplier", "gbcs.rx", {"octets": OCTETS.hex()})
+    assert recorder.close()["counts"] == {"gbcs.rx": 1}
+    assert [line["kind"] for line in lines(tmp_path / "first")] == ["gbcs.tx"]
+    assert [line["kind"] for line in lines(tmp_path / "second")] == ["gbcs.rx"]
+    assert recorder.close() == {"files": [], "counts": {}}
+
+
+def test_without_a_folder_nothing_is_written(clock: VirtualClock) -> None:
+    recorder = Recorder(clock, CIVIL, None)
+    recorder.open("a-test")
+    recorder.record("esme", "esme", "power", {"on": True})
+    assert recorder.close() == {"files": [], "counts": {}}
+    assert recorder.order == 1
+
+
+def test_after_a_restart_times_are_those_of_the_new_clock(recorder: Recorder, clock: VirtualClock) -> None:
+    clock.advance(9_000)
+    recorder.restart(VirtualClock(), CIVIL)
+    seen: list[dict[str, Any]] = []
+    recorder.listen(seen.append)
+    recorder.record("esme", "esme", "power", {"on": True})
+    assert seen[0]["at_ns"] == 0
