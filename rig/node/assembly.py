@@ -69,7 +69,8 @@ class Premises:
     operator: Operator
     radios: Radios
     world: VirtualWorld | None
-    wan: VirtualWan | None
+    cuts: Mapping[str, Callable[[bool], None]]
+    """Device to what cuts its WAN link (False) or restores it (True)."""
     inputs: dict[tuple[str, str], Callable[[], bool]] = field(default_factory=dict)
     closing: list[Callable[[], None]] = field(default_factory=list)
 
@@ -157,6 +158,7 @@ class _Builder:
         self.banks: dict[str, GpioBank] = {}
         self.inputs: dict[tuple[str, str], Callable[[], bool]] = {}
         self.external: dict[str, ExternalDevice] = {}
+        self.cuts: dict[str, Callable[[bool], None]] = {}
 
     def premises(self, overlay: dict[str, Any], variant: str) -> Premises:
         for device in self.bench.devices.values():
@@ -174,7 +176,7 @@ class _Builder:
         }  # fmt: skip
         return Premises(
             self.bench, self.clock, self.recorder, hosts, self.banks, instruments, self._supplies(instruments),
-            self._operator(hosts), self.radios, self.world, self.wan, self.inputs, self.closing,
+            self._operator(hosts), self.radios, self.world, self.cuts, self.inputs, self.closing,
         )  # fmt: skip
 
     def _supplies(self, instruments: Mapping[str, Ina226]) -> dict[str, Supply]:
@@ -261,12 +263,16 @@ class _Builder:
 
     def _wan_end(self, device: Device, url: str, where: str) -> MessageLink:
         """One end of the WAN: virtual, or over TCP (``tcp://host:port``; the head end listens there)."""
-        end = self._tcp_end(device, url, where) if url else self.wan.endpoint(device.eui)
+        end = self._tcp_end(device, url, where) if url else self._virtual_end(device)
         if device.kind != "access_control_broker":
             return Homeward(end, self._broker())
         behind = {d.eui: self.bench.devices[d.behind].eui for d in self.bench.devices.values() if d.behind}
         lines = {external.device.eui: external.link for external in self.external.values()}
         return HeadEnd(end, behind, lines)
+
+    def _virtual_end(self, device: Device) -> MessageLink:
+        self.cuts[device.name] = lambda up: self.wan.restore(device.eui) if up else self.wan.cut(device.eui)
+        return self.wan.endpoint(device.eui)
 
     def _tcp_end(self, device: Device, url: str, where: str) -> MessageLink:
         parts = urlsplit(url)
@@ -280,7 +286,8 @@ class _Builder:
             server = self._closed(TcpWanServer((parts.hostname, port), self.clock))
             listening: MessageLink = server.endpoint(device.eui)
             return listening
-        client: MessageLink = self._closed(TcpWanClient((parts.hostname, port), device.eui, self.clock))
+        client: TcpWanClient = self._closed(TcpWanClient((parts.hostname, port), device.eui, self.clock))
+        self.cuts[device.name] = lambda up: client.restore() if up else client.cut()
         return client
 
     def _broker(self) -> bytes:

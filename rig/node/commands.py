@@ -246,11 +246,7 @@ class Commands:
     # ------------------------------------------------------------------------------------------------- links and air
 
     def set_wan(self, args: Arguments) -> Mapping[str, Any]:
-        wan = self.up().wan
-        if wan is None:
-            raise Refused("capability", "the WAN of this bench cannot be cut", "Use a bench that can.")
-        eui = args.among("device", self.bench.devices).eui
-        (wan.restore if args.flag("up") else wan.cut)(eui)
+        args.among("device", self.up().cuts)(args.flag("up"))
         self.clock.run_due()
         return {}
 

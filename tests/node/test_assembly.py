@@ -180,7 +180,9 @@ def test_ledgers_and_stores_live_where_the_file_says(tmp_path: Path) -> None:
         premises.start()
         counters.append(premises.hosts["supplier"].ask("take_counter", {})["counter"])
         assert premises.world is not None
+        premises.world.clock.advance(SECOND)
         premises.world.supplies["mains"].switch(False)  # a device without power has kept what it must
+        premises.world.clock.advance(2 * SECOND)
         premises.close()
     assert counters == [1, 2]
     assert (tmp_path / "l" / f"{supplier.hex()}.json").is_file()
