@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -122,3 +123,11 @@ def test_the_script_is_posix_shell() -> None:
     subprocess.run(["sh", "-n", str(ROOT / "rigw")], check=True, capture_output=True)
     assert (ROOT / "rigw").read_bytes().startswith(b"#!/bin/sh\n")
     assert os.access(ROOT / "rigw", os.X_OK)
+
+
+def test_the_script_pleases_shellcheck() -> None:
+    program = shutil.which("shellcheck")
+    if program is None:
+        pytest.skip("shellcheck is not installed")
+    done = subprocess.run([program, str(ROOT / "rigw")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -245,7 +245,8 @@ def _code(code: str) -> int:
 def _civil(octets: bytes) -> float:
     """A 12-octet DLMS date-time (UTC) in seconds since the Unix epoch."""
     year, month, day = struct.unpack(">HBB", octets[:4])
-    return datetime(year, month, day, *octets[5:8], tzinfo=UTC).timestamp()
+    hour, minute, second = octets[5:8]
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
 
 
 def _clock(seconds: float) -> str:

@@ -11,6 +11,7 @@ Must not live here: what a device does (``devices``), how it is built (``assembl
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -136,7 +137,7 @@ def _wire(device: bench_file.Device, line: LineMessageLink, plugs: Plugs, clock:
 
 
 def _watch_parent(clock: RealClock, ended: threading.Event) -> None:
-    while sys.stdin.buffer.read1(4096):
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     ended.set()
     clock.post(lambda: None)
