@@ -183,7 +183,6 @@ def _bench_process(path: Path, overlay: Mapping[str, Any], url: str, evidence: P
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    up = False
     try:
         order = {"bench": str(path), "overlay": overlay, "url": url, "evidence": str(evidence), "run": run_id}
         try:
@@ -197,17 +196,17 @@ def _bench_process(path: Path, overlay: Mapping[str, Any], url: str, evidence: P
             )
         except (OSError, ValueError):
             told = {"error": f"the bench process ended with status {process.wait()}; its messages stand above"}
+        except KeyboardInterrupt:
+            process.terminate()  # it may be waiting for a broker that is not there
+            raise
         if "error" in told:
             if told.get("misuse"):
                 raise BadRun(str(told["error"]))
             raise BusError("bench process", str(told["error"]).rstrip("."), str(told.get("advice", "")))
-        up = True
         yield
     finally:
         with ExitStack() as stack:
             stack.callback(process.stdout.close)
-            if not up:
-                process.terminate()  # it may be waiting for a broker that is not there
             with suppress(BrokenPipeError):
                 process.stdin.close()
             try:

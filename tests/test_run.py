@@ -37,6 +37,10 @@ MISUSE = {
     "unknown fault": (["--set", "devices.esme.fault=nonsense"], ["'nonsense'", "accepts-replays"]),
     "unknown setting": (["--set", "devices.esme.settings.nonsense=1"], ["devices.esme.settings.nonsense", "supply"]),
     "unknown driver": (["--set", "devices.hub.ports.han.driver=nonsense"], ["hub.ports.han.driver", "xbee"]),
+    "port without a device": (
+        ["--set", "devices.esme.ports.han.url=/nowhere/at-all"],
+        ["/nowhere/at-all", "Plug it in"],
+    ),
 }
 
 

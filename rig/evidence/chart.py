@@ -9,6 +9,7 @@ Must not live here: anything that adds an event that is not on the time line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,7 @@ MARKS: dict[str, tuple[str, str]] = {
     "tunnel.broken": ("r", "transfer broke off"),
     "operator": ("p", "operator: {act}"),
 }
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ORDER = ("supplier", "broker", "head", "hub", "neighbour", "hht", "esme", "ihd")
 WORDS = {True: "on", False: "off"}
 
@@ -61,24 +63,24 @@ def draw(title: str, events: Sequence[Event], names: Mapping[str, str]) -> str:
     """
     rows = list(_rows(events, names))
     # Whoever only had power all along has no line of its own.
-    busy = {name for row in rows if row.kind != "power" for name in (row.source, row.target) if name}
+    busy = {name for row in rows if row.kind != "power" for name in (row.source, row.target) if name is not None}
     rows = [row for row in rows if row.source in busy or row.at_ns > 0]
-    seen = {name for row in rows for name in (row.source, row.target) if name}
+    seen = {name for row in rows for name in (row.source, row.target) if name is not None}
     columns = [name for name in ORDER if name in seen] + sorted(seen - set(ORDER))
     x = {name: LEFT + COLUMN // 2 + index * COLUMN for index, name in enumerate(columns)}
     width = LEFT + COLUMN * max(1, len(columns)) + 20
     height = TOP + ROW * (len(rows) + 1) + 16
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img"><title>{escape(title)}</title><style>{STYLE}</style>',
+        f'role="img"><title>{_text(title)}</title><style>{STYLE}</style>',
         '<defs><marker id="e" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
         '<path d="M0,0 L8,4 L0,8 z" fill="#1f5f9f"/></marker></defs>',
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        f'<text class="h" x="12" y="20">{escape(title)}</text>',
+        f'<text class="h" x="12" y="20">{_text(title)}</text>',
         f'<text class="t" x="12" y="{TOP - 8}">bench time / s</text>',
     ]
     for name in columns:
-        parts.append(f'<text class="h" x="{x[name]}" y="{TOP - 8}" text-anchor="middle">{escape(name)}</text>')
+        parts.append(f'<text class="h" x="{x[name]}" y="{TOP - 8}" text-anchor="middle">{_text(name)}</text>')
         parts.append(f'<line class="l" x1="{x[name]}" y1="{TOP}" x2="{x[name]}" y2="{height - 10}"/>')
     for index, row in enumerate(rows):
         parts += _draw_row(row, x, TOP + ROW * (index + 1))
@@ -129,6 +131,11 @@ def _rows(events: Sequence[Event], names: Mapping[str, str]) -> list[_Row]:
     return rows
 
 
+def _text(text: str) -> str:
+    """Whatever a device calls itself or reports, as text that XML can hold."""
+    return escape(NO_XML.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
 class _Blank(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return "?"
@@ -171,8 +178,8 @@ def _draw_row(row: _Row, x: Mapping[str, int], y: int) -> list[str]:
             end = (start + end) // 2
         marker = ' marker-end="url(#e)"' if row.css == "a" else ""
         parts.append(f'<line class="{row.css}" x1="{start}" y1="{y}" x2="{end}" y2="{y}"{marker}/>')
-        parts.append(f'<text x="{(start + end) / 2:.0f}" y="{y - 5}" text-anchor="middle">{escape(row.label)}</text>')
+        parts.append(f'<text x="{(start + end) / 2:.0f}" y="{y - 5}" text-anchor="middle">{_text(row.label)}</text>')
     else:
         parts.append(f'<circle class="{row.css}" cx="{start}" cy="{y}" r="5"/>')
-        parts.append(f'<text class="{row.css}" x="{start + 10}" y="{y + 4}">{escape(row.label)}</text>')
+        parts.append(f'<text class="{row.css}" x="{start + 10}" y="{y + 4}">{_text(row.label)}</text>')
     return parts

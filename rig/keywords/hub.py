@@ -51,4 +51,5 @@ class Hub:
             if e.order > since and e.kind == "gbcs.tx" and e.fields["device"] == hub and e.fields["port"] == "han"
         ]  # fmt: skip
         if passed:
-            raise now.unmet("nothing to pass the firewall", f"{passed[0].fields['use_case']} at {passed[0].at_ns / 1e9:.6f} s")
+            first = passed[0]
+            raise now.unmet("nothing to pass the firewall", f"{first.fields['use_case']} at {first.at_ns / 1e9:.6f} s")

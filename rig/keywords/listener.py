@@ -15,6 +15,8 @@ from rig.keywords.session import session
 __all__ = ["RunListener"]
 
 SIGNAL = "Execution terminated by signal"
+BENCH_BROKE = re.compile(r"^(\d+\) )?INFRA: ", re.MULTILINE)
+"""What a keyword said itself, wherever Robot put it; what a device shows stands within a line."""
 ENDED_BY_SIGNAL = re.compile(
     rf"((Parent suite s|S)etup failed:\n|Teardown failed:\n)?({SIGNAL}|Test execution stopped due to a fatal error)"
 )
@@ -34,7 +36,7 @@ class RunListener:
     def end_test(self, _data: Any, result: Any) -> None:
         """Count the verdict, and give the test the status of Robot's that belongs to it."""
         verdict = verdict_of(result.status, result.message)
-        if "INFRA: " in result.message and result.status != "PASS":
+        if BENCH_BROKE.search(result.message) and result.status != "PASS":
             # A keyword that broke in a teardown reads 'Teardown skipped: INFRA: ...': the bench broke all the same.
             verdict = Verdict.INFRA
             result.status = ROBOT_STATUS[verdict]

@@ -8,20 +8,25 @@ Must not live here: what a device claims about itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from robot.api import logger
 from robot.api.deco import keyword, library
 
-from rig.keywords.session import Matcher, session
+from rig.bus.messages import Event
+from rig.keywords.session import Matcher, nanoseconds, session
 
 __all__ = ["Physics"]
 
 # A lamp of the bench draws some 0.2 A at 24 V; a tenth of that is far above the meter's noise.
 FLOWING_AMPERES = 0.02
-COILS = ("contactor_set", "contactor_reset")
 BOUNCE_SPAN = timedelta(milliseconds=20)
+AUXILIARY = "aux_no"
+COIL_OF = {True: "contactor_set", False: "contactor_reset"}
+"""The coil that makes the contact, and the one that breaks it."""
+COILS = tuple(COIL_OF.values())
 
 
 @library(scope="GLOBAL", auto_keywords=False)
@@ -64,10 +69,10 @@ class Physics:
         """For so long neither coil nor contact may move."""
         now = session()
         start = now.mark if since is None else since
-        now.call("clock.advance", span_ns=int(within.total_seconds() * 1e9), until=None)
+        now.call("clock.advance", span_ns=nanoseconds(within), until=None)
         moved = [e for e in now.events if e.order > start and e.kind == "edge" and e.fields["device"] == device]
         # A pulse that began before ends in this span: of the coils only current that begins counts.
-        moved = [e for e in moved if e.fields["pin"] == "aux_no" or (e.fields["pin"] in COILS and e.fields["level"])]
+        moved = [e for e in moved if e.fields["pin"] == AUXILIARY or (e.fields["pin"] in COILS and e.fields["level"])]
         if moved:
             raise now.unmet(
                 f"no contact of {device} to move", f"{moved[0].fields['pin']} at {moved[0].at_ns / 1e9:.6f} s"
@@ -84,44 +89,59 @@ class Physics:
     ) -> float:
         now = session()
         start = now.mark if since is None else since
-        aux = now.wait(Matcher("edge", device, {"pin": "aux_no", "level": closed}), within, start)
-        if aux is None:
-            self._say_unmoved(device, instrument, within, closed=closed)
-            raise AssertionError  # not reached: the line above raises
-        coil_pin = "contactor_set" if closed else "contactor_reset"
-        coils = [
-            e for e in now.events
-            if e.kind == "edge" and e.fields["device"] == device and e.fields["pin"] == coil_pin and e.fields["level"] and start < e.order <= aux.order
-        ]  # fmt: skip
-        now.call("clock.advance", span_ns=int(BOUNCE_SPAN.total_seconds() * 1e9), until=None)
+        deadline = now.now + nanoseconds(within)
+        edge = Matcher("edge", device, {"pin": AUXILIARY, "level": closed})
+        while (move := _last_move(now.events, device, start, closed=closed)) is None and now.now < deadline:
+            if now.wait(edge, timedelta(microseconds=(deadline - now.now) // 1000), now.mark) is None:
+                break
+        if move is None and now.find(edge, start) is None:
+            raise self._unmoved(device, instrument, within, closed=closed)
+        now.call("clock.advance", span_ns=nanoseconds(BOUNCE_SPAN), until=None)
         self._should_stand(device, instrument, closed)
-        if not coils:
-            raise now.unmet(f"{coil_pin} driven before the contact moved", "a contact that moved without its coil")
-        operate_ms = (aux.at_ns - coils[-1].at_ns) / 1e6
-        bounces = [
-            e
-            for e in now.events
-            if e.order > aux.order and e.kind == "edge" and e.fields["device"] == device and e.fields["pin"] == "aux_no"
-        ]
-        logger.info(f"operate time {operate_ms:.3f} ms from coil to contact, {len(bounces) // 2} bounces")
+        if move is None:
+            raise now.unmet(
+                f"{COIL_OF[closed]} driven before the contact moved", "a contact that moved without its coil"
+            )
+        coil, contact = move
+        operate_ms = (contact.at_ns - coil.at_ns) / 1e6
+        bounces = sum(event.order > contact.order and edge.fits(event) for event in now.events)
+        logger.info(f"operate time {operate_ms:.3f} ms from coil to contact, {bounces} bounces")
         return operate_ms
 
-    def _say_unmoved(self, device: str, instrument: str, within: timedelta, *, closed: bool) -> None:
+    def _unmoved(self, device: str, instrument: str, within: timedelta, *, closed: bool) -> AssertionError:
         current = self.read_instrument(instrument)["current"]
         word = "close" if closed else "open"
-        raise session().unmet(
+        return session().unmet(
             f"the contact of {device} to {word} within {within.total_seconds():g} s",
             f"no edge of its auxiliary contact, and {current['value']:.4f} A through it",
         )
 
     def _should_stand(self, device: str, instrument: str, closed: bool) -> None:
         now = session()
-        aux = bool(now.call("pin.read", device=device, pin="aux_no")["level"])
+        aux = bool(now.call("pin.read", device=device, pin=AUXILIARY)["level"])
         current = self.read_instrument(instrument)["current"]
         flowing = current["value"] - current["uncertainty"] > FLOWING_AMPERES
         quiet = abs(current["value"]) < FLOWING_AMPERES
         if aux != closed or not (flowing if closed else quiet):
             raise now.unmet(
                 f"the contact of {device} {'closed' if closed else 'open'}",
-                f"auxiliary contact {'made' if aux else 'released'} and {current['value']:.4f} A ± {current['uncertainty']:.4f} A",
+                f"auxiliary contact {'made' if aux else 'released'} and "
+                f"{current['value']:.4f} A ± {current['uncertainty']:.4f} A",
             )
+
+
+def _last_move(events: Sequence[Event], device: str, since: int, *, closed: bool) -> tuple[Event, Event] | None:
+    """The last drive of the coil after which the contact went where it should, and the first edge that says so.
+
+    An edge that follows the other coil is a bounce, however it may look."""
+    coil: Event | None = None
+    move = None
+    for event in events:
+        if event.order <= since or event.kind != "edge" or event.fields["device"] != device:
+            continue
+        pin, level = event.fields["pin"], event.fields["level"]
+        if pin in COILS and level:
+            coil = event if pin == COIL_OF[closed] else None
+        elif pin == AUXILIARY and level is closed and coil is not None:
+            move, coil = (coil, event), None
+    return move

@@ -30,7 +30,7 @@ from devices.model.roles import Role
 from devices.trust.ledger import Ledger, MemoryLedger
 from rig.host.host import Host, Plugs
 from rig.host.ledgers import FileLedger
-from rig.host.store import FileStore, MemoryStore, Store
+from rig.host.store import FileStore, MemoryStore, Store, StoreError
 from rig.node.bench_file import Bench, BenchFileError, Device
 from rig.node.clocks import BenchClock
 from rig.node.external import ExternalDevice
@@ -106,7 +106,7 @@ def build(
     except BaseException as problem:
         for close in reversed(closing):
             close()
-        if isinstance(problem, ValueError) and not isinstance(problem, BenchFileError):
+        if isinstance(problem, ValueError | StoreError) and not isinstance(problem, BenchFileError):
             raise BenchFileError(bench.source, "parts that can be put together", str(problem)) from None
         raise
 

@@ -376,14 +376,16 @@ def _check_references(bench: Bench) -> None:
         known("node", device.node, bench.nodes, f"devices.{device.name}.node")
         if device.behind is not None:
             known("device", device.behind, bench.devices, f"devices.{device.name}.behind")
+    virtual = {name: supply for name, supply in bench.supplies.items() if supply.driver == "virtual"}
     for supply in bench.supplies.values():
         known("node", supply.node, bench.nodes, f"supplies.{supply.name}.node")
         if supply.upstream is not None:
-            known("supply", supply.upstream, bench.supplies, f"supplies.{supply.name}.upstream")
+            above = virtual if supply.name in virtual else bench.supplies
+            known("supply", supply.upstream, above, f"supplies.{supply.name}.upstream")
     for instrument in bench.instruments.values():
         known("node", instrument.node, bench.nodes, f"instruments.{instrument.name}.node")
     for contactor in bench.contactors.values():
-        known("supply", contactor.supply, bench.supplies, f"contactors.{contactor.name}.supply")
+        known("virtual supply", contactor.supply, virtual, f"contactors.{contactor.name}.supply")
         known("instrument", contactor.instrument, bench.instruments, f"contactors.{contactor.name}.instrument")
     for supply in bench.supplies.values():
         _check_upstream(bench, supply)

@@ -32,7 +32,7 @@ from rig.node.commands import Commands
 from rig.node.executor import Executor
 from rig.node.journal import Journal
 from rig.node.recorder import Recorder
-from rig.ports.protocols import PortMissing
+from rig.ports.protocols import PortError, PortMissing
 
 __all__ = ["main"]
 
@@ -47,10 +47,12 @@ def main() -> int:
         return 0  # whoever started it is gone already
     try:
         return _serve(json.loads(order))
-    except BenchFileError as problem:
+    except (BenchFileError, PortMissing) as problem:
         _say({"error": str(problem), "misuse": True})
-    except BusError as problem:
+    except (BusError, PortError) as problem:
         _say({"error": f"{problem.where}: {problem.problem}", "advice": problem.advice})
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end has begun
     return 2
 
 
@@ -88,7 +90,7 @@ def _try_out(bench: Bench, overlay: dict[str, Any]) -> None:
         assembly.build(bench, clock, Recorder(clock, bench.civil_start, None), overlay).close()
     except BenchFileError:
         raise
-    except (PortMissing, ValueError) as problem:
+    except ValueError as problem:
         raise BenchFileError(bench.source, "a bench that can be put together", str(problem)) from None
 
 

@@ -22,7 +22,7 @@ __all__ = ["BenchFileError", "Section", "read_yaml"]
 T = TypeVar("T")
 _short = reprlib.Repr()
 _short.maxlevel = 3
-_short.maxstring = _short.maxother = 300  # a few lines of YAML with aliases can stand for gigabytes
+_short.maxstring = _short.maxother = 600  # a few lines of YAML with aliases can stand for gigabytes
 
 
 class BenchFileError(ValueError):

@@ -23,6 +23,7 @@ from rig.world.clock import VirtualClock
 from tests.node.benches import VIRTUAL, bench
 
 SECOND = 1_000_000_000
+BENCHES = sorted(VIRTUAL.parent.glob("*.yaml"))
 DEVICES = {"ESME": "esme", "CHF": "hub"}
 
 
@@ -31,15 +32,20 @@ def built(told: Bench) -> Premises:
     return assembly.build(told, clock, Recorder(clock, told.civil_start, None))
 
 
-@pytest.mark.parametrize("path", sorted(VIRTUAL.parent.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_bench_without_other_processes_is_put_together_and_starts(path: Path) -> None:
+def needs_nothing(path: Path) -> bool:
+    """Whether a bench runs here: no hardware, and no other process for one of its devices."""
     told = bench(path=path)
-    if any(port.driver == "line" for device in told.devices.values() for port in device.ports.values()):
-        pytest.skip("a device of this bench runs in a process of its own; the suites run that one")
-    premises = built(told)
+    ports = [port for device in told.devices.values() for port in device.ports.values()]
+    return told.clock == "virtual" and not any(port.driver == "line" for port in ports)
+
+
+@pytest.mark.parametrize("path", [path for path in BENCHES if needs_nothing(path)], ids=lambda path: path.stem)
+def test_every_shipped_virtual_bench_is_put_together_and_starts(path: Path) -> None:
+    premises = built(bench(path=path))
     premises.start()
-    premises.world.clock.advance(30 * SECOND)  # type: ignore[union-attr]
-    assert set(premises.hosts) == set(told.devices)
+    assert premises.world is not None
+    premises.world.clock.advance(30 * SECOND)
+    assert set(premises.hosts) == set(premises.bench.devices)
     assert all(host.powered for host in premises.hosts.values())
     premises.close()
 
@@ -187,6 +193,19 @@ def test_ledgers_and_stores_live_where_the_file_says(tmp_path: Path) -> None:
     assert counters == [1, 2]
     assert (tmp_path / "l" / f"{supplier.hex()}.json").is_file()
     assert (tmp_path / "s" / f"{told.devices['esme'].eui.hex()}.json").is_file()
+
+
+@pytest.mark.parametrize(("key", "who"), [("ledgers", "supplier"), ("stores", "esme")])
+def test_a_damaged_ledger_or_store_is_said_with_what_to_do_before_anything_runs(
+    tmp_path: Path, key: str, who: str
+) -> None:
+    told = bench({"trust": {key: str(tmp_path)}})
+    path = tmp_path / f"{told.devices[who].eui.hex()}.json"
+    path.write_text("{")
+    with pytest.raises(BenchFileError) as caught:
+        built(told)
+    assert str(path) in str(caught.value)
+    assert "delete it" in str(caught.value) or "restore it from a copy" in str(caught.value)
 
 
 def test_safe_disarms_every_output_and_a_closed_bench_can_be_closed_again() -> None:

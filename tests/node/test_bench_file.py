@@ -259,7 +259,7 @@ def test_aliases_that_stand_for_gigabytes_make_a_short_error() -> None:
         (
             ("contactors", "main", "supply"),
             "main",
-            "contactors.main.supply: expected the name of a supply (mains, hub_supply, next_door), got 'main'",
+            "contactors.main.supply: expected the name of a virtual supply (mains, hub_supply, next_door), got 'main'",
         ),
         (("contactors", "main", "closed"), "yes", "contactors.main.closed: expected true or false, got 'yes'"),
         (
@@ -287,6 +287,14 @@ def test_an_error_says_the_place_what_was_expected_and_what_it_got(place: Place,
     assert str(caught.value).startswith("test.yaml.")
     assert said in str(caught.value)
     assert str(caught.value).endswith("; correct the bench file there")
+
+
+def test_a_contactor_of_the_virtual_world_needs_a_supply_of_it() -> None:
+    told = document()
+    told["supplies"]["mains"] = {"node": "bench", "driver": "switched", "output": 5, "instrument": "load"}
+    del told["supplies"]["hub_supply"]["upstream"]
+    with pytest.raises(BenchFileError, match=r"contactors\.main\.supply: expected the name of a virtual supply \(hub_"):
+        parsed(told)
 
 
 def test_two_devices_of_one_name_do_not_silently_become_one() -> None:

@@ -1,0 +1,209 @@
+"""Charts: an arrow for what was sent and received, a cross for what was lost, nothing that is not on the time line."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rig.evidence import chart
+
+SVG = "{http://www.w3.org/2000/svg}"
+EUI = {"esme": "00db1234567890a0", "hub": "00db1234567890a2", "supplier": "90b3d51f30010000"}
+NAMES = {eui: name for name, eui in EUI.items()}
+
+
+def tx(device: str, to: str, octets: str = "df01", at: int = 0, port: str = "wan") -> dict[str, Any]:
+    return event(
+        "gbcs.tx",
+        device,
+        at,
+        port=port,
+        peer=EUI.get(to, ""),
+        octets=octets,
+        use_case="ECS43",
+        cra="command",
+        counter=7,
+    )
+
+
+def rx(device: str, octets: str = "df01", at: int = 0, port: str = "wan") -> dict[str, Any]:
+    return event("gbcs.rx", device, at, port=port, octets=octets)
+
+
+def event(kind: str, device: str, at: int, **fields: Any) -> dict[str, Any]:
+    return {"order": at, "at_ns": at, "node": "n", "kind": kind, "fields": {**fields, "device": device}}
+
+
+class Drawing:
+    """A chart as a reader sees it."""
+
+    def __init__(self, events: list[dict[str, Any]], title: str = "A test") -> None:
+        self.text = chart.draw(title, events, NAMES)
+        self.root = ElementTree.fromstring(self.text)
+        self.texts = ["".join(node.itertext()) for node in self.root.iter(f"{SVG}text")]
+        heads = [n for n in self.root.iter(f"{SVG}text") if n.get("class") == "h" and n.get("text-anchor") == "middle"]
+        self.columns = {node.get("x"): node.text or "" for node in heads}
+
+    def lines(self, css: str) -> list[tuple[str, str]]:
+        """Lines of a class by the lifelines at which they begin and end (a position where there is none)."""
+        found = [node for node in self.root.iter(f"{SVG}line") if node.get("class") == css]
+        return [tuple(self.columns.get(node.get(end), str(node.get(end))) for end in ("x1", "x2")) for node in found]  # type: ignore[misc]
+
+    @property
+    def arrows(self) -> list[tuple[str, str]]:
+        return self.lines("a")
+
+    @property
+    def lost(self) -> list[str]:
+        return [start for start, _ in self.lines("x")]
+
+
+def test_nothing_happened_draws_an_empty_chart() -> None:
+    drawing = Drawing([])
+    assert (drawing.columns, drawing.arrows, drawing.lost) == ({}, [], [])
+    assert "A test" in drawing.texts
+
+
+def test_what_was_sent_and_received_is_an_arrow_between_the_two_with_its_delay() -> None:
+    drawing = Drawing([tx("supplier", "hub", at=1_000_000), rx("hub", at=3_500_000)])
+    assert drawing.arrows == [("supplier", "hub")]
+    assert drawing.lost == []
+    assert "ECS43 command #7 (2 octets), 2.5 ms" in drawing.texts
+    assert "0.001000" in drawing.texts
+
+
+def test_what_nobody_received_ends_in_a_cross() -> None:
+    drawing = Drawing([tx("supplier", "hub")])
+    assert drawing.arrows == []
+    assert drawing.lost == ["supplier"]
+    assert any("✕ not received" in text for text in drawing.texts)
+    assert set(drawing.columns.values()) == {"supplier", "hub"}
+
+
+def test_a_lost_message_to_a_stranger_still_shows() -> None:
+    drawing = Drawing([tx("supplier", "nobody")])
+    assert drawing.lost == ["supplier"]
+    assert list(drawing.columns.values()) == ["supplier"]
+
+
+@pytest.mark.parametrize(
+    ("events", "arrows", "lost"),
+    [
+        pytest.param([rx("hub"), tx("supplier", "hub")], [], ["supplier"], id="received before it was sent"),
+        pytest.param([tx("supplier", "hub"), rx("hub", "df02")], [], ["supplier"], id="other octets"),
+        pytest.param([tx("hub", "esme"), rx("hub")], [], ["hub"], id="by the sender itself"),
+        pytest.param([tx("hub", "esme", port="han"), rx("esme", port="wan")], [], ["hub"], id="on another road"),
+        pytest.param([tx("hub", "esme", port="han"), rx("esme", port="han")], [("hub", "esme")], [], id="on its road"),
+        pytest.param([rx("hub")], [], [], id="never sent"),
+        pytest.param(
+            [tx("supplier", "hub"), tx("supplier", "hub"), rx("hub")],
+            [("supplier", "hub")],
+            ["supplier"],
+            id="one of two",
+        ),
+        pytest.param(
+            [tx("supplier", "hub"), rx("hub"), tx("hub", "esme"), rx("esme")],
+            [("supplier", "hub"), ("hub", "esme")],
+            [],
+            id="passed on",
+        ),
+    ],
+)
+def test_an_arrow_needs_its_sender_and_its_receiver(
+    events: list[dict[str, Any]], arrows: list[tuple[str, str]], lost: list[str]
+) -> None:
+    drawing = Drawing(events)
+    assert drawing.arrows == arrows
+    assert drawing.lost == lost
+
+
+@pytest.mark.parametrize(
+    ("told", "words", "css"),
+    [
+        (event("edge", "esme", 5, pin="aux_no", level=True), "aux_no on", "m"),
+        (event("supply.state", "esme", 5, old="ARMED", new="ENABLED", cause="button"), "supply ARMED → ENABLED", "m"),
+        (event("refused", "esme", 5, reason="replay"), "refused: replay", "r"),
+        (event("alert", "esme", 5, code="0x8f35"), "alert 0x8f35", "p"),
+        (event("operator", "hub", 5, act="seal broken"), "operator: seal broken", "p"),
+        (event("power", "hub", 5, on=False), "power off", "p"),
+        (event("refused", "esme", 5), "refused: ?", "r"),
+    ],
+)
+def test_marks_stand_at_their_lifeline_in_words(told: dict[str, Any], words: str, css: str) -> None:
+    drawing = Drawing([told])
+    (circle,) = drawing.root.iter(f"{SVG}circle")
+    assert drawing.columns[circle.get("cx")] == told["fields"]["device"]
+    assert circle.get("class") == css
+    assert words in drawing.texts
+
+
+def test_events_of_no_interest_leave_no_trace() -> None:
+    drawing = Drawing([event("display", "esme", 5, text="on"), event("hub.network", "hub", 5)])
+    assert drawing.columns == {}
+
+
+def test_power_at_the_start_alone_gives_no_lifeline_but_a_cut_does() -> None:
+    first = [event("power", "hub", 0, on=True), event("power", "esme", 0, on=True)]
+    assert Drawing(first).columns == {}
+    assert list(Drawing([*first, event("power", "hub", 9, on=False)]).columns.values()) == ["hub"]
+
+
+def test_lifelines_stand_in_the_order_of_the_house_and_strangers_behind() -> None:
+    drawing = Drawing([event("alert", name, 1) for name in ("zebra", "esme", "aardvark", "hub", "supplier")])
+    assert list(drawing.columns.values()) == ["supplier", "hub", "esme", "aardvark", "zebra"]
+
+
+HOSTILE = "</text><script>alert('1')</script>&\"<!--]]>"
+
+
+def test_hostile_names_are_text_and_nothing_else() -> None:
+    drawing = Drawing([event("refused", HOSTILE, 5, reason=HOSTILE)], title=HOSTILE)
+    assert [node.tag for node in drawing.root.iter() if "script" in node.tag] == []
+    assert f"refused: {HOSTILE}" in drawing.texts
+    assert HOSTILE in drawing.texts
+    assert drawing.root.findtext(f"{SVG}title") == HOSTILE
+
+
+def test_characters_that_no_xml_may_hold_are_replaced() -> None:
+    drawing = Drawing([event("refused", "es\x00me", 5, reason="a\x1b[31m \ud800")], title="\x08")
+    assert "refused: a\ufffd[31m \ufffd" in drawing.texts
+    assert list(drawing.columns.values()) == ["es\ufffdme"]
+
+
+WORDS = st.text(max_size=12)
+
+
+@settings(max_examples=100)
+@given(
+    title=WORDS,
+    told=st.lists(
+        st.tuples(
+            st.sampled_from(["gbcs.tx", "gbcs.rx", "edge", "refused", "x"]), WORDS, st.integers(0, 10**15), WORDS
+        ),
+        max_size=6,
+    ),
+)
+def test_whatever_happens_the_chart_is_well_formed_and_has_no_more_rows_than_events(
+    title: str, told: list[tuple[str, str, int, str]]
+) -> None:
+    events = [
+        event(kind, device, at, octets=text, reason=text, pin=text, use_case=text) for kind, device, at, text in told
+    ]
+    drawing = Drawing(events, title)
+    marks = len(list(drawing.root.iter(f"{SVG}circle")))
+    assert marks + len(drawing.arrows) + len(drawing.lost) <= len(events)
+    assert drawing.text.encode("utf-8")
+
+
+def test_the_height_takes_every_row() -> None:
+    drawing = Drawing([event("alert", "esme", at) for at in range(1, 40)])
+    height = int(drawing.root.get("height", "0"))
+    ys = [int(node.get("cy", "0")) for node in drawing.root.iter(f"{SVG}circle")]
+    assert len(set(ys)) == 39
+    assert max(ys) < height
+    assert re.search(r'viewBox="0 0 \d+ \d+"', drawing.text)
