@@ -8,19 +8,24 @@ Must not live here: what a command does.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from io import TextIOWrapper
 
 from devices.wire.errors import WireError
 from rig import run
+from rig.host.store import StoreError
 from rig.node.bench_file import BenchFileError
+from rig.ports.protocols import PortError
 
 __all__ = ["main"]
 
 MISUSE = 2
 MODULES = ("rig.run", "rig.gbcs.cli", "rig.gbcs.check", "rig.perf")
-KINDS = (run.BadRun, BenchFileError, WireError)
+KINDS = (run.BadRun, BenchFileError, WireError, PortError, StoreError)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,13 +44,35 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` names; the exit status."""
     args = parser().parse_args(argv)
+    _forgive_odd_characters()
     try:
-        return int(args.handler(args))
+        status = int(args.handler(args))
+        sys.stdout.flush()
+        return status
     except KINDS as problem:
         print(f"rig {args.command}: {problem}", file=sys.stderr)
         return MISUSE
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read has seen enough
+        _say_no_more()
         return 0
+    except OSError as problem:
+        place = problem.filename or "output"
+        print(f"rig {args.command}: {place}: {problem.strerror or problem}", file=sys.stderr)
+        _say_no_more()
+        return MISUSE
+
+
+def _forgive_odd_characters() -> None:
+    """What a file or a device calls itself need not fit the terminal's encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _say_no_more() -> None:
+    """Leave nothing that the interpreter would try to write on its way out."""
+    with suppress(OSError, ValueError):  # a test's stand-in for standard output has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -20,14 +20,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from robot.run import run as run_robot  # type: ignore[import-untyped]
 
+from devices.wire import eui64
 from rig import share
 from rig.bus.broker import EmbeddedBroker
 from rig.bus.errors import BusError
+from rig.bus.jitter import jitter
 from rig.evidence.verdicts import INFRA_EXIT
 from rig.keywords.listener import RunListener
 from rig.node import bench_file
@@ -69,6 +72,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def main(args: argparse.Namespace) -> int:
     """Run; the exit status."""
+    try:
+        jitter()
+    except ValueError as problem:
+        raise BadRun(str(problem)) from None
     path = bench_path(args.bench)
     overlay = _overlay(args.changes)
     bench = bench_file.load(path, overlay)
@@ -76,6 +83,7 @@ def main(args: argparse.Namespace) -> int:
     run_id = secrets.token_hex(4)
     out = Path(args.out) if args.out else Path("results") / f"{datetime.now():%Y%m%d-%H%M%S}-{run_id}"
     out = _writable(out)
+    (out / "bench.yaml").write_text(bench_file.effective(path, overlay), encoding="utf-8")
     listener = RunListener()
     started = time.monotonic()
     try:
@@ -91,9 +99,12 @@ def main(args: argparse.Namespace) -> int:
                 "RIG_NODES": " ".join(bench.nodes),
                 "RIG_EVIDENCE": str(out / "evidence"),
             }
-            status = _robot(args, suites, out, listener)
+            status = _robot(args, suites, out, listener, _metadata(bench, args, run_id))
     except BusError as problem:
         print(f"rig run: INFRA: {problem}", file=sys.stderr)
+        return INFRA_EXIT
+    except OSError as problem:  # a disk that is full, a folder that is gone
+        print(f"rig run: INFRA: {problem.filename or out}: {problem.strerror or problem}", file=sys.stderr)
         return INFRA_EXIT
     except KeyboardInterrupt:  # before or after Robot, which takes Ctrl-C by itself
         print("rig run: stopped", file=sys.stderr)
@@ -101,7 +112,11 @@ def main(args: argparse.Namespace) -> int:
     if status in (252, 255) and not listener.total:
         return int(status)
     took = time.monotonic() - started
-    print(f"rig run: {listener.summary()} in {took:.1f} s; results: {out / 'log.html'}, evidence: {out / 'evidence'}")
+    log = out / "log.html"
+    print(
+        f"rig run: {listener.summary()} in {took:.1f} s ({_ran(args)}; bench {bench.name}, seed {bench.seed}); "
+        f"results: {log if log.exists() else out}, evidence: {out / 'evidence'}"
+    )
     if listener.stopped:
         return STOPPED_EXIT
     return INFRA_EXIT if listener.infra else int(status)
@@ -145,21 +160,50 @@ def _overlay(changes: Sequence[str]) -> dict[str, Any]:
 def _writable(out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "evidence").mkdir(exist_ok=True)
+        (out / "evidence").mkdir()  # who makes this folder has the place to itself
         with tempfile.TemporaryFile(dir=out):
             pass
+    except FileExistsError:
+        raise BadRun(f"{out} holds another run's results; name another place with --out, or move it away") from None
     except OSError as problem:
         raise BadRun(f"results cannot be written to {out}: {problem.strerror}; name another place with --out") from None
     return out.resolve()
 
 
-def _robot(args: argparse.Namespace, suites: Sequence[Path], out: Path, listener: RunListener) -> int:
+def _metadata(bench: bench_file.Bench, args: argparse.Namespace, run_id: str) -> list[str]:
+    """What a reader of the results must know of the run: it stands at the head of log and report."""
+    devices = ", ".join(f"{d.name} {eui64.text(d.eui)}" for d in bench.devices.values())
+    return [
+        f"Bench:{bench.name}, from {bench.source}; as it was used: bench.yaml",
+        f"Seed:{bench.seed}",
+        f"Changed with --set:{', '.join(args.changes) or 'nothing'}",
+        f"Devices:{devices}",
+        f"Rig:{_version()}",
+        f"Run:{run_id}",
+    ]
+
+
+def _ran(args: argparse.Namespace) -> str:
+    return " ".join(args.suites) or "all suites"
+
+
+def _version() -> str:
+    try:
+        return version("gb-smart-meter-rig")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _robot(
+    args: argparse.Namespace, suites: Sequence[Path], out: Path, listener: RunListener, metadata: list[str]
+) -> int:
     options: dict[str, Any] = {
         "outputdir": str(out),
         "include": args.include,
         "exclude": args.exclude,
         "test": args.test,
         "listener": listener,
+        "metadata": metadata,
         "name": "Rig",
         "console": "quiet" if args.quiet else "verbose",
         "loglevel": "INFO",
@@ -195,7 +239,7 @@ def _bench_process(path: Path, overlay: Mapping[str, Any], url: str, evidence: P
                 else {"error": f"it said nothing for {BENCH_START_S:g} s"}
             )
         except (OSError, ValueError):
-            told = {"error": f"the bench process ended with status {process.wait()}; its messages stand above"}
+            told = {"error": "the bench process did not come up; its messages stand above"}
         except KeyboardInterrupt:
             process.terminate()  # it may be waiting for a broker that is not there
             raise

@@ -39,7 +39,7 @@ WITH_CTRL_C = (
 )
 CLOSING = re.compile(
     r"^rig run: (?P<total>\d+) tests: (?P<passed>\d+) passed, (?P<failed>\d+) failed, (?P<skipped>\d+) skipped"
-    r"(?P<more>(?:, \d+ [A-Z]+)*) in \d+\.\d s; results: (?P<results>.+), evidence: (?P<evidence>.+)$",
+    r"(?P<more>(?:, \d+ [A-Z]+)*) in \d+\.\d s \([^)]*\); results: (?P<results>.+), evidence: (?P<evidence>.+)$",
     re.MULTILINE,
 )
 
@@ -91,9 +91,10 @@ class Run:
         return _marked(self.mark)
 
     def child(self, module: str) -> int:
-        """The id of the process of this run that runs ``module`` and whose parent is `rig run` itself."""
-        mine = [pid for pid, line in self.alive().items() if module in line and _parent(pid) == self.process.pid]
-        assert len(mine) == 1, f"expected one {module} among {self.alive()}"
+        """The id of the process of this run that runs ``module``."""
+        alive = self.alive()
+        mine = [pid for pid, line in alive.items() if module in line and _parent(pid) in alive]
+        assert len(mine) == 1, f"expected one {module} among {alive}"
         return mine[0]
 
     def nothing_left(self, within_s: float = 15.0) -> None:

@@ -37,6 +37,8 @@ MISUSE = {
     "unknown fault": (["--set", "devices.esme.fault=nonsense"], ["'nonsense'", "accepts-replays"]),
     "unknown setting": (["--set", "devices.esme.settings.nonsense=1"], ["devices.esme.settings.nonsense", "supply"]),
     "unknown driver": (["--set", "devices.hub.ports.han.driver=nonsense"], ["hub.ports.han.driver", "xbee"]),
+    "a device without the port that it works with": (["--set", "devices.esme.ports=null"], ["han"]),
+    "stores where none can be": (["--set", "trust.stores=/proc/nowhere"], ["/proc/nowhere"]),
     "port without a device": (
         ["--set", "devices.esme.ports.han.url=/nowhere/at-all"],
         ["/nowhere/at-all", "Plug it in"],
@@ -66,6 +68,11 @@ def test_missing_folder_of_published_keys_gets_one_line(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     run = finished(tmp_path, "--set", "trust.domain=published", env={"RIG_CORPUS": str(nowhere)})
     refused(run, "trust.folder", str(nowhere), "RIG_CORPUS", "keys.json")
+
+
+def test_results_of_another_run_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "out" / "evidence").mkdir(parents=True)
+    refused(finished(tmp_path), "another run's results", "--out")
 
 
 def test_results_that_cannot_be_written_get_one_line(tmp_path: Path) -> None:

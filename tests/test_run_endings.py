@@ -49,6 +49,18 @@ def test_process_that_dies_in_mid_run_is_infra_and_never_a_failure(tmp_path: Pat
     assert "Traceback" not in run.said
 
 
+def test_device_process_that_dies_is_infra_and_the_next_test_gets_a_new_one(tmp_path: Path) -> None:
+    with in_mid_run(tmp_path, "--bench", "line") as run:
+        os.kill(run.child(DEVICE), signal.SIGKILL)
+        assert run.wait(SOON_S) == INFRA, run.said
+        run.nothing_left()
+    (held, message), (after, _) = run.tests().values()
+    assert (held, after) == ("SKIP", "PASS")
+    assert "INFRA: " in message
+    assert "process of the device ended" in message
+    assert (run.closing()["failed"], run.closing()["more"]) == ("0", ", 1 INFRA")
+
+
 def test_ctrl_c_stops_robot_and_everything_else(tmp_path: Path) -> None:
     with in_mid_run(tmp_path) as run:
         assert children(run) == [BROKER, "rig.cli", BENCH]

@@ -19,31 +19,45 @@ __all__ = ["draw"]
 
 Event = Mapping[str, Any]
 
-COLUMN = 200
+COLUMN = 220
 ROW = 30
 LEFT = 112
 TOP = 58
-STYLE = (
-    "text{font:12px sans-serif;fill:#1b2733}.t{font:11px monospace;fill:#5a6b7b}.h{font-weight:bold}"
-    ".l{stroke:#b8c4d0;stroke-width:1}.a{stroke:#1f5f9f;stroke-width:1.6;fill:none}.x{stroke:#b3261e;stroke-width:1.6;"
-    "stroke-dasharray:5 3;fill:none}.m{fill:#1b7f4b}.r{fill:#b3261e}.p{fill:#8a5a00}"
+LETTER = 6.6  # how wide a letter of the labels is, about
+# Every rule is for this drawing alone: it also stands inside other pages.
+STYLE = "".join(
+    f".msc {rule}"
+    for rule in (
+        "text{font:12px sans-serif;fill:#1b2733;paint-order:stroke;stroke:#fff;stroke-width:3px}",
+        ".t{font:11px monospace;fill:#5a6b7b}",
+        ".h{font-weight:bold}",
+        ".l{stroke:#b8c4d0;stroke-width:1}",
+        ".s{stroke:#8a97a5;stroke-width:1;stroke-dasharray:2 4}",
+        ".a{stroke:#1f5f9f;stroke-width:1.6;fill:none}",
+        ".x{stroke:#b3261e;stroke-width:1.6;stroke-dasharray:5 3;fill:none}",
+        ".m{fill:#1b7f4b}",
+        ".r{fill:#b3261e}",
+        ".p{fill:#8a5a00}",
+    )
 )
 # What of the time line stands on the chart beside messages: kind -> (class, how it reads).
 MARKS: dict[str, tuple[str, str]] = {
     "edge": ("m", "{pin} {level}"),
     "supply.state": ("m", "supply {old} → {new}"),
-    "refused": ("r", "refused: {reason}"),
+    "refused": ("r", "refused at {check}: {reason}"),
     "firewall.dropped": ("r", "firewall dropped: {reason}"),
-    "alert": ("p", "alert {code}"),
+    "alert": ("p", "alert {code} {name}"),
     "power": ("p", "power {on}"),
     "interpan": ("p", "inter-PAN {state}"),
     "link": ("p", "{port} link {state}"),
     "tunnel.broken": ("r", "transfer broke off"),
     "operator": ("p", "operator: {act}"),
+    "clock.set": ("p", "clock set"),
+    "hht.done": ("p", "{name} {state}"),
 }
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ORDER = ("supplier", "broker", "head", "hub", "neighbour", "hht", "esme", "ihd")
-WORDS = {True: "on", False: "off"}
+WORDS = {True: "on", False: "off", None: "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +68,17 @@ class _Row:
     label: str
     css: str
     kind: str
+    order: int
 
 
-def draw(title: str, events: Sequence[Event], names: Mapping[str, str]) -> str:
+def draw(
+    title: str, events: Sequence[Event], names: Mapping[str, str], *, begun: int | None = None, ending: str = ""
+) -> str:
     """The chart of ``events`` (time-line objects) as an SVG document.
 
     ``names`` gives the device name for an EUI-64 in lower-case hex; it places messages that never arrived.
+    ``begun`` is the order number of the last event before the test itself began: a line sets its preparation
+    apart.  ``ending`` is what the test ended in, written below.
     """
     rows = list(_rows(events, names))
     # Whoever only had power all along has no line of its own.
@@ -68,13 +87,15 @@ def draw(title: str, events: Sequence[Event], names: Mapping[str, str]) -> str:
     seen = {name for row in rows for name in (row.source, row.target) if name is not None}
     columns = [name for name in ORDER if name in seen] + sorted(seen - set(ORDER))
     x = {name: LEFT + COLUMN // 2 + index * COLUMN for index, name in enumerate(columns)}
-    width = LEFT + COLUMN * max(1, len(columns)) + 20
-    height = TOP + ROW * (len(rows) + 1) + 16
+    # Words stand to the right of their mark, and those of the last lifelines need room there.
+    ends = [x[row.source] + 20 + LETTER * len(row.label) for row in rows if row.css not in ("a", "x")]
+    width = round(max([LEFT + COLUMN * max(1, len(columns)), *ends]))
+    height = TOP + ROW * (len(rows) + 2) + 16
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img"><title>{_text(title)}</title><style>{STYLE}</style>',
-        '<defs><marker id="e" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
-        '<path d="M0,0 L8,4 L0,8 z" fill="#1f5f9f"/></marker></defs>',
+        f'class="msc" role="img"><title>{_text(title)}</title><style>{STYLE}</style>',
+        '<defs><marker id="msc-arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
+        'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#1f5f9f"/></marker></defs>',
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
         f'<text class="h" x="12" y="20">{_text(title)}</text>',
         f'<text class="t" x="12" y="{TOP - 8}">bench time / s</text>',
@@ -84,6 +105,14 @@ def draw(title: str, events: Sequence[Event], names: Mapping[str, str]) -> str:
         parts.append(f'<line class="l" x1="{x[name]}" y1="{TOP}" x2="{x[name]}" y2="{height - 10}"/>')
     for index, row in enumerate(rows):
         parts += _draw_row(row, x, TOP + ROW * (index + 1))
+    before = sum(row.order <= begun for row in rows) if begun is not None else 0
+    if before:
+        y = TOP + ROW * before + ROW // 2
+        parts.append(f'<line class="s" x1="12" y1="{y}" x2="{width - 12}" y2="{y}"/>')
+        parts.append(f'<text class="t" x="{width - 12}" y="{y - 3}" text-anchor="end">prepared; the test begins</text>')
+    if ending:
+        css = "r" if ending.startswith("FAIL") else "h"
+        parts.append(f'<text class="{css}" x="12" y="{TOP + ROW * (len(rows) + 1) + 4}">{_text(ending[:200])}</text>')
     parts.append("</svg>")
     return "\n".join(parts)
 
@@ -92,48 +121,38 @@ def _rows(events: Sequence[Event], names: Mapping[str, str]) -> list[_Row]:
     rows = []
     arrived: set[int] = set()
     for index, event in enumerate(events):
-        kind, fields = str(event["kind"]), event["fields"]
+        kind = str(event["kind"])
         if kind == "gbcs.tx":
-            taker = _taker(events, index, arrived)
-            label = _message_label(fields)
-            if taker is None:
-                rows.append(
-                    _Row(
-                        event["at_ns"],
-                        event["fields"]["device"],
-                        names.get(fields.get("peer", "")),
-                        label + " ✕ not received",
-                        "x",
-                        kind,
-                    )
-                )
-            else:
-                arrived.add(taker)
-                late = (events[taker]["at_ns"] - event["at_ns"]) / 1e6
-                rows.append(
-                    _Row(
-                        event["at_ns"],
-                        event["fields"]["device"],
-                        events[taker]["fields"]["device"],
-                        f"{label}, {late:.1f} ms",
-                        "a",
-                        kind,
-                    )
-                )
+            rows.append(_sent(events, index, arrived, names))
         elif kind in MARKS:
             css, form = MARKS[kind]
-            words = {
-                key: WORDS.get(value, value) if isinstance(value, bool) else value for key, value in fields.items()
-            }
-            rows.append(
-                _Row(event["at_ns"], event["fields"]["device"], None, form.format_map(_Blank(words)), css, kind)
-            )
+            words = {key: _word(value) for key, value in event["fields"].items()}
+            rows.append(_row(event, None, form.format_map(_Blank(words)), css))
     return rows
+
+
+def _sent(events: Sequence[Event], index: int, arrived: set[int], names: Mapping[str, str]) -> _Row:
+    event = events[index]
+    label = _message_label(event["fields"])
+    taker = _taker(events, index, arrived)
+    if taker is None:
+        return _row(event, names.get(event["fields"].get("peer", "")), label + " ✕ not received", "x")
+    arrived.add(taker)
+    late = (events[taker]["at_ns"] - event["at_ns"]) / 1e6
+    return _row(event, events[taker]["fields"]["device"], f"{label}, {late:.1f} ms", "a")
+
+
+def _row(event: Event, taker: str | None, label: str, css: str) -> _Row:
+    return _Row(event["at_ns"], event["fields"]["device"], taker, label, css, str(event["kind"]), event["order"])
 
 
 def _text(text: str) -> str:
     """Whatever a device calls itself or reports, as text that XML can hold."""
     return escape(NO_XML.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def _word(value: Any) -> Any:
+    return WORDS.get(value, value) if isinstance(value, bool | None) else value
 
 
 class _Blank(dict[str, Any]):
@@ -176,7 +195,7 @@ def _draw_row(row: _Row, x: Mapping[str, int], y: int) -> list[str]:
         end = x.get(row.target or "", start + COLUMN // 2)
         if row.css == "x":
             end = (start + end) // 2
-        marker = ' marker-end="url(#e)"' if row.css == "a" else ""
+        marker = ' marker-end="url(#msc-arrow)"' if row.css == "a" else ""
         parts.append(f'<line class="{row.css}" x1="{start}" y1="{y}" x2="{end}" y2="{y}"{marker}/>')
         parts.append(f'<text x="{(start + end) / 2:.0f}" y="{y - 5}" text-anchor="middle">{_text(row.label)}</text>')
     else:

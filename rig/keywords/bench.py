@@ -14,13 +14,19 @@ from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn
 
+from rig.bus.capabilities import CAPABILITIES
 from rig.evidence import chart
 from rig.keywords.physics import Physics
 from rig.keywords.session import Matcher, Misused, as_timeline, chart_names, evidence_folder, nanoseconds, session
 from rig.keywords.supplier import Supplier
 
-__all__ = ["Bench", "State"]
+__all__ = ["Bench", "Check", "State"]
 
+ASKABLE = frozenset(CAPABILITIES).union(
+    # devices that it may have or lack
+    ("hub", "neighbour", "hht", "ihd", "other_supplier", "network_operator")
+)
+"""What a test may ask of a bench."""
 POWER_UP = timedelta(minutes=2)
 """How long hubs may take from power-up until their networks stand."""
 
@@ -33,6 +39,21 @@ class State(Enum):
     INSTALLED = "joined, and the clock set"
     ENABLED = "installed, and the supply enabled"
     ANY = "no matter"
+
+
+class Check(Enum):
+    """The checks that a command passes before a device executes it."""
+
+    DECODE = "it is a readable message"
+    ADDRESSEE = "it is for this device"
+    COMMAND = "it is a command"
+    SUPPORTED = "the device knows the use case"
+    ROLE = "the originator is known and may send it"
+    FORM = "it is protected as the use case demands"
+    SIGNATURE = "the signature is the originator's"
+    MAC = "the MAC is the access control broker's"
+    CONTENT = "its accesses are those of the use case"
+    REPLAY = "its counter is higher than the last one accepted"
 
 
 @library(scope="GLOBAL", auto_keywords=False)
@@ -61,19 +82,23 @@ class Bench:
         if BuiltIn().dry_run_active:
             return
         now.connect()
+        tags = [str(tag) for tag in BuiltIn().get_variable_value("@{TEST TAGS}", [])]
+        self.bench_requires(*(tag.partition(":")[2] for tag in tags if tag.casefold().startswith("bench:")))
         now.test = str(BuiltIn().get_variable_value("${TEST NAME}", ""))
         now.events.clear()
-        now.now = 0
         now.evidence = _slug(str(BuiltIn().get_variable_value("${SUITE NAME}", ""))) + "/" + _slug(now.test)
         logger.info(
             f"This test needs a premises {needs.name} ({needs.value}) and leaves it {leaves.name} ({leaves.value})."
         )
         now.call("evidence.open", name=now.evidence)
         now.call("bench.reset", variant=variant, overlay=overlay or {})
+        now.prepared = now.test
         now.describe()
         _bring_to(needs)
         if not wan:
             now.call("wan.set", device="hub", up=False)
+        now.begin_action()
+        now.begun = now.mark
 
     @keyword
     def finish_test(self) -> None:
@@ -82,8 +107,16 @@ class Bench:
         if BuiltIn().dry_run_active or not now.evidence:
             return
         manifest = now.call("evidence.close")
-        title = now.test
-        drawing = chart.draw(title, as_timeline(now.events), chart_names(now.devices))
+        built_in = BuiltIn()
+        status = str(built_in.get_variable_value("${TEST STATUS}", ""))
+        message = str(built_in.get_variable_value("${TEST MESSAGE}", ""))
+        drawing = chart.draw(
+            now.test,
+            as_timeline(now.events),
+            chart_names(now.devices),
+            begun=now.begun,
+            ending=f"{status}: {message}" if message else status,
+        )
         folder = evidence_folder()
         link = ""
         if folder is not None:
@@ -92,19 +125,26 @@ class Bench:
             (place / "sequence.svg").write_text(drawing, encoding="utf-8")
             inside = f"evidence/{now.evidence}"
             names = [str(entry["name"]) for entry in manifest["files"]] + ["sequence.svg"]
-            link = "".join(f"<a href='{inside}/{name}'>{name}</a> " for name in names)
-        logger.info(f"<div style='max-width:100%;overflow:auto'>{drawing}</div>{link}", html=True)
-        now.evidence = ""
+            link = "Evidence: " + " ".join(f"<a href='{inside}/{name}'>{name}</a>" for name in names)
+        logger.info(f"{link}<div style='max-width:100%;overflow:auto'>{drawing}</div>", html=True)
+        now.evidence = now.prepared = ""
 
     @keyword
     def bench_requires(self, *capabilities: str) -> None:
-        """Skip this test unless the bench has all of these capabilities.
+        """Skip this test unless the bench has all of these capabilities, or devices.
+
+        Capabilities stand in the bench file: radio-reach, outage, contactor-fault, wan-cut, forge, trace (an emulated
+        device's own trace can be seen).  A test may say so in its tags as well: ``bench:outage``.
 
         Example:
-        | Bench Requires    radio-reach    outage |
+        | Bench Requires    radio-reach    hht |
         """
-        session().connect()
-        lacking = [name for name in capabilities if name not in session().capabilities]
+        now = session()
+        now.connect()
+        unknown = [name for name in capabilities if name not in ASKABLE | now.capabilities | set(now.devices)]
+        if unknown:
+            raise Misused(f"no capability or device {unknown[0]!r}; capabilities are {', '.join(sorted(ASKABLE))}")
+        lacking = [name for name in capabilities if name not in now.capabilities | set(now.devices)]
         if lacking:
             raise SkipExecution(f"SKIPPED: this bench cannot do {', '.join(lacking)}")
 
@@ -116,7 +156,7 @@ class Bench:
         | Advance Time    61 minutes |
         """
         if span < timedelta(0):
-            raise Misused(f"time passes forwards: expected a span such as 61 minutes, got {span}")
+            raise Misused(f"time passes forwards: expected a span such as 61 minutes, got {span.total_seconds():g} s")
         session().call("clock.advance", span_ns=nanoseconds(span), until=None)
 
     @keyword
@@ -136,21 +176,28 @@ class Bench:
 
     @keyword
     def break_contactor(self, contactor: str, fault: str) -> None:
-        """Let a contactor of the virtual world break, e.g. ``welded``."""
+        """Let a contactor of the virtual world break.
+
+        ``fault``: welded, stuck open, slow, set coil open, reset coil open, aux stuck.
+        """
         session().call("contactor.break", contactor=contactor, fault=fault)
 
     @keyword
-    def refusal_should_be_recorded(self, device: str = "esme", *, check: str, since: int = 0) -> None:
-        """The device must have refused a command at this check (addressee, role, signature, mac, replay ...).
+    def refusal_should_be_recorded(self, device: str = "esme", *, check: Check, since: int | None = None) -> None:
+        """The device must have refused a command at this check, since the test's latest action.
 
-        What a device under test logs for itself is read from its security log; this is the trace of an emulated one.
+        ``check``: DECODE, ADDRESSEE, COMMAND, SUPPORTED, ROLE, FORM, SIGNATURE, MAC, CONTENT or REPLAY.
+        What a device under test logs for itself is read from its security log; this is the trace of an emulated one,
+        which not every bench can see.
         """
+        self.bench_requires("trace")
         now = session()
-        seen = [e for e in now.events if e.order > since and e.kind == "refused" and e.fields["device"] == device]
-        if not any(event.fields["check"] == check for event in seen):
+        start = now.since(since)
+        seen = [e for e in now.events if e.order > start and e.kind == "refused" and e.fields["device"] == device]
+        if not any(event.fields["check"] == check.name.lower() for event in seen):
             raise now.unmet(
-                f"{device} to refuse a command at the check {check!r}",
-                [e.fields["reason"] for e in seen] or "no refusal",
+                f"{device} to refuse a command at the check {check.name}",
+                "; ".join(f"at {e.fields['check'].upper()}: {e.fields['reason']}" for e in seen) or "no refusal",
             )
 
     @keyword
@@ -184,7 +231,7 @@ class Bench:
         Example:
         | Switch Supply    mains    on=False |
         """
-        session().call("supply.switch", supply=supply, on=on)
+        session().act("supply.switch", supply=supply, on=on)
 
     @keyword
     def outage_of(self, span: timedelta, supply: str = "mains") -> None:
@@ -203,13 +250,13 @@ def _bring_to(state: State) -> None:
     if state in (State.FRESH, State.ANY):
         return
     supplier = Supplier()
-    if "hub" in now.devices:
+    if now.devices["esme"].get("behind"):
         supplier.admit_to_hub("esme")
         now.expect(
             Matcher("tunnel.open", "hub", {"port": "han", "peer": now.devices["esme"]["eui"]}), timedelta(minutes=5), 0
         )
     if state in (State.INSTALLED, State.ENABLED):
-        supplier.command_should_succeed(supplier.send_command("ECS70"))
+        supplier.command_should_succeed(supplier.request("ECS70"))
     if state is State.ENABLED:
         command = supplier.send_command("ECS42")
         Physics().contact_should_close(since=command["since"])

@@ -6,6 +6,7 @@ Must not live here: what the terminal does by itself.
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 
 from robot.api import SkipExecution, logger
@@ -14,7 +15,20 @@ from robot.api.deco import keyword, library
 from rig.keywords import published
 from rig.keywords.session import Matcher, Misused, session
 
-__all__ = ["HandHeld"]
+__all__ = ["CommandState", "HandHeld"]
+
+SCANS = 5
+
+
+class CommandState(Enum):
+    """What became of a command of a work order."""
+
+    LOADED = "loaded"
+    SENT = "sent"
+    ANSWERED = "answered"
+    UNANSWERED = "unanswered"
+    INTERRUPTED = "interrupted"
+    EXPIRED = "expired"
 
 
 @library(scope="GLOBAL", auto_keywords=False)
@@ -22,13 +36,20 @@ class HandHeld:
     """The operator of a hand-held terminal: finds hubs, connects to one, applies the commands of a work order."""
 
     @keyword
-    def find_hubs(self, device: str = "hht", *, within: timedelta = timedelta(seconds=10)) -> list[str]:
-        """Scan for hubs; returns their printed EUI-64s, strongest first."""
+    def find_hubs(self, *wanted: str, device: str = "hht", within: timedelta = timedelta(seconds=10)) -> list[str]:
+        """Scan for hubs; returns their printed EUI-64s, strongest first.
+
+        A scan may miss a hub; with hubs ``wanted`` by name an installer scans again, up to five times.
+        """
         now = session()
-        since = now.mark
-        now.ask(device, "scan")
-        event = now.expect(Matcher("hht.found", device, {}), within, since)
-        hubs: list[str] = [str(hub["epid"]) if isinstance(hub, dict) else str(hub) for hub in event.fields["hubs"]]
+        hubs: list[str] = []
+        for _ in range(SCANS if wanted else 1):
+            since = now.mark
+            now.ask(device, "scan")
+            event = now.expect(Matcher("hht.found", device, {}, "the end of a scan"), within, since)
+            hubs = [str(hub) for hub in event.fields["hubs"]]
+            if all(now.devices[name]["eui"] in hubs for name in wanted):
+                break
         logger.info(f"hubs in reach: {', '.join(f'{hub} ({now.device_with(hub)})' for hub in hubs) or 'none'}")
         return hubs
 
@@ -47,7 +68,7 @@ class HandHeld:
         now = session()
         since = now.mark
         now.ask(device, "connect", hub=now.devices[hub]["eui"] if hub in now.devices else hub)
-        now.expect(Matcher("hht.connected", device, {}), within, since)
+        now.expect(Matcher("hht.connected", device, {}, f"{device} connected to {hub}"), within, since)
 
     @keyword
     def hub_should_not_answer(
@@ -74,11 +95,13 @@ class HandHeld:
     @keyword
     def apply_command(self, name: str = "all", *, device: str = "hht") -> None:
         """Apply one command of the work order by its name, or all of them one after the other."""
+        session().begin_action()
         session().ask(device, "apply", **_picked(name))
 
     @keyword
     def apply_and_wait(self, *names: str, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
         """Apply these commands one after the other, each answered before the next."""
+        session().begin_action()
         for name in names or ("all",):
             since = session().mark
             for picked in session().ask(device, "apply", **_picked(name))["picked"]:
@@ -87,6 +110,7 @@ class HandHeld:
     @keyword
     def resume_work_order(self, *, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
         """Go on with the command at which the transfer broke off."""
+        session().begin_action()
         since = session().mark
         for picked in session().ask(device, "resume")["picked"]:
             _answered(picked, device, within, since)
@@ -97,11 +121,11 @@ class HandHeld:
         return {str(c["name"]): str(c["state"]) for c in session().ask(device, "status")["commands"]}
 
     @keyword
-    def command_should_be(self, name: str, state: str, *, device: str = "hht") -> None:
-        """A command of the work order must be in this state (loaded, sent, answered, refused, interrupted, expired)."""
+    def command_should_be(self, name: str, state: CommandState, *, device: str = "hht") -> None:
+        """A command of the work order must be in this state."""
         states = self.command_states(device=device)
-        if states.get(name) != state:
-            raise session().unmet(f"{name} {state}", states)
+        if states.get(name) != state.value:
+            raise session().unmet(f"{name} {state.value}", states or "an empty work order")
 
     @keyword
     def unload_terminal(self, *, device: str = "hht") -> list[str]:
@@ -115,7 +139,7 @@ class HandHeld:
         Example:
         | Send Foreign Frame    cluster=${0x0702}    octets=000100 |
         """
-        session().call("interpan.send", device=device, hub=hub, cluster=cluster, octets=octets)
+        session().act("interpan.send", device=device, hub=hub, cluster=cluster, octets=octets)
 
     @keyword
     def hub_should_be_among(self, hub: str, hubs: list[str]) -> None:

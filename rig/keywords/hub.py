@@ -20,16 +20,25 @@ class Hub:
 
     @keyword
     def device_should_join(
-        self, device: str = "esme", hub: str = "hub", *, within: timedelta = timedelta(minutes=5), since: int = 0
+        self,
+        device: str = "esme",
+        hub: str = "hub",
+        *,
+        within: timedelta = timedelta(minutes=5),
+        since: int | None = None,
     ) -> None:
         """The device must join the HAN of the hub."""
         now = session()
-        now.expect(Matcher("tunnel.open", hub, {"port": "han", "peer": now.devices[device]["eui"]}), within, since)
+        joined = Matcher(
+            "tunnel.open", hub, {"port": "han", "peer": now.devices[device]["eui"]}, f"{device} in {hub}'s HAN"
+        )
+        now.expect(joined, within, now.since(since))
 
     @keyword
     def power_cycle_hub(self, hub: str = "hub", *, off_for: timedelta = timedelta(seconds=10)) -> None:
         """Break the seal, take the hub's power away and give it back."""
         now = session()
+        now.begin_action()
         now.call("operator.break_seal", device=hub)
         supply = str(now.devices[hub]["supply"])
         now.call("supply.switch", supply=supply, on=False)
@@ -39,16 +48,21 @@ class Hub:
         now.expect(Matcher("hub.network", hub, {}), timedelta(minutes=2), since)
 
     @keyword
-    def firewall_should_drop(self, hub: str = "hub", *, since: int, within: timedelta = timedelta(seconds=5)) -> None:
+    def firewall_should_drop(
+        self, hub: str = "hub", *, since: int | None = None, within: timedelta = timedelta(seconds=5)
+    ) -> None:
         """What a terminal sent must have gone no further than the firewall of the hub.
 
         Judged by the hub's own trace and by the air: nothing may have left the hub towards its devices.
         """
         now = session()
-        now.expect(Matcher("firewall.dropped", hub, {"port": "interpan"}), within, since)
+        start = now.since(since)
+        now.expect(
+            Matcher("firewall.dropped", hub, {"port": "interpan"}, f"{hub}'s firewall to drop a frame"), within, start
+        )
         passed = [
             e for e in now.events
-            if e.order > since and e.kind == "gbcs.tx" and e.fields["device"] == hub and e.fields["port"] == "han"
+            if e.order > start and e.kind == "gbcs.tx" and e.fields["device"] == hub and e.fields["port"] == "han"
         ]  # fmt: skip
         if passed:
             first = passed[0]

@@ -7,18 +7,19 @@ Must not live here: what its contacts really do (``physics``).
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import Enum
+from enum import IntEnum
 from typing import Any
 
+from robot.api import logger
 from robot.api.deco import keyword, library
 
 from rig.keywords.session import Matcher, nanoseconds, session
-from rig.keywords.supplier import Delivery, Supplier
+from rig.keywords.supplier import Supplier
 
 __all__ = ["ElectricityMeter", "SupplyState"]
 
 
-class SupplyState(Enum):
+class SupplyState(IntEnum):
     """COSEM control_state of the load switch (facts/gbcs.md 10.1)."""
 
     DISABLED = 0
@@ -38,11 +39,13 @@ class ElectricityMeter:
         | Meter Should Report Supply    ARMED |
         """
         supplier = Supplier()
-        command = supplier.send_command("ECS45", device, delivery=Delivery.WAN, party=party)
+        command = supplier.request("ECS45", device, party=party)
         answer = supplier.command_should_succeed(command)
         values = answer.get("values") or []
-        if values != [state.value]:
-            raise session().unmet(f"{device} to report its supply {state.name}", f"control_state {values}")
+        told = [SupplyState(value).name if value in set(SupplyState) else value for value in values]
+        logger.info(f"{device} reports its supply {', '.join(map(str, told)) or 'not at all'}")
+        if told != [state.name]:
+            raise session().unmet(f"{device} to report its supply {state.name}", told)
 
     @keyword
     def wait_until_meter_is_reachable(self, device: str = "esme", *, within: timedelta = timedelta(minutes=5)) -> None:
@@ -62,12 +65,12 @@ class ElectricityMeter:
     def wait_until_meter_answers(self, device: str = "esme", *, within: timedelta = timedelta(minutes=5)) -> None:
         """After an outage: wait until the meter is back in the HAN and answers a read."""
         self.wait_until_meter_is_reachable(device, within=within)
-        Supplier().command_should_succeed(Supplier().send_command("ECS45", device))
+        Supplier().command_should_succeed(Supplier().request("ECS45", device))
 
     @keyword
     def press_button(self, button: str, device: str = "esme", *, hold: timedelta = timedelta(seconds=3)) -> None:
         """Press a button of the device and hold it."""
-        session().call("operator.press", device=device, button=button, hold_ns=nanoseconds(hold))
+        session().act("operator.press", device=device, button=button, hold_ns=nanoseconds(hold))
         session().call("clock.advance", span_ns=nanoseconds(hold) + 1_000_000, until=None)
 
     @keyword

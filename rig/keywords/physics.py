@@ -16,7 +16,7 @@ from robot.api import logger
 from robot.api.deco import keyword, library
 
 from rig.bus.messages import Event
-from rig.keywords.session import Matcher, nanoseconds, session
+from rig.keywords.session import Matcher, Misused, nanoseconds, session
 
 __all__ = ["Physics"]
 
@@ -42,7 +42,11 @@ class Physics:
         within: timedelta = timedelta(seconds=5),
         since: int | None = None,
     ) -> float:
-        """The main contact must close: auxiliary contact made and current flowing.  Returns the operate time in ms."""
+        """The main contact must close: auxiliary contact made and current flowing.  Returns the operate time in ms.
+
+        It must do so after the latest thing that the test did (a command sent, a button pressed, a supply switched), or
+        after the event ``since``; it may have done so already.
+        """
         return self._should_move(device, instrument, within, since, closed=True)
 
     @keyword
@@ -54,21 +58,30 @@ class Physics:
         within: timedelta = timedelta(seconds=5),
         since: int | None = None,
     ) -> float:
-        """The main contact must open: auxiliary contact released and no current.  Returns the operate time in ms."""
+        """The main contact must open: auxiliary contact released and no current.  Returns the operate time in ms.
+
+        Since when, see `Contact Should Close`.
+        """
         return self._should_move(device, instrument, within, since, closed=False)
 
     @keyword
     def contact_should_be(self, *, closed: bool, device: str = "esme", instrument: str = "load") -> None:
-        """The contact must stand so now, by auxiliary contact and by current."""
+        """The contact must stand so now, by auxiliary contact and by current.
+
+        Example:
+        | Contact Should Be    closed=True |
+        """
+        if not isinstance(closed, bool):
+            raise Misused(f"closed is True or False, got {closed!r}")
         self._should_stand(device, instrument, closed)
 
     @keyword
     def contact_should_not_move(
         self, device: str = "esme", *, within: timedelta = timedelta(seconds=5), since: int | None = None
     ) -> None:
-        """For so long neither coil nor contact may move."""
+        """From the test's latest action until so long from now neither coil nor contact may move."""
         now = session()
-        start = now.mark if since is None else since
+        start = now.since(since)
         now.call("clock.advance", span_ns=nanoseconds(within), until=None)
         moved = [e for e in now.events if e.order > start and e.kind == "edge" and e.fields["device"] == device]
         # A pulse that began before ends in this span: of the coils only current that begins counts.
@@ -77,10 +90,15 @@ class Physics:
             raise now.unmet(
                 f"no contact of {device} to move", f"{moved[0].fields['pin']} at {moved[0].at_ns / 1e9:.6f} s"
             )
+        logger.info(f"neither coil nor contact of {device} has moved until {now.now / 1e9:.6f} s")
 
     @keyword
     def read_instrument(self, instrument: str = "load") -> dict[str, Any]:
-        """One reading of each quantity of an instrument: value, unit, uncertainty (k=2), time, instrument."""
+        """One reading of each quantity of an instrument: ``current``, ``voltage`` and ``power``.
+
+        Each holds ``value``, ``unit``, ``uncertainty`` (k=2, in the same unit), ``at_ns`` (bench clock) and
+        ``instrument``.
+        """
         readings: dict[str, Any] = dict(session().call("instrument.read", instrument=instrument)["readings"])
         return readings
 
@@ -88,7 +106,7 @@ class Physics:
         self, device: str, instrument: str, within: timedelta, since: int | None, *, closed: bool
     ) -> float:
         now = session()
-        start = now.mark if since is None else since
+        start = now.since(since)
         deadline = now.now + nanoseconds(within)
         edge = Matcher("edge", device, {"pin": AUXILIARY, "level": closed})
         while (move := _last_move(now.events, device, start, closed=closed)) is None and now.now < deadline:
@@ -121,7 +139,8 @@ class Physics:
         aux = bool(now.call("pin.read", device=device, pin=AUXILIARY)["level"])
         current = self.read_instrument(instrument)["current"]
         flowing = current["value"] - current["uncertainty"] > FLOWING_AMPERES
-        quiet = abs(current["value"]) < FLOWING_AMPERES
+        quiet = abs(current["value"]) + current["uncertainty"] < FLOWING_AMPERES
+        logger.info(f"auxiliary contact of {device} {'made' if aux else 'released'}")
         if aux != closed or not (flowing if closed else quiet):
             raise now.unmet(
                 f"the contact of {device} {'closed' if closed else 'open'}",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from robot.api import SkipExecution, logger
+from robot.libraries.BuiltIn import BuiltIn
 
 from rig.bus.client import BusClient
 from rig.bus.controller import Controller
@@ -31,6 +32,22 @@ __all__ = ["Matcher", "Misused", "Session", "Unmet", "nanoseconds", "session"]
 
 COMMAND_S = 60.0
 """How long a command may take in real time before the bench counts as broken."""
+
+
+OBSTACLES = (
+    "refused",
+    "send.failed",
+    "hub.unroutable",
+    "hub.queued",
+    "tunnel.broken",
+    "tunnel.dropped",
+    "tunnel.given_up",
+    "firewall.dropped",
+    "broker.refused",
+    "hht.interrupted",
+)
+FRAMING = ("bench.describe", "bench.reset", "evidence.open", "evidence.close")
+"""Verbs that prepare or end a test instead of being part of it."""
 
 
 class Unmet(AssertionError):
@@ -46,17 +63,23 @@ class Misused(ValueError):
 
 
 def nanoseconds(span: timedelta) -> int:
-    """A time span in whole nanoseconds."""
+    """A time span in whole nanoseconds.  Raises :class:`Misused` for a negative one."""
+    if span < timedelta(0):
+        raise Misused(f"a span of time is 0 or more, such as 30 seconds; got {span.total_seconds():g} s")
     return (span.days * 86_400 + span.seconds) * 1_000_000_000 + span.microseconds * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """What to wait for: an event of ``kind`` at ``device`` whose fields hold all of ``fields``."""
+    """What to wait for: an event of ``kind`` at ``device`` whose fields hold all of ``fields``.
+
+    ``called`` is how a failure names it to people.
+    """
 
     kind: str
     device: str
     fields: Mapping[str, Any]
+    called: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "device": self.device, "fields": dict(self.fields)}
@@ -69,6 +92,8 @@ class Matcher:
         )
 
     def __str__(self) -> str:
+        if self.called:
+            return self.called
         wanted = ", ".join(f"{key}={value}" for key, value in self.fields.items())
         return f"{self.kind} at {self.device}" + (f" with {wanted}" if wanted else "")
 
@@ -87,7 +112,10 @@ class Session:
         self.now = 0
         self.test = ""
         self.evidence = ""
-        self.needs = self.leaves = ""
+        self.prepared = ""
+        self.begun = 0
+        self.action = 0
+        """The last event before the latest thing that the test did; waits count from there unless told otherwise."""
 
     # ------------------------------------------------------------------------------------------------------ the bus
 
@@ -137,13 +165,38 @@ class Session:
             self._infra(f"{verb} was answered {answer.st}: {answer.err.message if answer.err else 'no reason given'}")
         return answer.data
 
+    def act(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        """As :meth:`call`, for what a test does as opposed to what it looks at: waits count from here."""
+        self.begin_action()
+        return self.call(verb, device=device, **args)
+
+    def begin_action(self) -> None:
+        """The test does something now."""
+        self.action = self.mark
+
+    def since(self, given: int | None) -> int:
+        """From which event a wait counts: from ``given``, else from the latest thing that the test did."""
+        return self.action if given is None else given
+
     def ask(self, device: str, verb: str, /, **args: Any) -> Mapping[str, Any]:
         """Put a request to the machine of ``device`` (operator of a terminal, user of a party)."""
+        self._need_premises()
         if device not in self.devices:
             raise Misused(f"no device {device!r} on this bench; it has {', '.join(self.devices)}")
         return self.call("device.ask", device=device, request=verb, values=args)
 
+    def _need_premises(self) -> None:
+        """Keywords work on the premises of their own test."""
+        test = str(BuiltIn().get_variable_value("${TEST NAME}", ""))
+        if self.prepared != test:
+            raise Misused(
+                "no premises are prepared for this test; begin it with "
+                "[Setup]    Prepare Premises    needs=...    leaves=..."
+            )
+
     def _answer(self, verb: str, device: str, args: Mapping[str, Any]) -> Answer:
+        if verb not in FRAMING:
+            self._need_premises()
         if self._broken:
             raise SkipExecution(f"INFRA: not run, since the bench broke earlier: {self._broken}")
         self.connect()
@@ -189,9 +242,14 @@ class Session:
         found = self.wait(wanted, within, since)
         if found is None:
             near = [event for event in self.events if event.order > since and event.kind == wanted.kind]
-            seen = "; ".join(lines.words(event, self._names) for event in near[-4:]) or f"no {wanted.kind} at all"
-            raise self.unmet(f"{wanted} within {within.total_seconds():g} s", seen)
+            seen = "; ".join(lines.words(event, self._names) for event in near[-4:]) or "none"
+            raise self.unmet(f"{wanted} within {within.total_seconds():g} s", seen + self._obstacles(since))
         return found
+
+    def _obstacles(self, since: int) -> str:
+        """What happened meanwhile that may be why: links that are cut, refusals, transfers that broke off."""
+        told = [lines.words(e, self._names) for e in self.events if e.order > since and e.kind in OBSTACLES]
+        return f"; meanwhile: {'; '.join(told[-3:])}" if told else ""
 
     def unmet(self, expected: object, got: object) -> Unmet:
         """The failure: expected, got, at which bench time, and where the evidence lies."""

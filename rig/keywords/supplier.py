@@ -5,6 +5,7 @@ Must not live here: how a message is built; the supplier machine does that.
 
 from __future__ import annotations
 
+import re
 import struct
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -17,6 +18,8 @@ from devices.wire import axdr, cosem, gbcs
 from rig.keywords.session import Matcher, Misused, session
 
 __all__ = ["Delivery", "Supplier"]
+
+RESPONSE, ALERT = 2, 3
 
 
 class Delivery(Enum):
@@ -41,13 +44,30 @@ class Supplier:
         party: str = "supplier",
         **args: object,
     ) -> dict[str, Any]:
-        """Build, sign and send the command of a use case; returns it (use_case, device, counter, octets, since).
+        """Build, sign and send the command of a use case, by its GBCS name; returns it.
+
+        Returned: ``use_case``, ``device``, ``party``, ``counter``, ``octets`` and ``since`` (the last event before it).
+        ``delivery``: WAN, LOCAL (only a copy for the terminal) or BOTH.  What the use case takes follows by name.
 
         Example:
         | ${command}=    Send Command    ECS43    esme |
         """
+        session().begin_action()
+        return self.request(use_case, device, delivery=delivery, party=party, **args)
+
+    def request(
+        self,
+        use_case: str,
+        device: str = "esme",
+        *,
+        delivery: Delivery = Delivery.WAN,
+        party: str = "supplier",
+        **args: object,
+    ) -> dict[str, Any]:
+        """As the keyword, for commands that only look: waits go on counting from what the test did last."""
         now = session()
         since = now.mark
+        use_case = use_case.upper() if use_case.islower() else use_case
         if use_case.startswith("CCS") and party == "supplier":
             return self.admit_to_hub(str(args.get("joiner", "esme")), hub=device, delivery=delivery)
         if use_case == "ECS70" and not args:
@@ -89,6 +109,7 @@ class Supplier:
     def send_again_by_wan(self, command: dict[str, Any]) -> None:
         """Put the very octets of a command that was sent before on the WAN once more."""
         now = session()
+        now.begin_action()
         sent = [e for e in now.events if e.kind == "gbcs.tx" and e.fields.get("counter") == command["counter"]]
         final = [e for e in sent if e.fields["device"] == "broker" and e.fields.get("cra") == "command"]
         if not final:
@@ -106,16 +127,21 @@ class Supplier:
         """
         command = self.send_command(use_case, device, delivery=Delivery.LOCAL, party=party)
         copy = self._local_copy(command)
+        session().begin_action()
         spoilt = session().call("message.spoil", octets=copy["octets"], spoil=spoil)["octets"]
-        session().call("wan.send", device=device, octets=spoilt, anyway=spoil == "recipient")
+        session().call("wan.send", device=device, octets=spoilt)
         return command
 
     @keyword
     def response_should_arrive(
         self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)
     ) -> dict[str, Any]:
-        """The verified response to ``command`` must reach the supplier by the WAN; returns what it says."""
-        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": 2})
+        """The verified response to ``command`` must reach the supplier by the WAN; returns what it says.
+
+        Returned: ``success``, ``results`` (codes), ``values`` (of what was read), ``verified``.
+        """
+        called = f"a response to {command['use_case']} #{command['counter']} at {command['party']}"
+        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": RESPONSE}, called)
         event = session().expect(wanted, within, command["since"])
         return _judge(event.fields, command)
 
@@ -132,24 +158,26 @@ class Supplier:
     @keyword
     def no_response_should_arrive(self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)) -> None:
         """For so long no response to ``command`` may reach the supplier."""
-        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": 2})
+        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": RESPONSE})
         event = session().wait(wanted, within, command["since"])
         if event is not None:
+            results = event.fields.get("results")
             raise session().unmet(
-                f"no response to {command['use_case']}", f"one at {event.at_ns / 1e9:.6f} s: {dict(event.fields)}"
+                f"no response to {command['use_case']} #{command['counter']}",
+                f"one at {event.at_ns / 1e9:.6f} s with results {results}",
             )
 
     @keyword
     def alert_should_arrive(
-        self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int = 0
+        self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int | None = None
     ) -> dict[str, Any]:
         """A verified alert with this code must reach ``party``; returns what it says.
 
         Example:
         | ${alert}=    Alert Should Arrive    0x8F36    party=network_operator |
         """
-        wanted = Matcher("party.received", party, {"cra": 3, "alert": _code(code)})
-        event = session().expect(wanted, within, since)
+        wanted = Matcher("party.received", party, {"cra": ALERT, "alert": _code(code)}, f"alert {code} at {party}")
+        event = session().expect(wanted, within, session().since(since))
         if not event.fields.get("verified"):
             raise session().unmet(f"alert {code} with valid protection", dict(event.fields))
         return {**event.fields, **self._alert_times(party, event.fields["counter"])}
@@ -157,7 +185,9 @@ class Supplier:
     def _alert_times(self, party: str, counter: int) -> dict[str, float]:
         """The times that an alert carries, in seconds since the Unix epoch: its own, then those of what it tells."""
         inbox = session().ask(party, "inbox")["messages"]
-        octets = next(entry["octets"] for entry in reversed(inbox) if entry["cra"] == 3 and entry["counter"] == counter)
+        octets = next(
+            entry["octets"] for entry in reversed(inbox) if entry["cra"] == ALERT and entry["counter"] == counter
+        )
         body = cosem.decode(gbcs.decode(bytes.fromhex(octets)).payload)
         parts = body.body.value if isinstance(body, cosem.Notification) and isinstance(body.body.value, tuple) else ()
         times = [_civil(part.value) for part in parts if isinstance(part.value, bytes) and len(part.value) == 12]
@@ -171,12 +201,13 @@ class Supplier:
 
     @keyword
     def no_alert_should_arrive(
-        self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int = 0
+        self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int | None = None
     ) -> None:
         """For so long no alert with this code may reach ``party``."""
-        event = session().wait(Matcher("party.received", party, {"cra": 3, "alert": _code(code)}), within, since)
+        wanted = Matcher("party.received", party, {"cra": ALERT, "alert": _code(code)})
+        event = session().wait(wanted, within, session().since(since))
         if event is not None:
-            raise session().unmet(f"no alert {code}", dict(event.fields))
+            raise session().unmet(f"no alert {code} at {party}", f"one at {event.at_ns / 1e9:.6f} s")
 
     @keyword
     def prepare_work_order(
@@ -207,8 +238,39 @@ class Supplier:
 
     @keyword
     def upload_responses(self, responses: list[str], *, party: str = "supplier") -> list[dict[str, Any]]:
-        """Hand the supplier what a terminal brought back (SR 8.13); returns what it made of each message."""
-        return [dict(session().ask(party, "receive_local", octets=octets)) for octets in responses]
+        """Hand the supplier what a terminal brought back (SR 8.13); returns what it made of each message.
+
+        Each of them: ``from`` (device), ``counter``, ``verified``, ``matched`` (to a command it sent), ``results``
+        and ``alert``.
+        """
+        now = session()
+        since = now.mark
+        for octets in responses:
+            now.ask(party, "receive_local", octets=octets)
+        told = [e for e in now.events if e.order > since and e.kind == "party.received" and e.fields["device"] == party]
+        return [{**event.fields, "from": now.device_with(str(event.fields["from"]))} for event in told]
+
+    @keyword
+    def uploaded_response_should_succeed(
+        self, told: list[dict[str, Any]], command: str, *, device: str = "esme"
+    ) -> None:
+        """Among what the supplier made of an upload there must be a verified, successful response to a command.
+
+        ``command`` is the GBCS name of its use case.
+
+        Example:
+        | ${told}=    Upload Responses    ${brought} |
+        | Uploaded Response Should Succeed    ${told}    ECS42 |
+        """
+        sent = [
+            e.fields for e in session().events if e.kind == "gbcs.tx" and e.fields.get("use_case") == command.upper()
+        ]
+        counters = {fields["counter"] for fields in sent if fields.get("cra") == "command"}
+        fit = [one for one in told if one["from"] == device and one["counter"] in counters and one["cra"] == RESPONSE]
+        if not any(one["verified"] and one["results"] and not any(one["results"]) for one in fit):
+            raise session().unmet(
+                f"a verified success of {command} from {device}", [one["results"] for one in fit] or "none"
+            )
 
 
 def _counter_of(octets: str) -> int:
@@ -218,14 +280,7 @@ def _counter_of(octets: str) -> int:
 def _clock_window() -> dict[str, object]:
     """A window of a minute on either side of the bench's civil time, as the clock command wants it."""
     civil = session().call("clock.civil")["civil_ns"] // 1_000_000_000
-    return {name: _dlms_time(civil + offset).hex() for name, offset in (("start", -60), ("end", 60))}
-
-
-def _dlms_time(seconds: int) -> bytes:
-    """A UTC instant as the 12-octet DLMS date-time."""
-    at = datetime.fromtimestamp(seconds, UTC)
-    date = struct.pack(">HBBB", at.year, at.month, at.day, at.isoweekday())
-    return date + bytes([at.hour, at.minute, at.second, 0]) + struct.pack(">hB", 0, 0)
+    return {name: _clock(civil + offset) for name, offset in (("start", -60), ("end", 60))}
 
 
 def _eui(device: str) -> str:
@@ -236,10 +291,9 @@ def _eui(device: str) -> str:
 
 
 def _code(code: str) -> int:
-    try:
-        return int(code, 16)
-    except ValueError:
-        raise Misused(f"an alert code is hexadecimal, such as 0x8F36; got {code!r}") from None
+    if not re.fullmatch(r"0x[0-9A-Fa-f]{4}", code):
+        raise Misused(f"an alert code has four hexadecimal digits, such as 0x8F36; got {code!r}")
+    return int(code, 16)
 
 
 def _civil(octets: bytes) -> float:

@@ -28,7 +28,7 @@ from devices.machines.supplier import Supplier, SupplierSettings
 from devices.model.credentials import cells_from_publics
 from devices.model.roles import Role
 from devices.trust.ledger import Ledger, MemoryLedger
-from rig.host.host import Host, Plugs
+from rig.host.host import Host, HostError, Plugs
 from rig.host.ledgers import FileLedger
 from rig.host.store import FileStore, MemoryStore, Store, StoreError
 from rig.node.bench_file import Bench, BenchFileError, Device
@@ -72,6 +72,7 @@ class Premises:
     cuts: Mapping[str, Callable[[bool], None]]
     """Device to what cuts its WAN link (False) or restores it (True)."""
     inputs: dict[tuple[str, str], Callable[[], bool]] = field(default_factory=dict)
+    external: Mapping[str, ExternalDevice] = field(default_factory=dict)
     closing: list[Callable[[], None]] = field(default_factory=list)
 
     def start(self) -> None:
@@ -82,6 +83,11 @@ class Premises:
             instrument.configure()
         for host in self.hosts.values():
             host.start()
+
+    def check(self) -> None:
+        """Whatever runs beside this process must be there.  Raises :class:`rig.ports.protocols.PortLost`."""
+        for external in self.external.values():
+            external.check()
 
     def safe(self) -> None:
         """Every output to its safe level, now; nothing can be driven until it is armed again."""
@@ -106,7 +112,9 @@ def build(
     except BaseException as problem:
         for close in reversed(closing):
             close()
-        if isinstance(problem, ValueError | StoreError) and not isinstance(problem, BenchFileError):
+        if isinstance(problem, BenchFileError):
+            raise
+        if isinstance(problem, ValueError | StoreError | HostError | OSError):
             raise BenchFileError(bench.source, "parts that can be put together", str(problem)) from None
         raise
 
@@ -176,7 +184,8 @@ class _Builder:
         }  # fmt: skip
         return Premises(
             self.bench, self.clock, self.recorder, hosts, self.banks, instruments, self._supplies(instruments),
-            self._operator(hosts), self.radios, self.world, self.cuts, self.inputs, self.closing,
+            self._operator(hosts), self.radios, self.world, self.cuts, self.inputs,
+            self.external, self.closing,
         )  # fmt: skip
 
     def _supplies(self, instruments: Mapping[str, Ina226]) -> dict[str, Supply]:
@@ -301,8 +310,12 @@ class _Builder:
         return port
 
     def _store(self, device: Device) -> Store:
-        folder = self.bench.trust.get("stores")
-        return FileStore(Path(str(folder)) / f"{device.eui.hex()}.json") if folder else MemoryStore()
+        told = self.bench.trust.get("stores")
+        if not told:
+            return MemoryStore()
+        folder = Path(told)
+        folder.mkdir(parents=True, exist_ok=True)  # said now if that cannot be done, and not when the device starts
+        return FileStore(folder / f"{device.eui.hex()}.json")
 
     def _operator(self, hosts: Mapping[str, Host]) -> Operator:
         faces = {}

@@ -9,12 +9,16 @@ Must not live here: building anything from it (``assembly``), reading YAML (``se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
+
 from devices.wire import eui64
+from rig import share
+from rig.bus.capabilities import CAPABILITIES
 from rig.bus.errors import BadTopic
 from rig.bus.topics import check_id
 from rig.node.sections import BenchFileError, Section, read_yaml
@@ -29,6 +33,7 @@ __all__ = [
     "Port",
     "Supply",
     "Wire",
+    "effective",
     "from_value",
     "load",
     "merged",
@@ -49,7 +54,6 @@ class Port:
     radio: bytes = b""
     scan_url: str = ""
     scan_radio: bytes = b""
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +164,16 @@ class Bench:
 def value_of(text: str) -> Any:
     """A single value as it would read in a bench file: a number, a text, true, null."""
     try:
-        return read_yaml(text)
+        value = read_yaml(text)
     except ValueError:
         return text
+    return text if isinstance(value, date) else value  # a date stays as it was written
+
+
+def effective(path: Path, overlay: Mapping[str, Any] | None = None) -> str:
+    """The whole bench file as a run uses it, with what it extends and with the overlay in place, as YAML."""
+    value = read_yaml(path.read_text(encoding="utf-8"))
+    return yaml.safe_dump(merged(_extended(value, str(path)), overlay or {}), sort_keys=False, allow_unicode=True)
 
 
 def load(path: Path, overlay: Mapping[str, Any] | None = None, variant: str = "") -> Bench:
@@ -188,8 +199,7 @@ def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, vari
 
 def from_value(value: Any, source: str, overlay: Mapping[str, Any] | None = None, variant: str = "") -> Bench:
     """The bench that a value read from YAML describes; the value stays as it is."""
-    if isinstance(value, dict) and "extends" in value:
-        value = _extended(value, source)
+    value = _extended(value, source)
     if isinstance(value, dict):
         variants = Section(value.get("variants", {}), f"{source}.variants")._left
         value = {key: item for key, item in value.items() if key != "variants"}
@@ -216,21 +226,30 @@ def from_value(value: Any, source: str, overlay: Mapping[str, Any] | None = None
         contactors=dict(_each(top, "contactors", _contactor)),
         instruments=dict(_each(top, "instruments", _instrument)),
         wires=tuple(_wires(top)),
-        capabilities=tuple(str(item) for item in top.items("capabilities")),
+        capabilities=tuple(_capabilities(top)),
     )
     top.done()
     _check_references(bench)
     return bench
 
 
-def _extended(value: dict[str, Any], source: str) -> Any:
-    """A bench file that names another one in ``extends`` (a name beside it) changes values in that."""
-    name, value = value["extends"], {key: item for key, item in value.items() if key != "extends"}
-    base = Path(source).with_name(f"{name}.yaml")
+def _extended(value: Any, source: str) -> Any:
+    """A bench file that names another one in ``extends`` (a path from its own folder, or a shipped one's name) changes
+    values in that."""
+    if not isinstance(value, dict) or "extends" not in value:
+        return value
+    name, value = str(value["extends"]), {key: item for key, item in value.items() if key != "extends"}
+    beside = Path(source).parent
+    places = (beside / name, beside / f"{name}.yaml", share.folder("wiring") / "benches" / f"{name}.yaml")
+    base = next((place for place in places if place.is_file()), None)
+    if base is None:
+        raise BenchFileError(
+            f"{source}.extends", "a path from this file's folder, or the name of a shipped bench", name
+        )
     try:
         under = read_yaml(base.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise BenchFileError(f"{source}.extends", "the name of a bench file beside this one", name) from None
+    except (OSError, ValueError) as problem:
+        raise BenchFileError(f"{source}.extends", "a readable bench file", str(problem)) from None
     if isinstance(under, dict) and "extends" in under:
         raise BenchFileError(f"{source}.extends", "a bench file that does not extend another", name)
     return merged(under, value)
@@ -258,7 +277,16 @@ def _instant(top: Section, key: str) -> int:
         raise BenchFileError(top.at(key), "a UTC instant such as 2020-06-01T09:00:00Z", value) from None
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
+    if instant.year not in CIVIL_YEARS:
+        raise BenchFileError(top.at(key), f"a year from {CIVIL_YEARS[0]} to {CIVIL_YEARS[-1]}", value)
     return int(instant.timestamp()) * 1_000_000_000
+
+
+def _capabilities(top: Section) -> Iterator[str]:
+    for index, item in enumerate(top.items("capabilities")):
+        if item not in CAPABILITIES:
+            raise BenchFileError(top.at(f"capabilities[{index}]"), f"one of {', '.join(CAPABILITIES)}", item)
+        yield item
 
 
 def _trust(top: Section) -> Mapping[str, Any]:
@@ -266,6 +294,8 @@ def _trust(top: Section) -> Mapping[str, Any]:
     for key in trust:
         if key not in TRUST:
             raise BenchFileError(top.at("trust"), f"only {', '.join(TRUST)}", key)
+        if not isinstance(trust[key], str):
+            raise BenchFileError(f"{top.at('trust')}.{key}", "a text", trust[key])
     return trust
 
 
@@ -273,11 +303,14 @@ def _node(name: str, section: Section) -> Node:
     return Node(name, section.choice("gpio", ("virtual", "lgpio", "none"), "virtual"))
 
 
+PARTIES = ("supplier", "network_operator", "access_control_broker")
+HUBS = ("comms_hub",)
 PIN_KINDS = ("output", "input", "button", "power")
 CONTACTOR_TERMINALS = ("set", "reset", "aux_no", "aux_nc")
 SUPPLY_TERMINAL = "ok"
 GPIO = range(28)  # BCM numbers of the 40-pin header
 I2C_ADDRESSES = range(0x03, 0x78)
+CIVIL_YEARS = range(1970, 2106)  # what the time fields of messages and captures can hold
 TRUST = ("domain", "folder", "ledgers", "stores")
 
 
@@ -290,7 +323,6 @@ def _device(name: str, section: Section) -> Device:
             radio=inner.eui("radio", b""),
             scan_url=inner.text("scan_url", ""),
             scan_radio=inner.eui("scan_radio", b""),
-            options=inner.free("options"),
         )
         inner.done()
     pins = {}
@@ -331,7 +363,7 @@ def _contactor(name: str, section: Section) -> Contactor:
         operate_ms=section.number("operate_ms", 8.0),
         release_ms=section.number("release_ms", 4.0),
         bounce_ms=section.numbers("bounce_ms"),
-        load_ohm=section.number("load_ohm", 115.2),
+        load_ohm=section.positive("load_ohm", 115.2),
         closed=section.flag("closed"),
         fault=section.optional("fault"),
     )
@@ -344,7 +376,7 @@ def _instrument(name: str, section: Section) -> Instrument:
         driver=section.choice("driver", ("ina226",), "ina226"),
         url=section.text("url"),
         address=section.whole("address", span=I2C_ADDRESSES),
-        shunt_ohm=section.number("shunt_ohm"),
+        shunt_ohm=section.positive("shunt_ohm"),
     )
 
 
@@ -371,11 +403,11 @@ def _check_references(bench: Bench) -> None:
         except BadTopic:
             raise BenchFileError(f"{where}.{place}", "a name of a-z, 0-9 and inner hyphens, at most 64", name) from None
     for role, name in bench.parties.items():
-        known("device", name, bench.devices, f"parties.{role}")
+        known("device that is a party", name, _of_kinds(bench, PARTIES), f"parties.{role}")
     for device in bench.devices.values():
         known("node", device.node, bench.nodes, f"devices.{device.name}.node")
         if device.behind is not None:
-            known("device", device.behind, bench.devices, f"devices.{device.name}.behind")
+            known("hub", device.behind, _of_kinds(bench, HUBS), f"devices.{device.name}.behind")
     virtual = {name: supply for name, supply in bench.supplies.items() if supply.driver == "virtual"}
     for supply in bench.supplies.values():
         known("node", supply.node, bench.nodes, f"supplies.{supply.name}.node")
@@ -392,7 +424,13 @@ def _check_references(bench: Bench) -> None:
     for index, wire in enumerate(bench.wires):
         for end in (wire.a, wire.b):
             known("terminal", end, dict.fromkeys(_terminals(bench)), f"wires[{index}]")
+        if wire.a == wire.b:
+            raise BenchFileError(f"{where}.wires[{index}]", "two terminals", wire.a)
     _check_unique(where, _identities(bench))
+
+
+def _of_kinds(bench: Bench, kinds: tuple[str, ...]) -> Mapping[str, object]:
+    return {name: device for name, device in bench.devices.items() if device.kind in kinds}
 
 
 def _check_upstream(bench: Bench, supply: Supply) -> None:

@@ -24,10 +24,11 @@ from typing import Any
 from rig.bus.client import BusClient
 from rig.bus.errors import BusError
 from rig.bus.jitter import jitter
+from rig.host.host import HostError
 from rig.node import assembly
 from rig.node.agent import NodeAgent
 from rig.node.bench_file import Bench, BenchFileError
-from rig.node.clocks import make_clock
+from rig.node.clocks import follows_real_time, make_clock
 from rig.node.commands import Commands
 from rig.node.executor import Executor
 from rig.node.journal import Journal
@@ -87,10 +88,16 @@ def _try_out(bench: Bench, overlay: dict[str, Any]) -> None:
     driver, a key folder) is said now, in one sentence, and not test by test."""
     clock = make_clock(bench.clock)
     try:
-        assembly.build(bench, clock, Recorder(clock, bench.civil_start, None), overlay).close()
+        premises = assembly.build(bench, clock, Recorder(clock, bench.civil_start, None), overlay)
+        try:
+            if not follows_real_time(clock) and "stores" not in bench.trust:  # nothing real moves, nothing is kept
+                premises.start()
+                clock.run_due()
+        finally:
+            premises.close()
     except BenchFileError:
         raise
-    except ValueError as problem:
+    except (ValueError, HostError) as problem:
         raise BenchFileError(bench.source, "a bench that can be put together", str(problem)) from None
 
 

@@ -87,13 +87,18 @@ class Commands:
             if noted:
                 self.recorder.note_command(verb, args)
             try:
+                self._check()
                 told = dict(function(Arguments(verb, args)))
-            except host.Refused as problem:
-                raise Refused("refused", str(problem)) from None
-            except (bench_file.BenchFileError, PortMissing) as problem:
-                raise Refused("misuse", str(problem)) from None
+                self._check()
+            except (host.Refused, bench_file.BenchFileError, PortMissing, Refused) as problem:
+                if noted:
+                    self.recorder.note_answer(verb, self.nodes[0], {}, refused=str(problem))
+                if isinstance(problem, Refused):
+                    raise
+                code = "refused" if isinstance(problem, host.Refused) else "misuse"
+                raise Refused(code, str(problem)) from None
             if noted:
-                self.recorder.note_answer(verb, self.nodes[0])
+                self.recorder.note_answer(verb, self.nodes[0], told)
             return {**told, "now": self.clock.now}
 
         return carry_out
@@ -104,6 +109,10 @@ class Commands:
         if self.premises is None:
             raise Refused("down", "the premises are not up", "Prepare them with bench.reset first.")
         return self.premises
+
+    def _check(self) -> None:
+        if self.premises is not None:
+            self.premises.check()
 
     def safe(self) -> None:
         """Outputs go safe: the lease ended, or the process does."""
@@ -155,7 +164,7 @@ class Commands:
         self.premises = assembly.build(self.bench, self.clock, self.recorder, overlay, variant)
         self.premises.start()
         self.clock.run_due()
-        self.recorder.note_answer("bench.reset", self.nodes[0])
+        self.recorder.note_answer("bench.reset", self.nodes[0], {})
         return {}
 
     def advance(self, args: Arguments) -> Mapping[str, Any]:

@@ -54,6 +54,16 @@ class ExternalDevice:
         """Press a button of the device."""
         self.link.press(button, hold_ns)
 
+    def check(self) -> None:
+        """The process must be there.  Raises :class:`PortLost` where it ended: a bench that broke, not its device."""
+        status = self._process.poll()
+        if status is not None:
+            raise PortLost(
+                self.device.name,
+                f"the process of the device ended with status {status}",
+                "See its messages above; prepare the premises again.",
+            )
+
     def close(self) -> None:
         """End the process; its outputs go low, as those of a device without power."""
         if self._closed:

@@ -27,7 +27,12 @@ Event = dict[str, Any]
 CRA_WORDS = {1: "command", 2: "response", 3: "alert"}
 FRAMES_TOLD = 48
 """How many MAC frames of one command are told on the bus; all of them are in the capture."""
-AIR_COMMENT = "Virtual ether of the bench: 802.15.4 MAC frames, recorded without NWK and APS security."
+AIR_COMMENT = (
+    "Virtual ether of the bench: 802.15.4 MAC frames, recorded without NWK and APS security. What a radio would send "
+    "encrypted stands here in clear, the Transport Key of a joining device included: the keys of a test bench."
+)
+SECRETS = ("install_code",)
+REDACTED = "(not shown)"
 
 
 def describe_message(octets: bytes) -> dict[str, Any]:
@@ -44,6 +49,15 @@ def describe_message(octets: bytes) -> dict[str, Any]:
         "originator": eui64.text(message.originator),
         "recipient": eui64.text(message.recipient),
     }
+
+
+def redacted(value: Any) -> Any:
+    """``value`` without what nobody may read in a log."""
+    if isinstance(value, Mapping):
+        return {key: REDACTED if key in SECRETS and item else redacted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(item) for item in value]
+    return value
 
 
 def _count() -> Callable[[str, str, int, Event], int]:
@@ -87,17 +101,18 @@ class Recorder:
                 "order": self._order,
                 "at_ns": self._clock.now,
                 "kind": "bus.command",
-                "fields": {"verb": verb, "args": args},
+                "fields": {"verb": verb, "args": redacted(args)},
             }
         )
 
-    def note_answer(self, verb: str, node: str) -> None:
-        """It was carried out, and everything that happened in its course stands before this line."""
+    def note_answer(self, verb: str, node: str, data: Mapping[str, Any], refused: str = "") -> None:
+        """It was carried out or refused, and everything that happened in its course stands before this line."""
         if self._frames_seen:
             frames, self._frames = self._frames, []
             told, self._frames_seen = {"count": self._frames_seen, "frames": frames}, 0
             self.record(node, "air", "air.frames", told)
-        self._write({"order": self._order, "at_ns": self._clock.now, "kind": "bus.answer", "fields": {"verb": verb}})
+        fields = {"verb": verb, **({"refused": refused} if refused else {"data": redacted(data)})}
+        self._write({"order": self._order, "at_ns": self._clock.now, "kind": "bus.answer", "fields": fields})
 
     def _write(self, line: Event) -> None:
         if self._lines is not None:

@@ -114,6 +114,13 @@ class Section:
         """A quantity of the physical world: from 0, and finite."""
         return _quantity(self.take(key, object, QUANTITY, default), self.at(key))
 
+    def positive(self, key: str, default: float | None = None) -> float:
+        """A quantity that something is divided by."""
+        value = self.number(key, default)
+        if not value:
+            raise BenchFileError(self.at(key), "a number above 0", value)
+        return value
+
     def numbers(self, key: str) -> tuple[float, ...]:
         return tuple(_quantity(item, f"{self.at(key)}[{index}]") for index, item in enumerate(self.items(key)))
 

@@ -104,7 +104,9 @@ class ZigbeeAps:
 
     def send(self, device: bytes, frame: zigbee.ApsFrame, ack: bool, done: Delivered) -> None:
         """Deliver ``frame`` (its counter is given here) to the device with this EUI-64."""
-        frames = zigbee.fragment(replace(frame, counter=self.network.next_counter(), ack_request=ack), self._limit(frame))
+        frames = zigbee.fragment(
+            replace(frame, counter=self.network.next_counter(), ack_request=ack), self._limit(frame)
+        )
         frames = [replace(one, ack_request=ack or len(frames) > 1) for one in frames]
         queue = self._queues.setdefault(device, deque())
         if len(queue) >= self.settings.queue:

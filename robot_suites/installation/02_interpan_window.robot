@@ -5,6 +5,8 @@ Resource         ../resources/rig.resource
 
 Test Teardown    Finish Test
 
+Test Tags        bench:hht    bench:hub
+
 
 *** Test Cases ***
 Window Closes After Sixty Minutes
@@ -13,7 +15,7 @@ Window Closes After Sixty Minutes
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH    wan=${False}
     ${order}=    Prepare Work Order    ECS45
     Load Work Order    ${order}
-    Find Hubs
+    Find Hubs    hub
     Advance Time    59 minutes
     Advance Time    2 minutes
     Hub Should Not Answer
@@ -24,7 +26,7 @@ Window Is Open Before The Sixtieth Minute
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH    wan=${False}
     ${order}=    Prepare Work Order    ECS45
     Load Work Order    ${order}
-    Find Hubs
+    Find Hubs    hub
     Advance Time    58 minutes
     Connect To Hub
 
@@ -34,25 +36,24 @@ Window Is Kept Alive In Use
     [Setup]    Prepare Premises    needs=ENABLED    leaves=INSTALLED    wan=${False}
     ${order}=    Prepare Work Order    ECS44    ECS43
     Load Work Order    ${order}
-    Find Hubs
+    Find Hubs    hub
     Connect To Hub
     Advance Time To    59 minutes
     Apply And Wait    ECS44
-    Contact Should Open    since=${0}
+    Contact Should Open
     Advance Time    2 minutes
     Apply And Wait    ECS43
-    Command Should Be    ECS43    answered
+    Command Should Be    ECS43    ANSWERED
 
 Window Opens Again On Power Cycle
     [Documentation]    Breaking the seal and power-cycling the hub opens the window again.
-    [Tags]    req:hht-6    req:hht-7
+    [Tags]    bench:outage    req:hht-6    req:hht-7
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH    wan=${False}
-    Bench Requires    outage
     ${order}=    Prepare Work Order    ECS45
     Load Work Order    ${order}
-    Find Hubs
+    Find Hubs    hub
     Advance Time    61 minutes
     Hub Should Not Answer
     Power Cycle Hub
-    Find Hubs
+    Find Hubs    hub
     Connect To Hub

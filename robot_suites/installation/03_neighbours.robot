@@ -5,13 +5,15 @@ Resource         ../resources/rig.resource
 
 Test Teardown    Finish Test
 
+Test Tags        bench:hht    bench:neighbour
+
 
 *** Test Cases ***
 Installer Sees Which Hub Is Which
     [Documentation]    Two hubs in reach are told apart by the number printed on them.
     [Tags]    req:hht-17    req:id-5
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH    wan=${False}
-    ${hubs}=    Find Hubs
+    ${hubs}=    Find Hubs    hub    neighbour
     Length Should Be    ${hubs}    2
     Hub Should Be Among    hub    ${hubs}
     Hub Should Be Among    neighbour    ${hubs}
@@ -22,7 +24,7 @@ A Work Order Never Runs On The Neighbour's Equipment
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH    wan=${False}
     ${order}=    Prepare Work Order    CCS01:hub    ECS42
     Load Work Order    ${order}    hub=hub
-    Find Hubs
+    Find Hubs    hub    neighbour
     ${words}=    Connecting Should Be Refused    neighbour
     Should Contain    ${words}    work order    ignore_case=True
     Contact Should Not Move

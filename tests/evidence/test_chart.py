@@ -127,11 +127,11 @@ def test_an_arrow_needs_its_sender_and_its_receiver(
     [
         (event("edge", "esme", 5, pin="aux_no", level=True), "aux_no on", "m"),
         (event("supply.state", "esme", 5, old="ARMED", new="ENABLED", cause="button"), "supply ARMED → ENABLED", "m"),
-        (event("refused", "esme", 5, reason="replay"), "refused: replay", "r"),
-        (event("alert", "esme", 5, code="0x8f35"), "alert 0x8f35", "p"),
+        (event("refused", "esme", 5, check="REPLAY", reason="replay"), "refused at REPLAY: replay", "r"),
+        (event("alert", "esme", 5, code="0x8f35", name="Supply Enabled"), "alert 0x8f35 Supply Enabled", "p"),
         (event("operator", "hub", 5, act="seal broken"), "operator: seal broken", "p"),
         (event("power", "hub", 5, on=False), "power off", "p"),
-        (event("refused", "esme", 5), "refused: ?", "r"),
+        (event("refused", "esme", 5), "refused at ?: ?", "r"),
     ],
 )
 def test_marks_stand_at_their_lifeline_in_words(told: dict[str, Any], words: str, css: str) -> None:
@@ -164,14 +164,14 @@ HOSTILE = "</text><script>alert('1')</script>&\"<!--]]>"
 def test_hostile_names_are_text_and_nothing_else() -> None:
     drawing = Drawing([event("refused", HOSTILE, 5, reason=HOSTILE)], title=HOSTILE)
     assert [node.tag for node in drawing.root.iter() if "script" in node.tag] == []
-    assert f"refused: {HOSTILE}" in drawing.texts
+    assert f"refused at ?: {HOSTILE}" in drawing.texts
     assert HOSTILE in drawing.texts
     assert drawing.root.findtext(f"{SVG}title") == HOSTILE
 
 
 def test_characters_that_no_xml_may_hold_are_replaced() -> None:
     drawing = Drawing([event("refused", "es\x00me", 5, reason="a\x1b[31m \ud800")], title="\x08")
-    assert "refused: a\ufffd[31m \ufffd" in drawing.texts
+    assert "refused at ?: a\ufffd[31m \ufffd" in drawing.texts
     assert list(drawing.columns.values()) == ["es\ufffdme"]
 
 

@@ -131,7 +131,7 @@ def test_same_command_both_ways_is_executed_once() -> None:
     lab.ask("terminal", "apply", index=0)
     lab.run()
     assert supply(built) == ENABLED, "the second instance must not be executed"
-    assert states(built) == ["refused?"]
+    assert states(built) == ["unanswered"]
     refusals = lab.stations["meter"].kinds("refused")
     assert [fields["check"] for fields in refusals] == ["replay"]
     executed = [fields["counter"] for fields in lab.stations["meter"].kinds("executed")]
@@ -153,7 +153,7 @@ def test_executed_by_terminal_answer_lost_resent_by_wan() -> None:
     lab.run()
     lab.passes = lambda station, send: True
     assert supply(built) == DISABLED
-    assert states(built) == ["refused?"], "the terminal can't tell a refusal from a lost response"
+    assert states(built) == ["unanswered"], "the terminal can't tell a refusal from a lost response"
     lab.cut_wan(False)
     lab.run(SECOND)
     lab.ask("supplier", "resend", device=METER.hex(), counter=sent["counter"])
@@ -243,7 +243,7 @@ def test_neighbours_hub_does_not_pass_commands_for_this_house() -> None:
     built.connect(NEXT_HUB)
     lab.ask("terminal", "apply", index=0)
     lab.run()
-    assert states(built) == ["refused?"]
+    assert states(built) == ["unanswered"]
     assert supply(built) == ENABLED
     dropped = lab.stations["next hub"].kinds("firewall.dropped")
     assert [fields["reason"] for fields in dropped] == [f"recipient {METER.hex()} is not in the device log"]

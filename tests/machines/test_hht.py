@@ -159,7 +159,7 @@ def test_silence_is_not_an_answer_and_the_next_one_goes() -> None:
     house.lab.run(10 * SECOND - 1)
     assert states(house) == ["sent", "loaded"]
     house.lab.run(1)
-    assert states(house) == ["refused?", "sent"]
+    assert states(house) == ["unanswered", "sent"]
     house.lab.passes = lambda station, send: True
 
 
@@ -170,7 +170,7 @@ def test_late_response_is_still_taken() -> None:
     house.lab.ask("terminal", "apply", index=0)
     house.lab.run(30 * SECOND)
     house.lab.passes = lambda station, send: True
-    assert states(house) == ["refused?"]
+    assert states(house) == ["unanswered"]
     lost = next(s.octets for _, n, s in reversed(house.lab.sent) if n == "hub" and s.port == "interpan")
     house.lab.feed("terminal", Received("interpan", HUB, lost, CLUSTER))
     assert states(house) == ["answered"]
@@ -240,7 +240,7 @@ def test_work_order_outlives_a_power_loss_and_what_was_sent_is_in_doubt() -> Non
     house.connect()
     house.lab.ask("terminal", "resume")
     house.lab.run()
-    assert states(house)[0] == "refused?", "the meter had executed it: the repeat is refused, and rightly so"
+    assert states(house)[0] == "unanswered", "the meter had executed it: the repeat is refused, and rightly so"
     assert len(house.lab.stations["meter"].kinds("executed")) == 2
 
 

@@ -207,7 +207,7 @@ def test_aliases_that_stand_for_gigabytes_make_a_short_error() -> None:
             "devices.esme.eui: expected an own EUI-64 (not that of devices.hub.eui), got '00-DB-12-34-56-78-90-A2'",
         ),
         (("devices", "esme", "node"), "emse", "devices.esme.node: expected the name of a node (bench, head, "),
-        (("devices", "esme", "behind"), "hbu", "devices.esme.behind: expected the name of a device (supplier, "),
+        (("devices", "esme", "behind"), "hbu", "devices.esme.behind: expected the name of a hub (hub, "),
         (
             ("devices", "esme", "install_code"),
             "83FED3",
@@ -267,7 +267,11 @@ def test_aliases_that_stand_for_gigabytes_make_a_short_error() -> None:
             0x80,
             "instruments.load.address: expected a whole number from 3 to 119, got 128",
         ),
-        (("parties", "supplier"), "nobody", "parties.supplier: expected the name of a device (supplier, "),
+        (
+            ("parties", "supplier"),
+            "nobody",
+            "parties.supplier: expected the name of a device that is a party (supplier, ",
+        ),
         (("trust", "domian"), "rig", "trust: expected only domain, folder, ledgers, stores, got 'domian'"),
         (
             ("wires", 0),
@@ -275,8 +279,20 @@ def test_aliases_that_stand_for_gigabytes_make_a_short_error() -> None:
             "wires[0]: expected two terminals such as [esme.GPIO16, main.set], got ['esme.GPIO16']",
         ),
         (("wires", 0), ["esme.GPIO61", "main.set"], "wires[0]: expected the name of a terminal ("),
-        (("extends",), "nothing", "extends: expected the name of a bench file beside this one, got 'nothing'"),
+        (
+            ("extends",),
+            "nothing",
+            "extends: expected a path from this file's folder, or the name of a shipped bench, got 'nothing'",
+        ),
         (("variants",), [], "variants: expected a mapping, got []"),
+        (("instruments", "load", "shunt_ohm"), 0, "instruments.load.shunt_ohm: expected a number above 0, got 0"),
+        (("contactors", "main", "load_ohm"), 0, "contactors.main.load_ohm: expected a number above 0, got 0"),
+        (("civil_start",), "1960-01-01T00:00:00Z", "civil_start: expected a year from 1970 to 2105, got '1960-"),
+        (("parties", "supplier"), "esme", "parties.supplier: expected the name of a device that is a party ("),
+        (("devices", "esme", "behind"), "supplier", "devices.esme.behind: expected the name of a hub ("),
+        (("trust", "ledgers"), 5, "trust.ledgers: expected a text, got 5"),
+        (("capabilities",), ["fly"], "capabilities[0]: expected one of radio-reach, outage, "),
+        (("wires", 0), ["main.set", "main.set"], "wires[0]: expected two terminals, got 'main.set'"),
     ],
 )
 def test_an_error_says_the_place_what_was_expected_and_what_it_got(place: Place, value: Any, said: str) -> None:

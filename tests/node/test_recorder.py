@@ -103,17 +103,19 @@ def test_the_evidence_of_a_test_is_its_time_line_and_its_air(
     recorder.record("esme", "esme", "power", {"on": True})  # before the test: not part of its evidence
     recorder.open("suite/a-test")
     recorder.context = {"test": "A Test"}
-    recorder.note_command("clock.advance", {"span_ns": 7})
+    recorder.note_command("clock.advance", {"span_ns": 7, "values": [{"install_code": "00ff"}]})
     clock.advance(7_000)
     recorder.record("head", "supplier", "gbcs.tx", {"octets": OCTETS.hex()})
     recorder.air(6_500, 15, b"\x41\x88\x01\x34\x12\x00\x00\x01\x00", -48, "hub-zigbee")
-    recorder.note_answer("clock.advance", "bench")
+    recorder.note_answer("clock.advance", "bench", {"met": False})
     manifest = recorder.close()
     folder = tmp_path / "suite" / "a-test"
     told = lines(folder)
     assert [line["kind"] for line in told] == ["bus.command", "gbcs.tx", "air.frames", "bus.answer"]
     assert all(line["context"] == {"test": "A Test"} for line in told)
+    assert told[0]["fields"]["args"] == {"span_ns": 7, "values": [{"install_code": "(not shown)"}]}
     assert told[1]["at_ns"] == 7_000
+    assert told[-1]["fields"] == {"verb": "clock.advance", "data": {"met": False}}
     assert manifest["counts"] == {"gbcs.tx": 1}
     assert {entry["name"] for entry in manifest["files"]} == {"timeline.jsonl", "ether.pcapng"}
     for entry in manifest["files"]:

@@ -25,7 +25,7 @@ class State(Enum):
     LOADED = "loaded"
     SENT = "sent"
     ANSWERED = "answered"
-    UNANSWERED = "refused?"  # sent whole, no response in time: refused by the device, or its response was lost
+    UNANSWERED = "unanswered"  # sent whole, no response in time: refused by the device, or its response was lost
     INTERRUPTED = "interrupted"  # the connection broke before it was known to be through
     EXPIRED = "expired"
 
