@@ -32,9 +32,9 @@ def children(run: Run) -> list[str]:
     return sorted(line.split(" -m ")[1].split()[0] for line in run.alive().values())
 
 
-@pytest.mark.parametrize("module", [BROKER, BENCH])
-def test_process_that_dies_in_mid_run_is_infra_and_never_a_failure(tmp_path: Path, module: str) -> None:
-    with in_mid_run(tmp_path) as run:
+@pytest.mark.parametrize(("module", "bench"), [(BROKER, "virtual"), (BENCH, "virtual"), (DEVICE, "line")])
+def test_process_that_dies_in_mid_run_is_infra_and_never_a_failure(tmp_path: Path, module: str, bench: str) -> None:
+    with in_mid_run(tmp_path, "--bench", bench) as run:
         os.kill(run.child(module), signal.SIGKILL)
         assert run.wait(SOON_S) == INFRA, run.said
         run.nothing_left()
@@ -47,18 +47,6 @@ def test_process_that_dies_in_mid_run_is_infra_and_never_a_failure(tmp_path: Pat
     closing = run.closing()
     assert (closing["passed"], closing["failed"], closing["more"]) == ("0", "0", ", 2 INFRA")
     assert "Traceback" not in run.said
-
-
-def test_device_process_that_dies_is_infra_and_the_next_test_gets_a_new_one(tmp_path: Path) -> None:
-    with in_mid_run(tmp_path, "--bench", "line") as run:
-        os.kill(run.child(DEVICE), signal.SIGKILL)
-        assert run.wait(SOON_S) == INFRA, run.said
-        run.nothing_left()
-    (held, message), (after, _) = run.tests().values()
-    assert (held, after) == ("SKIP", "PASS")
-    assert "INFRA: " in message
-    assert "process of the device ended" in message
-    assert (run.closing()["failed"], run.closing()["more"]) == ("0", ", 1 INFRA")
 
 
 def test_ctrl_c_stops_robot_and_everything_else(tmp_path: Path) -> None:
