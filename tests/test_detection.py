@@ -31,6 +31,7 @@ CAUGHT_BY = {
     "loses-supply-state-over-outage": ("outage", "A Closed Contact Is Closed After A Week Without Supply"),
     "responds-with-stale-counter": ("installation/01_no_wan", "Install A Premises With No WAN"),
     "accepts-tampered": ("security/01_refusals", "Tampered Command Is Refused"),
+    "counts-forgeries": ("security/01_refusals", "A Forgery Uses Up No Counter"),
     "window-never-closes": ("installation/02_interpan_window", "Window Closes After Sixty Minutes"),
     "window-not-kept-alive": ("installation/02_interpan_window", "Window Is Kept Alive In Use"),
     "firewall-open": ("security/02_firewall", "Frame Of A Foreign Cluster Is Dropped"),

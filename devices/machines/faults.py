@@ -56,9 +56,9 @@ def _policy(**steps: Any) -> EsmeChange:
     return change
 
 
-def _answers(alter: Callable[[Message], Message]) -> EsmeChange:
+def _commands(**values: Any) -> EsmeChange:
     def change(settings: EsmeSettings, policy: EsmePolicy) -> tuple[EsmeSettings, EsmePolicy]:
-        return replace(settings, commands=replace(settings.commands, before_protection=alter)), policy
+        return replace(settings, commands=replace(settings.commands, **values)), policy
 
     return change
 
@@ -144,9 +144,16 @@ _TABLE = (
         "ESME",
         "answers with the counter before that of the command",
         "HHT-10",
-        _answers(_stale),
+        _commands(before_protection=_stale),
     ),
     Fault("accepts-tampered", "ESME", "checks neither signature nor MAC", "SA-9", _skips("signature", "mac")),
+    Fault(
+        "counts-forgeries",
+        "ESME",
+        "a forged command uses up its counter, so that the true one is refused",
+        "SA-9",
+        _commands(counts_refused=True),
+    ),
     Fault("window-never-closes", "CHF", "leaves inter-PAN open for ever", "HHT-6"),
     Fault("window-not-kept-alive", "CHF", "closes inter-PAN while it is in use", "HHT-6"),
     Fault("firewall-open", "CHF", "lets every frame and message of a terminal in", "HHT-1"),

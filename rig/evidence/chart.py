@@ -19,8 +19,8 @@ __all__ = ["draw"]
 
 Event = Mapping[str, Any]
 
-COLUMN = 220
-ROW = 30
+COLUMN = 240
+ROW = 32
 LEFT = 112
 TOP = 58
 LETTER = 6.6  # how wide a letter of the labels is, about
@@ -90,7 +90,9 @@ def draw(
     # Words stand to the right of their mark, and those of the last lifelines need room there.
     ends = [x[row.source] + 20 + LETTER * len(row.label) for row in rows if row.css not in ("a", "x")]
     width = round(max([LEFT + COLUMN * max(1, len(columns)), *ends]))
-    height = TOP + ROW * (len(rows) + 2) + 16
+    before = sum(row.order <= begun for row in rows) if begun is not None else 0
+    gap = 1 if before else 0  # between what prepared the test and the test
+    height = TOP + ROW * (len(rows) + gap + 2) + 16
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'class="msc" role="img"><title>{_text(title)}</title><style>{STYLE}</style>',
@@ -104,15 +106,14 @@ def draw(
         parts.append(f'<text class="h" x="{x[name]}" y="{TOP - 8}" text-anchor="middle">{_text(name)}</text>')
         parts.append(f'<line class="l" x1="{x[name]}" y1="{TOP}" x2="{x[name]}" y2="{height - 10}"/>')
     for index, row in enumerate(rows):
-        parts += _draw_row(row, x, TOP + ROW * (index + 1))
-    before = sum(row.order <= begun for row in rows) if begun is not None else 0
+        parts += _draw_row(row, x, TOP + ROW * (index + 1 + (gap if index >= before else 0)))
     if before:
-        y = TOP + ROW * before + ROW // 2
+        y = TOP + ROW * (before + 1)
         parts.append(f'<line class="s" x1="12" y1="{y}" x2="{width - 12}" y2="{y}"/>')
-        parts.append(f'<text class="t" x="{width - 12}" y="{y - 3}" text-anchor="end">prepared; the test begins</text>')
+        parts.append(f'<text class="t" x="12" y="{y - 5}">the test begins</text>')
     if ending:
         css = "r" if ending.startswith("FAIL") else "h"
-        parts.append(f'<text class="{css}" x="12" y="{TOP + ROW * (len(rows) + 1) + 4}">{_text(ending[:200])}</text>')
+        parts.append(f'<text class="{css}" x="12" y="{TOP + ROW * (len(rows) + gap + 1) + 4}">{_text(ending[:200])}</text>')
     parts.append("</svg>")
     return "\n".join(parts)
 
@@ -197,7 +198,7 @@ def _draw_row(row: _Row, x: Mapping[str, int], y: int) -> list[str]:
             end = (start + end) // 2
         marker = ' marker-end="url(#msc-arrow)"' if row.css == "a" else ""
         parts.append(f'<line class="{row.css}" x1="{start}" y1="{y}" x2="{end}" y2="{y}"{marker}/>')
-        parts.append(f'<text x="{(start + end) / 2:.0f}" y="{y - 5}" text-anchor="middle">{_text(row.label)}</text>')
+        parts.append(f'<text x="{(start + end) / 2:.0f}" y="{y - 8}" text-anchor="middle">{_text(row.label)}</text>')
     else:
         parts.append(f'<circle class="{row.css}" cx="{start}" cy="{y}" r="5"/>')
         parts.append(f'<text class="{row.css}" x="{start + 10}" y="{y + 4}">{_text(row.label)}</text>')

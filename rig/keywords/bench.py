@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from enum import Enum
+from typing import Any
 
 from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
@@ -198,6 +199,18 @@ class Bench:
             raise now.unmet(
                 f"{device} to refuse a command at the check {check.name}",
                 "; ".join(f"at {e.fields['check'].upper()}: {e.fields['reason']}" for e in seen) or "no refusal",
+            )
+
+    @keyword
+    def command_should_take_effect_once(self, command: dict[str, Any]) -> None:
+        """The device must have executed this command once: the trace of an emulated one, which not every bench has."""
+        self.bench_requires("trace")
+        now = session()
+        wanted = Matcher("executed", command["device"], {"counter": command["counter"]})
+        done = [event for event in now.events if event.order > command["since"] and wanted.fits(event)]
+        if len(done) != 1:
+            raise now.unmet(
+                f"{command['device']} to execute {command['use_case']} #{command['counter']} once", f"{len(done)} times"
             )
 
     @keyword

@@ -107,9 +107,14 @@ class Supplier:
 
     @keyword
     def send_again_by_wan(self, command: dict[str, Any]) -> None:
-        """Put the very octets of a command that was sent before on the WAN once more."""
+        """Put the very octets of a command that was sent before on the WAN once more.
+
+        Of a command that was spoilt: the good one."""
         now = session()
         now.begin_action()
+        if "final" in command:
+            now.call("wan.send", device=command["device"], octets=command["final"])
+            return
         sent = [e for e in now.events if e.kind == "gbcs.tx" and e.fields.get("counter") == command["counter"]]
         final = [e for e in sent if e.fields["device"] == "broker" and e.fields.get("cra") == "command"]
         if not final:
@@ -130,7 +135,7 @@ class Supplier:
         session().begin_action()
         spoilt = session().call("message.spoil", octets=copy["octets"], spoil=spoil)["octets"]
         session().call("wan.send", device=device, octets=spoilt)
-        return command
+        return {**command, "final": copy["octets"]}
 
     @keyword
     def response_should_arrive(
@@ -165,6 +170,18 @@ class Supplier:
             raise session().unmet(
                 f"no response to {command['use_case']} #{command['counter']}",
                 f"one at {event.at_ns / 1e9:.6f} s with results {results}",
+            )
+
+    @keyword
+    def one_response_should_have_arrived(self, command: dict[str, Any]) -> None:
+        """The supplier must have heard of this command once: by WAN or from a terminal, and not again."""
+        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": RESPONSE})
+        heard = [event for event in session().events if event.order > command["since"] and wanted.fits(event)]
+        if len(heard) != 1:
+            times = ", ".join(f"{event.at_ns / 1e9:.6f} s" for event in heard)
+            raise session().unmet(
+                f"one response to {command['use_case']} #{command['counter']}",
+                f"{len(heard)}" + (f", at {times}" if times else ""),
             )
 
     @keyword

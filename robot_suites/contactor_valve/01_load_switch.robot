@@ -28,16 +28,30 @@ Disable Opens The Contact
     Meter Should Report Supply    DISABLED
 
 Arm Moves Nothing Until The Consumer Acts
-    [Documentation]    ECS44 opens the contact and arms the supply; only the consumer's button closes it.
+    [Documentation]    ECS44 arms the supply and moves nothing; only the consumer's button closes the contact.
     [Tags]    req:cv-1
     [Setup]    Prepare Premises    needs=INSTALLED    leaves=ENABLED
     ${command}=    Send Command    ECS44
     Command Should Succeed    ${command}
+    Contact Should Not Move
     Contact Should Be    closed=${False}
     Meter Should Report Supply    ARMED
     Press Button    b
-    Contact Should Close
+    ${operate_time}=    Contact Should Close
+    Operate Time Should Be Usual    ${operate_time}
     Meter Should Report Supply    ENABLED
+
+Arm Opens A Closed Contact
+    [Documentation]    ECS44 to an enabled supply opens the contact, and the consumer may close it again.
+    [Tags]    req:cv-1
+    [Setup]    Prepare Premises    needs=ENABLED    leaves=ENABLED
+    ${command}=    Send Command    ECS44
+    ${operate_time}=    Contact Should Open
+    Operate Time Should Be Usual    ${operate_time}
+    Command Should Succeed    ${command}
+    Meter Should Report Supply    ARMED
+    Press Button    b
+    Contact Should Close
 
 Button Of A Disabled Supply Does Nothing
     [Documentation]    A consumer cannot reconnect a supply that is disabled and not armed.

@@ -47,6 +47,18 @@ Command With A Wrong MAC Is Refused
     Refusal Should Be Recorded    esme    check=MAC
     Meter Should Report Supply    ENABLED
 
+A Forgery Uses Up No Counter
+    [Documentation]    After a forged command was refused the true one with the same counter is executed.
+    [Tags]    req:sa-9    req:hht-2
+    FOR    ${spoil}    IN    payload    signature    mac
+        ${command}=    Send Spoilt Command    ECS43    spoil=${spoil}
+        Contact Should Not Move
+        Send Again By WAN    ${command}
+        Command Should Succeed    ${command}
+        Command Should Take Effect Once    ${command}
+    END
+    Contact Should Be    closed=${False}
+
 Command For Another Device Is Refused
     [Documentation]    A valid command for another device, carried to this one by a hub that misdirects: refused.
     [Tags]    bench:variants    req:hht-17    req:sa-9
@@ -66,7 +78,7 @@ Command From A Party Without The Role Is Refused
 
 Command From A Stranger Is Refused
     [Documentation]    A supplier whose credentials the meter does not hold: refused.
-    [Tags]    bench:other_supplier    req:hht-12    req:sa-10
+    [Tags]    bench:other_supplier    req:sa-10
     Send Command    ECS43    party=other_supplier
     Contact Should Not Move
     Refusal Should Be Recorded    esme    check=ROLE

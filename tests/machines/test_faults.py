@@ -98,6 +98,14 @@ def _counter(bench: Bench) -> object:
     return bench.line(command("ECS45", 700))[0].counter
 
 
+def _true_after_forged(bench: Bench) -> object:
+    octets = bytearray(script(51, 10))
+    octets[octets.rindex(b"\x12\x00\x33") + 2] = 52
+    bench.line(bytes(octets))
+    bench.line(script(51, 10))
+    return len(bench.kinds("executed"))
+
+
 CASES: dict[str, tuple[Callable[[Bench], object], object, object]] = {
     "accepts-replays": (_twice, 0, 1),
     "reports-off-when-on": (_reported, 1, 0),
@@ -112,6 +120,7 @@ CASES: dict[str, tuple[Callable[[Bench], object], object, object]] = {
     "loses-supply-state-over-outage": (_off_over_outage, ("disabled", False), ("enabled", True)),
     "responds-with-stale-counter": (_counter, 700, 699),
     "accepts-tampered": (_altered, 0, 1),
+    "counts-forgeries": (_true_after_forged, 1, 0),
 }
 
 

@@ -45,6 +45,7 @@ class CommandSettings:
     # Where no source names the roles that a device accepts: any party that it has credentials of [our choice].
     roles_where_unknown: frozenset[Role] = frozenset(Role) - {Role.ROOT, Role.ISSUING_AUTHORITY, Role.OTHER}
     skipped_checks: frozenset[str] = frozenset()  # names of CHECKS that are not enforced: faulty devices only
+    counts_refused: bool = False  # a command that is refused uses up its counter: faulty devices only
     before_protection: Callable[[Message], Message] | None = None  # changes a response: faulty devices only
 
 

@@ -124,14 +124,21 @@ class CommandProcessor:
             "originator": None if message is None else message.originator.hex(),
             "counter": None if message is None else message.counter,
         }
-        return Outcome(None, refusal, False, (Record("refused", told),), message, inquiry.use_case if inquiry else None)
+        effects: list[Effect] = [Record("refused", told)]
+        if inquiry is not None and inquiry.use_case is not None and self.settings.counts_refused:
+            self._count(inquiry, inquiry.use_case, effects)
+        return Outcome(None, refusal, False, tuple(effects), message, inquiry.use_case if inquiry else None)
+
+    def _count(self, inquiry: Inquiry, use_case: UseCase, effects: list[Effect]) -> None:
+        """The counter of this command is used."""
+        self.floors.record(series(inquiry.message, use_case, inquiry.role), inquiry.message.counter)
+        effects.append(Persist("floors", self.floors.as_json()))
 
     def _execute(self, inquiry: Inquiry, use_case: UseCase, now: int, civil: CivilTime) -> Outcome:
         message = inquiry.message
         effects: list[Effect] = []
         if self.floors.protects(use_case.replay_protected):
-            self.floors.record(series(message, use_case, inquiry.role), message.counter)
-            effects.append(Persist("floors", self.floors.as_json()))
+            self._count(inquiry, use_case, effects)
         supplementary = None
         if message.certificate is not None:
             supplementary, recorded = self.alerts.take_counter()
