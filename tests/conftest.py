@@ -20,5 +20,7 @@ def corpus_dir() -> Path:
     """The published message corpus: ``RIG_CORPUS`` or ``../shared/corpus`` beside the clone."""
     folder = Path(os.environ.get("RIG_CORPUS", ROOT.parent / "shared" / "corpus"))
     if not (folder / "keys.json").is_file():
+        if os.environ.get("CI") == "true" and "RIG_CORPUS" in os.environ:
+            pytest.fail(f"RIG_CORPUS is set, and there is no corpus at {folder}")
         pytest.skip(f"the published corpus is not at {folder}; set RIG_CORPUS to its folder")
     return folder

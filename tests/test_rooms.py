@@ -26,6 +26,8 @@ ARROWS: dict[str, set[str]] = {
     },
     "rig.evidence": {"rig.bus", "devices.wire"},
     "rig.keywords": {"rig.bus", "rig.evidence", "devices.wire"},
+    "rig.gbcs": {"devices.trust", "devices.model", "devices.wire"},
+    "rig.perf": {"rig.gbcs", "devices.trust", "devices.wire"},
 }  # fmt: skip
 # Who alone may import a library.
 ALONE: dict[str, set[str]] = {
@@ -36,8 +38,8 @@ ALONE: dict[str, set[str]] = {
     "lgpio": {"rig.ports"},
     "paho": {"rig.bus"},
     "amqtt": {"rig.bus"},
-    "robot": {"rig.keywords", "rig.evidence", "rig"},
-    "cryptography": {"devices.trust", "rig"},
+    "robot": {"rig.keywords", "rig.evidence", "rig.perf", "rig"},
+    "cryptography": {"devices.trust", "rig.perf"},
 }
 # What belongs to no room: where the suites and bench files lie.
 SHARED = {"rig.share"}

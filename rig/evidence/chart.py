@@ -113,7 +113,9 @@ def draw(
         parts.append(f'<text class="t" x="12" y="{y - 5}">the test begins</text>')
     if ending:
         css = "r" if ending.startswith("FAIL") else "h"
-        parts.append(f'<text class="{css}" x="12" y="{TOP + ROW * (len(rows) + gap + 1) + 4}">{_text(ending[:200])}</text>')
+        parts.append(
+            f'<text class="{css}" x="12" y="{TOP + ROW * (len(rows) + gap + 1) + 4}">{_text(ending[:200])}</text>'
+        )
     parts.append("</svg>")
     return "\n".join(parts)
 

@@ -124,7 +124,7 @@ def _entry(line: str, where: str) -> Entry:
             return read_field(fields[name])
         except KeyError:
             raise CorpusError(f"{where} has no '{name}'; add {kind}")
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, AttributeError, OverflowError):
             raise CorpusError(f"{where}: '{name}' is not as it should be; give {kind}")
 
     return Entry(

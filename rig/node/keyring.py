@@ -13,12 +13,12 @@ Must not live here: what is done with keys.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from random import Random
 
 from devices.trust.errors import TrustError
 from devices.trust.keystore import MemoryKeyStore, generate, load_corpus_keys, public_of
+from rig import share
 from rig.node.bench_file import Bench, BenchFileError
 
 __all__ = ["Keyring"]
@@ -61,7 +61,8 @@ class Keyring:
 
 def _published(bench: Bench) -> dict[str, tuple[bytes | None, int | None]]:
     """The published keys by name: public point and private scalar, where there is one."""
-    folder = Path(str(bench.trust.get("folder") or os.environ.get("RIG_CORPUS") or "../shared/corpus"))
+    told = bench.trust.get("folder")
+    folder = Path(told) if told else share.corpus()
     try:
         document = json.loads((folder / "keys.json").read_text(encoding="utf-8"))
         load_corpus_keys(document)  # says what is wrong with it

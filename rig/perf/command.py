@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rig import share
 from rig.gbcs.corpus import CorpusError, load_entries, load_store
 from rig.perf.benchmarks import BENCHMARKS, TIMINGS, Benchmark, Material, Timing
 from rig.perf.measure import measure
 from rig.perf.report import as_json, table
 
 __all__ = ["add_parser", "main", "run"]
-
-_BESIDE_CLONE = Path("..") / "shared" / "corpus"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -78,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _material(named: Path | None) -> Material:
     """The corpus that was named, or the one in its usual place; none where that does not exist."""
-    folder = named or Path(os.environ.get("RIG_CORPUS", _BESIDE_CLONE))
+    folder = named or share.corpus()
     if named is None and not folder.is_dir():
         return Material()
     return Material(list(load_entries(folder)), load_store(folder))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,6 +25,7 @@ from tests.machines.lab import (
     RefusedError,
     Station,
 )
+from tests.running import stock_tshark
 
 ENABLED, DISABLED, ARMED = "enabled", "disabled", "armed"
 
@@ -321,9 +320,6 @@ def test_long_message_goes_in_blocks_and_is_counted_once() -> None:
 
 def test_stock_dissector_reads_what_a_terminal_and_a_hub_say(tmp_path: Path) -> None:
     """The inter-PAN frames of a whole visit through Wireshark: it puts the blocks together, and counts as we do."""
-    tshark = shutil.which("tshark")
-    if tshark is None:
-        pytest.skip("tshark is not installed; install Wireshark's command line to have this checked")
     built = house()
     lab = built.lab
     lab.ask("terminal", "load", work_order=built.work_order("ECS43", "ECS24", "ECS45"), hub=HUB.hex())
@@ -334,8 +330,7 @@ def test_stock_dissector_reads_what_a_terminal_and_a_hub_say(tmp_path: Path) -> 
     capture.write_bytes(pcap(built))
     fields = ["wpan.src64", "gbcs_message.grouping_header.message_code", "gbcs_message.grouping_header.cra_flag"]
     wanted = [argument for name in (*fields, "_ws.malformed") for argument in ("-e", name)]
-    command = [tshark, "-r", str(capture), "-T", "fields", "-E", "separator=,", *wanted]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = stock_tshark("-r", capture, "-T", "fields", "-E", "separator=,", *wanted).splitlines()
     read = [line.split(",") for line in lines]
     assert [row for row in read if row[3]] == [], "malformed frames"
     messages = [tuple(row[:3]) for row in read if row[1]]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -17,6 +15,7 @@ from rig.world.clock import NS, VirtualClock
 from rig.world.ether import Ether
 from rig.world.xbee_802154 import XBee802154
 from rig.world.xbee_zigbee import XBeeZigbee, install_code_crc
+from tests.running import stock_tshark
 
 MS = 1_000_000
 HUB, METER, SPARE = (bytes.fromhex(f"0013a20041abcd{number}") for number in ("a0", "b1", "c2"))
@@ -377,9 +376,6 @@ def test_the_802_15_4_module_hears_the_hans_broadcasts_and_sends_textbook_interp
 
 
 def test_stock_tshark_reads_every_frame_of_a_join_and_a_conversation(net: Net, tmp_path: Path) -> None:
-    tshark = shutil.which("tshark")
-    if tshark is None:
-        pytest.skip("tshark is not installed (Debian package tshark)")
     zcl = bytes.fromhex("09 2a 01 0000") + bytes(100)  # TransferData to the client, tunnel 0, in two fragments
     net.hub.send(METER, zcl)
     net.meter.send(HUB, bytes.fromhex("01 2b 00 06 ffff 00 dc05"))
@@ -391,10 +387,7 @@ def test_stock_tshark_reads_every_frame_of_a_join_and_a_conversation(net: Net, t
     capture.write_bytes(b"".join(records))
 
     def read(*arguments: str) -> list[str]:
-        done = subprocess.run(
-            [tshark, "-n", "-r", str(capture), *arguments], capture_output=True, text=True, check=True, timeout=60
-        )
-        return done.stdout.splitlines()
+        return stock_tshark("-n", "-r", capture, *arguments).splitlines()
 
     assert read("-Y", "_ws.malformed || wpan.fcs_ok == 0") == []
     lines = "\n".join(read())
