@@ -24,7 +24,7 @@ from rig.ports.protocols import PortError
 __all__ = ["main"]
 
 MISUSE = 2
-MODULES = ("rig.run", "rig.gbcs.cli", "rig.gbcs.check", "rig.perf")
+MODULES = ("rig.run", "rig.faults", "rig.gbcs.cli", "rig.gbcs.check", "rig.perf")
 KINDS = (run.BadRun, BenchFileError, WireError, PortError, StoreError)
 
 

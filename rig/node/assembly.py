@@ -73,6 +73,8 @@ class Premises:
     """Device to what cuts its WAN link (False) or restores it (True)."""
     inputs: dict[tuple[str, str], Callable[[], bool]] = field(default_factory=dict)
     external: Mapping[str, ExternalDevice] = field(default_factory=dict)
+    publics: Mapping[str, bytes] = field(default_factory=dict)
+    """The public keys of everybody, by name."""
     closing: list[Callable[[], None]] = field(default_factory=list)
 
     def start(self) -> None:
@@ -185,7 +187,7 @@ class _Builder:
         return Premises(
             self.bench, self.clock, self.recorder, hosts, self.banks, instruments, self._supplies(instruments),
             self._operator(hosts), self.radios, self.world, self.cuts, self.inputs,
-            self.external, self.closing,
+            self.external, self.trust.keyring.directory, self.closing,
         )  # fmt: skip
 
     def _supplies(self, instruments: Mapping[str, Ina226]) -> dict[str, Supply]:
@@ -354,6 +356,10 @@ def _make(trust: _Trust, device: Device) -> Make:
         raise BenchFileError(
             f"{trust.bench.source}.devices.{device.name}.kind", f"one of {', '.join(MACHINES)}", device.kind
         )
+    for own in ("eui", "faults"):
+        if own in device.settings:
+            where = f"{trust.bench.source}.devices.{device.name}"
+            raise BenchFileError(f"{where}.settings.{own}", f"it beside the settings ({where}.{own.rstrip('s')})", own)
     if device.fault is not None:
         known = names(FAULTY.get(device.kind, device.kind))
         if device.fault not in known:

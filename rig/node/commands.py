@@ -267,7 +267,7 @@ class Commands:
         return {}
 
     def close_evidence(self, _args: Arguments) -> Mapping[str, Any]:
-        return self.recorder.close()
+        return self.recorder.close(self.premises.publics if self.premises else None)
 
     def _world(self) -> VirtualWorld:
         world = self.up().world

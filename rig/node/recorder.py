@@ -170,10 +170,17 @@ class Recorder:
         if self._pcap is not None:
             self._pcap.write(self._civil_start + at_ns, frame, channel=channel, rssi=rssi, comment=sender)
 
-    def close(self) -> dict[str, Any]:
-        """End the evidence of the test; returns its manifest: files with size and SHA-256, and counts by kind."""
+    def close(self, publics: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+        """End the evidence of the test; returns its manifest: files with size and SHA-256, and counts by kind.
+
+        ``publics`` are the public keys of the bench by name: what a reader needs to verify signatures by himself, and
+        no private key.
+        """
         if self._lines is None or self._air is None or self._open is None:
             return {"files": [], "counts": {}}
+        if publics:
+            document = {name: {"public": point.hex()} for name, point in sorted(publics.items())}
+            (self._open / "keys.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         self._lines.close()
         self._air.close()
         self._lines = self._air = self._pcap = None

@@ -301,7 +301,7 @@ def test_evidence_is_opened_and_closed_with_its_manifest(tmp_path: Path) -> None
     desk.call("bench.reset")
     desk.call("clock.advance", span_ns=SECOND)
     manifest = desk.call("evidence.close")
-    assert {entry["name"] for entry in manifest["files"]} == {"timeline.jsonl", "ether.pcapng"}
+    assert {entry["name"] for entry in manifest["files"]} == {"timeline.jsonl", "ether.pcapng", "keys.json"}
     lines = [json.loads(line) for line in (tmp_path / "suite/a-test/timeline.jsonl").read_text().splitlines()]
     assert [line["fields"]["verb"] for line in lines if line["kind"] == "bus.command"] == [
         "bench.reset",

@@ -108,7 +108,7 @@ def test_the_evidence_of_a_test_is_its_time_line_and_its_air(
     recorder.record("head", "supplier", "gbcs.tx", {"octets": OCTETS.hex()})
     recorder.air(6_500, 15, b"\x41\x88\x01\x34\x12\x00\x00\x01\x00", -48, "hub-zigbee")
     recorder.note_answer("clock.advance", "bench", {"met": False})
-    manifest = recorder.close()
+    manifest = recorder.close({"00db1234567890a0-ds": b"\x04\x05"})
     folder = tmp_path / "suite" / "a-test"
     told = lines(folder)
     assert [line["kind"] for line in told] == ["bus.command", "gbcs.tx", "air.frames", "bus.answer"]
@@ -117,7 +117,8 @@ def test_the_evidence_of_a_test_is_its_time_line_and_its_air(
     assert told[1]["at_ns"] == 7_000
     assert told[-1]["fields"] == {"verb": "clock.advance", "data": {"met": False}}
     assert manifest["counts"] == {"gbcs.tx": 1}
-    assert {entry["name"] for entry in manifest["files"]} == {"timeline.jsonl", "ether.pcapng"}
+    assert {entry["name"] for entry in manifest["files"]} == {"timeline.jsonl", "ether.pcapng", "keys.json"}
+    assert json.loads((folder / "keys.json").read_text())["00db1234567890a0-ds"] == {"public": "0405"}
     for entry in manifest["files"]:
         octets = (folder / entry["name"]).read_bytes()
         assert (entry["size"], entry["sha256"]) == (len(octets), hashlib.sha256(octets).hexdigest())
