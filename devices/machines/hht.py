@@ -201,6 +201,11 @@ class HandHeldTerminal:
         else:
             picked = [job for job in self._jobs if job.name == args.get("name") and job.state is not State.ANSWERED][:1]
         if not picked:
+            done = [job.name for job in self._jobs if job.name == args.get("name")]
+            if done:
+                raise MachineError(
+                    f"{done[0]} has been carried out and answered; to send it again, load its work order again"
+                )
             names = ", ".join(job.name for job in self._jobs) or "nothing: load a work order"
             raise MachineError(
                 f"expected an index, a name or which='all' of what is loaded ({names}), got {dict(args)}"

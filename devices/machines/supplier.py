@@ -182,8 +182,8 @@ class Supplier:
     def _receive_local(self, args: Mapping[str, Any], now: int) -> list[Effect]:
         """``receive_local {octets}``: what a terminal brought back, one message or a list of them."""
         given = args.get("octets", ())
-        texts = [given] if isinstance(given, str) else list(given)
         try:
+            texts = [given] if isinstance(given, str) else list(given)
             messages = [bytes.fromhex(text) for text in texts]
         except (TypeError, ValueError):
             raise MachineError(

@@ -401,3 +401,12 @@ def test_any_octets_are_survived(octets: bytes) -> None:
     answer = terminal.handle(Asked("status", {}), 0)[0]
     assert isinstance(answer, Answer)
     assert answer.value["connected"] is False
+
+
+def test_a_command_that_was_answered_is_not_picked_again() -> None:
+    house = ready("ECS45")
+    house.lab.ask("terminal", "apply", name="ECS45")
+    house.lab.run()
+    assert states(house) == ["answered"]
+    with pytest.raises(RefusedError, match="ECS45 has been carried out and answered.*load its work order again"):
+        house.lab.ask("terminal", "apply", name="ECS45")

@@ -234,6 +234,7 @@ def test_supplier_without_its_signing_key_refuses_what_is_critical() -> None:
         ("dance", {}, "expected one of command"),
         ("receive_local", {}, "give what the terminal unloaded"),
         ("receive_local", {"octets": "zz"}, "expected hexadecimal digits"),
+        ("receive_local", {"octets": 7}, "expected hexadecimal digits"),
         ("receive_local", {"octets": ["df09"]}, "gbcs: at octet"),
         ("resend", {"device": METER.hex(), "counter": 4}, "that was sent before"),
         ("send", {"octets": "zz"}, "expected hexadecimal digits"),
