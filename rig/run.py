@@ -34,6 +34,7 @@ from rig.bus.jitter import jitter
 from rig.evidence.verdicts import INFRA_EXIT
 from rig.keywords.listener import RunListener
 from rig.node import bench_file
+from rig.node.sections import read_yaml
 
 __all__ = ["BadRun", "add_parser", "bench_path", "main"]
 
@@ -204,6 +205,7 @@ def _robot(
         "test": args.test,
         "listener": listener,
         "metadata": metadata,
+        "tagdoc": _tag_docs(),
         "name": "Rig",
         "console": "quiet" if args.quiet else "verbose",
         "loglevel": "INFO",
@@ -211,6 +213,13 @@ def _robot(
     if len(suites) == 1:
         options.pop("name")
     return int(run_robot(*map(str, suites), **options))
+
+
+def _tag_docs() -> list[str]:
+    """What the tags of requirements mean, for the statistics of log and report."""
+    path = share.folder("robot_suites") / "requirements" / "catalogue.yaml"
+    rows: dict[str, dict[str, str]] = read_yaml(path.read_text(encoding="utf-8"))["requirements"]
+    return [f"req?{name}:{row['text']}" for name, row in rows.items()]  # Robot splits at the first colon
 
 
 @contextmanager
