@@ -112,7 +112,7 @@ def test_faulty_meter_fails_its_test_alone_and_the_exit_status_counts_it(tmp_pat
     verdicts = run.tests()
     status, message = verdicts.pop("Arm Moves Nothing Until The Consumer Acts")
     assert status == "FAIL"
-    assert "expected the contact of esme open" in message
+    assert "expected no contact of esme to move" in message
     assert [status for status, _ in verdicts.values()] == ["PASS"]
     closing = run.closing()
     assert (closing["total"], closing["passed"], closing["failed"]) == ("2", "1", "1")
