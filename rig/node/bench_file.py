@@ -284,7 +284,7 @@ def _instant(top: Section, key: str) -> int:
 
 def _capabilities(top: Section) -> Iterator[str]:
     for index, item in enumerate(top.items("capabilities")):
-        if item not in CAPABILITIES:
+        if not isinstance(item, str) or item not in CAPABILITIES:
             raise BenchFileError(top.at(f"capabilities[{index}]"), f"one of {', '.join(CAPABILITIES)}", item)
         yield item
 

@@ -291,6 +291,7 @@ def test_aliases_that_stand_for_gigabytes_make_a_short_error() -> None:
         (("parties", "supplier"), "esme", "parties.supplier: expected the name of a device that is a party ("),
         (("devices", "esme", "behind"), "supplier", "devices.esme.behind: expected the name of a hub ("),
         (("trust", "ledgers"), 5, "trust.ledgers: expected a text, got 5"),
+        (("capabilities",), [{}], "capabilities[0]: expected one of radio-reach, outage, "),
         (("capabilities",), ["fly"], "capabilities[0]: expected one of radio-reach, outage, "),
         (("wires", 0), ["main.set", "main.set"], "wires[0]: expected two terminals, got 'main.set'"),
     ],
