@@ -408,5 +408,5 @@ def test_a_command_that_was_answered_is_not_picked_again() -> None:
     house.lab.ask("terminal", "apply", name="ECS45")
     house.lab.run()
     assert states(house) == ["answered"]
-    with pytest.raises(RefusedError, match="ECS45 has been carried out and answered.*load its work order again"):
+    with pytest.raises(RefusedError, match=r"ECS45 has been carried out and answered.*load its work order again"):
         house.lab.ask("terminal", "apply", name="ECS45")
