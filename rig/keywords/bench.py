@@ -28,6 +28,8 @@ ASKABLE = frozenset(CAPABILITIES).union(
     ("hub", "neighbour", "hht", "ihd", "other_supplier", "network_operator")
 )
 """What a test may ask of a bench."""
+SETTLED = timedelta(seconds=1)
+"""After this a contact that was driven stands, its bounces over."""
 POWER_UP = timedelta(minutes=2)
 """How long hubs may take from power-up until their networks stand."""
 
@@ -37,7 +39,7 @@ class State(Enum):
 
     FRESH = "from manufacture: powered, nothing joined, supply as manufactured"
     JOINED = "meter joined to the hub and reachable through it, supply as manufactured"
-    INSTALLED = "joined, and the clock set"
+    INSTALLED = "joined, the clock set, the supply disabled"
     ENABLED = "installed, and the supply enabled"
     ANY = "no matter"
 
@@ -270,10 +272,16 @@ def _bring_to(state: State) -> None:
         )
     if state in (State.INSTALLED, State.ENABLED):
         supplier.command_should_succeed(supplier.request("ECS70"))
-    if state is State.ENABLED:
-        command = supplier.send_command("ECS42")
-        Physics().contact_should_close(since=command["since"])
-        supplier.command_should_succeed(command)
+        _switch(closed=state is State.ENABLED)
+
+
+def _switch(*, closed: bool) -> None:
+    """Have the load switch stand so.  A meter that left manufacture so, or kept its state, has nothing to move."""
+    now, supplier, physics = session(), Supplier(), Physics()
+    if physics.made("esme") is not closed:
+        supplier.command_should_succeed(supplier.send_command("ECS42" if closed else "ECS43"))
+        now.call("clock.advance", span_ns=nanoseconds(SETTLED), until=None)
+    physics.contact_should_be(closed=closed)
 
 
 def _slug(text: str) -> str:

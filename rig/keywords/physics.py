@@ -102,6 +102,10 @@ class Physics:
         readings: dict[str, Any] = dict(session().call("instrument.read", instrument=instrument)["readings"])
         return readings
 
+    def made(self, device: str) -> bool:
+        """Whether the auxiliary contact of a device is made now."""
+        return bool(session().call("pin.read", device=device, pin=AUXILIARY)["level"])
+
     def _should_move(
         self, device: str, instrument: str, within: timedelta, since: int | None, *, closed: bool
     ) -> float:
@@ -136,7 +140,7 @@ class Physics:
 
     def _should_stand(self, device: str, instrument: str, closed: bool) -> None:
         now = session()
-        aux = bool(now.call("pin.read", device=device, pin=AUXILIARY)["level"])
+        aux = self.made(device)
         current = self.read_instrument(instrument)["current"]
         flowing = current["value"] - current["uncertainty"] > FLOWING_AMPERES
         quiet = abs(current["value"]) + current["uncertainty"] < FLOWING_AMPERES
