@@ -5,8 +5,11 @@ A suite that passes a device from this table is no suite.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from robot.api import ExecutionResult, ResultVisitor
 
 from devices.machines.faults import FAULTS, Fault
 
+Verdict = tuple[int, tuple[str, str, set[str]]]
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = {"ESME": "esme", "CHF": "hub"}
 # Fault -> the suite and the test that must catch it.
@@ -49,7 +53,7 @@ class _Tests(ResultVisitor):  # type: ignore[misc]
         self.found[str(test.name)] = (status, message, tags)  # type: ignore[attr-defined]
 
 
-def judged(kind: str, fault: str, suite: str, test: str, out: Path) -> tuple[int, tuple[str, str, set[str]]]:
+def judged(kind: str, fault: str, suite: str, test: str, out: Path) -> Verdict:
     """Exit status of a run of one test against a faulty device, and the test's status, message and tags."""
     change = f"devices.{NAMES[kind]}.fault={fault}"
     command = [
@@ -78,10 +82,25 @@ def test_every_fault_has_a_test_that_must_catch_it() -> None:
     assert len(CAUGHT_BY) >= 10
 
 
+@pytest.fixture(scope="module")
+def verdicts(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Future[Verdict]]]:
+    """Fault to what a run on the faulty device ended in; of the faults that were asked for, on all cores."""
+    chosen = {item.name for item in request.session.items if item.path == request.path}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {
+            fault.name: pool.submit(
+                judged, fault.device, fault.name, *CAUGHT_BY[fault.name], tmp_path_factory.mktemp(fault.name)
+            )
+            for fault in FAULTS.values()
+            if f"test_fault_is_caught[{fault.name}]" in chosen
+        }
+
+
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda f: f.name)
-def test_fault_is_caught(fault: Fault, tmp_path: Path) -> None:
-    suite, test = CAUGHT_BY[fault.name]
-    exit_status, (status, message, tags) = judged(fault.device, fault.name, suite, test, tmp_path)
+def test_fault_is_caught(fault: Fault, verdicts: Mapping[str, Future[Verdict]]) -> None:
+    exit_status, (status, message, tags) = verdicts[fault.name].result()
     assert (exit_status, status) == (1, "FAIL"), message
     assert f"req:{fault.requirement}".casefold() in tags
     assert "INFRA" not in message

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from devices.machines.parts.contactor import Supply
+from devices.model.credentials import DEVICE_CELLS
+from devices.trust import protection
 from devices.trust.errors import KeyMissing
+from devices.trust.keystore import signing_key
+from devices.wire import cosem, gbcs
 from rig.gbcs.corpus import load_entries, load_store
-from rig.perf import main
-from rig.perf.benchmarks import BENCHMARKS, Material, Timing
+from rig.perf import main, memory, premises, switching
+from rig.perf.benchmarks import BENCHMARKS, TIMINGS, Material, Timing
 from rig.perf.frames import SIZE, lines
 from rig.perf.measure import Figure, measure
+from rig.perf.memory import Growth
 from rig.perf.messages import NotVerifiedError, all_crypto, floor
+from rig.perf.switching import COUNT, METER, NotExecutedError
 from tests import corpus_made
 
 
@@ -27,7 +36,11 @@ def test_everything_is_measured_with_a_corpus(tmp_path: Path, capsys: pytest.Cap
     assert all(0 < row["median"] <= row["best"] for row in rows.values())
     assert rows["decode with all cryptography"]["beside"] == "bare cryptography"
     assert rows["decode with all cryptography"]["ratio"] > 0
+    assert rows["load-switch command executed"]["items"] == COUNT
     assert result["machine"]["python"]
+    taken = {row["name"]: row["figure"] for row in result["whole_runs"]}
+    assert list(taken) == [timing.name for timing in TIMINGS if timing.always]
+    assert 0 < taken["one more premises, resident"] < 100
 
 
 def test_without_a_corpus_the_rest_is_measured(
@@ -82,10 +95,13 @@ def test_whole_runs_have_their_room(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         Timing("outage", "virtual over wall", lambda: 9000, least=10_000),
         Timing("demo", "s", lambda: 1),
         Timing("hardware", "s", lambda: None, needs="a bench"),
+        Timing("quick", "MB", lambda: 0.5, most=1, always=True),
     )
     monkeypatch.setattr("rig.perf.command.TIMINGS", timings)
     assert main(["--rounds", "1"]) == 0
-    assert "install" not in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "install" not in text
+    assert "quick" in text
     assert main(["--rounds", "1", "--whole"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "install 12.5 s at most 30 met" in lines
@@ -106,3 +122,97 @@ def test_every_row_can_be_set_beside_what_it_names() -> None:
     assert len(set(names)) == len(names)
     assert all(benchmark.beside in (None, *names) for benchmark in BENCHMARKS)
     assert all(benchmark.needs or benchmark.prepare(Material()) for benchmark in BENCHMARKS)
+
+
+# ------------------------------------------------------------------------------------------------------------ switching
+
+
+def test_a_meter_carries_out_every_command_that_is_measured() -> None:
+    """Each response is the meter's own, signed, to the command of its counter, and says success."""
+    meter = premises.meter(METER)
+    commands = premises.load_switch_commands(meter, 5)
+    assert len(set(commands)) == 5
+    states = [meter.switch.state]
+    for octets in commands:
+        (response,) = (gbcs.decode(answer) for answer in switching.carry_out(meter, [octets]))
+        command = gbcs.decode(octets)
+        assert (response.cra, response.message_code, response.counter) == (2, command.message_code, command.counter)
+        assert protection.signature_valid(response, meter.processor.keys.public(signing_key(METER)))
+        answer = cosem.decode(response.payload)
+        assert isinstance(answer, cosem.AccessResponse)
+        assert [result.code for result in answer.results] == [0]
+        states.append(meter.switch.state)
+    assert states == [Supply.ENABLED, *(Supply.DISABLED, Supply.ENABLED) * 2, Supply.DISABLED]
+
+
+def test_what_is_refused_is_not_measured() -> None:
+    """The counters are held against the floor: the same commands do not pass twice, nor do those of another meter."""
+    meter = premises.meter(METER)
+    commands = premises.load_switch_commands(meter, 3)
+    assert len(switching.carry_out(meter, commands)) == 3
+    with pytest.raises(NotExecutedError, match="command 1 of 3"):
+        switching.carry_out(meter, commands)
+    with pytest.raises(NotExecutedError, match="command 1 of 3"):
+        switching.carry_out(premises.device("ESME", bytes(8)), commands)
+    fresh = premises.load_switch_commands(meter, 3, first=4)
+    spoilt = bytes((*fresh[1][:-1], fresh[1][-1] ^ 1))
+    with pytest.raises(NotExecutedError, match="command 2 of 3"):
+        switching.carry_out(meter, [fresh[0], spoilt, fresh[2]])
+
+
+def test_a_pass_can_be_made_again() -> None:
+    work = switching.executed()
+    assert [work(), work()] == [COUNT, COUNT]
+    assert switching.cryptography()() == switching.signatures()() == COUNT
+
+
+# --------------------------------------------------------------------------------------------------------------- memory
+
+
+def test_premises_are_whole_and_share_no_key() -> None:
+    one, two = premises.premises(1), premises.premises(2)
+    assert tuple(one) == tuple(two) == premises.KINDS
+    devices = [*one.values(), *two.values()]
+    assert len({device.processor.identity for device in devices}) == len(devices)
+    keys = [device.processor.keys.public(signing_key(device.processor.identity)) for device in devices]
+    assert len(set(keys)) == len(keys)
+    for kind, device in one.items():
+        held = dict(device.processor.cells)
+        assert set(held) == set(DEVICE_CELLS[kind])
+        assert all(credential.certificate for credential in held.values())
+
+
+def test_memory_is_read_at_every_point() -> None:
+    readings = iter((1_000, 3_000, 4_000))
+    growth = memory.grow((1, 3, 4), lambda: next(readings))
+    assert growth == Growth((1, 3, 4), (1_000, 3_000, 4_000))
+    assert growth.one_more == pytest.approx(1_000)
+    assert growth.bend == pytest.approx(0)
+
+
+def test_growth_that_is_no_line_is_seen() -> None:
+    assert Growth((0, 10, 20), (0, 5_000, 20_000)).bend == pytest.approx(1 / 6)
+
+
+def test_the_memory_that_is_counted_is_that_of_the_premises() -> None:
+    """What is let go of is not counted: the same premises again cost nothing once the first are gone."""
+    memory.grow((1,), int)
+    tracemalloc.start()
+    try:
+        growth = memory.grow((1, 3, 5), lambda: tracemalloc.get_traced_memory()[0])
+        gc.collect()
+        left = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert growth.one_more > 10_000
+    assert left < growth.octets[0]
+
+
+def test_where_nothing_says_what_is_resident_it_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "_STATM", tmp_path / "none")
+    memory.growth.cache_clear()
+    assert memory.resident() is None
+    assert memory.bend() is None
+    memory.growth.cache_clear()

@@ -26,8 +26,8 @@ ARROWS: dict[str, set[str]] = {
     },
     "rig.evidence": {"rig.bus", "devices.wire"},
     "rig.keywords": {"rig.bus", "rig.evidence", "devices.wire"},
-    "rig.gbcs": {"devices.trust", "devices.model", "devices.wire"},
-    "rig.perf": {"rig.gbcs", "devices.trust", "devices.wire"},
+    "rig.gbcs": {"devices.machines", "devices.trust", "devices.model", "devices.wire"},
+    "rig.perf": {"rig.gbcs", "devices.machines", "devices.model", "devices.trust", "devices.wire"},
 }  # fmt: skip
 # Who alone may import a library.
 ALONE: dict[str, set[str]] = {

@@ -7,6 +7,9 @@ broker is itself the originator and names the user in the other-information.
 Ports: ``users.wan``, ``users.local``, ``users.both`` (a user's pre-command with its way of delivery in, answers and
 local copies out) and ``wan``.
 
+With a transform service it is the whole way from a service request to its answer: users' commands pass the service's
+checks first, its verbs are the broker's verbs, and what cannot leave waits.
+
 Must not live here: what a use case carries (``parts.building``), keys.
 
 Source: facts/gbcs.md 1.3, 1.4, 2.1 [verified by running], 5.7 command variants [2 sources].
@@ -18,15 +21,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from devices.machines.core import Answer, Asked, Effect, Event, MachineError, Received, Record, Refuse, Send
-from devices.machines.parts.building import arguments, command_payload, use_case_named
+from devices.machines.core import (
+    Answer,
+    Asked,
+    Effect,
+    Event,
+    LinkChanged,
+    MachineError,
+    PowerRestored,
+    Received,
+    Record,
+    Refuse,
+    Send,
+    SendFailed,
+    Started,
+    TimerFired,
+)
+from devices.machines.parts.asked import eui_argument
+from devices.machines.parts.building import Envelope, arguments, command_message, demands, use_case_named
+from devices.machines.parts.postbox import Postbox
 from devices.machines.parts.reading import outcome
+from devices.machines.transform_service import Step, TransformService
 from devices.model import use_cases
 from devices.trust import protection
 from devices.trust.errors import TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
 from devices.trust.ledger import Ledger
-from devices.wire import eui64, gbcs
+from devices.wire import gbcs
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
 
@@ -46,32 +67,81 @@ class BrokerSettings:
 
 
 class AccessControlBroker:
-    """One broker.  ``directory`` holds the public points of users and devices by key name."""
+    """One broker.  ``directory`` holds the public points of users and devices by key name.
+
+    ``service`` transforms service requests and holds commands against its limits; without one every command that is
+    signed and registered as it must be goes through.
+    """
 
     def __init__(
-        self, settings: BrokerSettings, keys: KeyStore, directory: Mapping[str, bytes], ledger: Ledger
+        self,
+        settings: BrokerSettings,
+        keys: KeyStore,
+        directory: Mapping[str, bytes],
+        ledger: Ledger,
+        service: TransformService | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings, self.service = settings, service
         self._keys, self._directory, self._ledger = keys, directory, ledger
+        self._postbox = None if service is None else Postbox()
 
-    def handle(self, event: Event, now: int) -> Sequence[Effect]:  # noqa: ARG002
+    def handle(self, event: Event, now: int) -> Sequence[Effect]:
         """Take one event; see :class:`devices.machines.core.Machine`."""
         match event:
             case Received(port, peer, octets) if port.startswith("users."):
-                return [_arrived(event), *self._from_user(port.removeprefix("users."), peer, octets)]
+                return [_arrived(event), *self._from_user(port.removeprefix("users."), peer, octets, now)]
             case Received(port="wan", octets=octets):
-                return [_arrived(event), *self._from_device(octets)]
+                return [_arrived(event), *self._from_device(octets, now)]
             case Asked(verb, args):
-                return self._asked(verb, args)
+                return self._asked(verb, args, now)
+        return self._for_service(event, now)
+
+    def _for_service(self, event: Event, now: int) -> list[Effect]:
+        """What concerns the broker only with a transform service."""
+        if self.service is None or self._postbox is None:
+            return []
+        match event:
+            case Started(saved) | PowerRestored(saved, _):
+                self._postbox.restore(saved)
+                return self._carry_out(self.service.restore(saved, now))
+            case TimerFired(name):
+                return self._carry_out(self.service.fired(name, now))
+            case LinkChanged(port, True):
+                return self._postbox.open(port)
+            case SendFailed():
+                return self._postbox.failed(event)
         return []
+
+    def _carry_out(self, step: Step) -> list[Effect]:
+        """Everything that the service kept and wrote down, then the commands that may go."""
+        effects = list(step.effects)
+        if step.given_up and self._postbox is not None:
+            effects += self._postbox.drop("wan", lambda octets: _key(gbcs.decode(octets)) in step.given_up)
+        for ready in step.ready:
+            try:
+                effects += self._deliver(self._finish(ready.message), ready.way, ready.user)
+            except (TrustError, MachineError) as error:
+                effects.append(self._refused(ready.user, str(error), gbcs.encode(ready.message)))
+        return effects
+
+    def _finish(self, message: Message) -> Message:
+        """Sign what is the broker's own and wants a signature, and put the MAC on where it must."""
+        ours = message.originator == self.settings.eui
+        signed, maced = _demanded(message, by_broker=ours)
+        if signed and ours:
+            message = protection.sign(message, self._keys, signing_key(self.settings.eui))
+        return self._protect(message, maced=maced)
 
     # ------------------------------------------------------------------------------------------------- towards devices
 
-    def _from_user(self, way: str, user: bytes, octets: bytes) -> list[Effect]:
+    def _from_user(self, way: str, user: bytes, octets: bytes, now: int) -> list[Effect]:
         try:
             message = gbcs.decode(octets)
             self._check(message, user)
-            final = self._protect(message)
+            if self.service is not None:
+                self._public(agreement_key(message.recipient))
+                return self._carry_out(self.service.submitted(message, user, way, now))
+            final = self._protect(message, maced=_demanded(message)[1])
         except (WireError, TrustError, MachineError) as error:
             return [self._refused(user, str(error), octets)]
         return self._deliver(final, way, user)
@@ -83,23 +153,24 @@ class AccessControlBroker:
         if message.originator != user:
             raise MachineError(f"the originator is {message.originator.hex()}, but it came from {user.hex()}")
         self._registered(message.recipient, user)
-        use_case = use_cases.by_code(message.message_code)
-        if use_case is None or not use_case.critical:
+        if not _demanded(message)[0]:
             return
         public = self._public(signing_key(user))
         if not message.signature or not protection.signature_valid(message, public):
-            raise MachineError(
-                f"{use_case.use_case} is critical, and the signature is missing or not that of its originator"
-            )
+            use_case = use_cases.by_code(message.message_code)
+            name = use_case.use_case if use_case else f"0x{message.message_code:04X}"
+            raise MachineError(f"{name} is critical, and the signature is missing or not that of its originator")
 
     def _registered(self, device: bytes, user: bytes) -> None:
         allowed = self.settings.registration
         if allowed is not None and user not in allowed.get(device, frozenset()):
             raise MachineError(f"user {user.hex()} is not registered for device {device.hex()}")
 
-    def _protect(self, message: Message) -> Message:
-        """The final command: an absent signature field becomes the empty one, and the MAC is put on."""
+    def _protect(self, message: Message, *, maced: bool = True) -> Message:
+        """The final command: an absent signature field becomes the empty one, and the MAC is put on where it must."""
         final = message if message.signature else replace(message, signature=b"")
+        if not maced:
+            return final
         own = agreement_key(self.settings.eui)
         return protection.add_mac(final, self._keys.agree(own, self._public(agreement_key(message.recipient))))
 
@@ -114,15 +185,17 @@ class AccessControlBroker:
 
     # --------------------------------------------------------------------------------------------------- towards users
 
-    def _from_device(self, octets: bytes) -> list[Effect]:
+    def _from_device(self, octets: bytes, now: int) -> list[Effect]:
         try:
             message = gbcs.decode(octets)
         except WireError as error:
             return [Record("broker.refused", {"reason": str(error), "octets": octets.hex()})]
-        effects: list[Effect] = []
+        effects: list[Effect] = [] if self.service is None else self._carry_out(self.service.returned(message, now))
+        if self._postbox is not None:
+            effects += self._postbox.open("wan", message.originator)
         user = message.recipient
         if user == self.settings.eui:
-            user = message.supplementary_party or b""
+            user = message.supplementary_party or (self.service.user_of(message) if self.service else b"")
             effects.append(self._read(message))
         return effects + (self._send("users.wan", user, octets) if user else [])
 
@@ -143,12 +216,15 @@ class AccessControlBroker:
 
     # --------------------------------------------------------------------------------------------- on behalf of a user
 
-    def _asked(self, verb: str, args: Mapping[str, Any]) -> list[Effect]:
-        if verb != "command":
+    def _asked(self, verb: str, args: Mapping[str, Any], now: int) -> list[Effect]:
+        serves = self.service is not None and verb in self.service.verbs
+        if verb != "command" and not serves:
             return [
                 Refuse(f"expected the verb 'command', got {verb!r}; users' own commands come in through their ports")
             ]
         try:
+            if self.service is not None and serves:
+                return self._serve(verb, args, now)
             message, way, user = self._build(args)
         except (MachineError, TrustError, WireError) as error:
             return [Refuse(str(error))]
@@ -159,32 +235,38 @@ class AccessControlBroker:
         }
         return [Answer(answer), *self._deliver(message, way, user)]
 
+    def _serve(self, verb: str, args: Mapping[str, Any], now: int) -> list[Effect]:
+        assert self.service is not None
+        if verb in ("request", "schedule"):
+            device = eui_argument(args, "device")
+            self._registered(device, eui_argument(args, "user"))
+            self._public(agreement_key(device))
+        return self._carry_out(self.service.asked(verb, args, now))
+
     def _build(self, args: Mapping[str, Any]) -> tuple[Message, str, bytes]:
         """A command of the broker itself, on behalf of a user if the arguments name one."""
         way = args.get("delivery", "wan")
         if way not in WAYS:
             raise MachineError(f"argument 'delivery': expected one of {', '.join(WAYS)}, got {way!r}")
         use_case = use_case_named(str(args.get("use_case", "")))
-        device = _eui(args, "device")
-        user = _eui(args, "on_behalf") if args.get("on_behalf") else None
+        device = eui_argument(args, "device")
+        user = eui_argument(args, "on_behalf") if args.get("on_behalf") else None
         if user is not None:
             self._registered(device, user)
         supplementary = _counter(args) if user is not None else None
+        ours = self.settings.eui
+        envelope = Envelope(ours, device, 0, user, supplementary, _certificate(args))
         # Built once with counter 0 so that wrong arguments are refused before a counter is spent on them.
-        command_payload(use_case, arguments(args), 0)
+        command_message(use_case, arguments(args), envelope)
         self._public(agreement_key(device))
-        counter = self._ledger.take(self.settings.series)
-        message = Message(
-            CRA.COMMAND,
-            counter,
-            self.settings.eui,
-            device,
-            use_case.code,
-            command_payload(use_case, arguments(args), counter),
-            supplementary_party=user,
-            supplementary_counter=supplementary,
-        )
-        return self._protect(message), way, user or self.settings.eui
+        signed, maced = demands(use_case, by_broker=True)
+        if signed:
+            self._keys.public(signing_key(ours))
+        envelope = replace(envelope, counter=self._ledger.take(self.settings.series))
+        message = command_message(use_case, arguments(args), envelope)
+        if signed:
+            message = protection.sign(message, self._keys, signing_key(ours))
+        return self._protect(message, maced=maced), way, user or ours
 
     # --------------------------------------------------------------------------------------------------------- helpers
 
@@ -196,7 +278,10 @@ class AccessControlBroker:
 
     def _send(self, port: str, peer: bytes, octets: bytes) -> list[Effect]:
         fields = {"port": port, "peer": peer.hex(), "octets": octets.hex()}
-        return [Send(port, peer, octets), Record("gbcs.tx", fields)]
+        leaving: list[Effect] = (
+            [Send(port, peer, octets)] if self._postbox is None else self._postbox.send(port, peer, octets)
+        )
+        return [*leaving, Record("gbcs.tx", fields)]
 
     def _refused(self, user: bytes, reason: str, octets: bytes) -> Record:
         return Record("broker.refused", {"user": user.hex(), "reason": reason, "octets": octets.hex()})
@@ -206,13 +291,23 @@ def _arrived(event: Received) -> Record:
     return Record("gbcs.rx", {"port": event.port, "peer": event.peer.hex(), "octets": event.octets.hex()})
 
 
-def _eui(args: Mapping[str, Any], name: str) -> bytes:
+def _key(message: Message) -> tuple[bytes, bytes, int]:
+    return message.originator, message.recipient, message.counter
+
+
+def _demanded(message: Message, *, by_broker: bool = False) -> tuple[bool, bool]:
+    """What a command needs: a signature, a MAC.  One that nobody knows gets a MAC."""
+    use_case = use_cases.by_code(message.message_code)
+    return (False, True) if use_case is None else demands(use_case, by_broker=by_broker)
+
+
+def _certificate(args: Mapping[str, Any]) -> bytes | None:
+    """``certificate``: the key agreement certificate of a user whom the device does not know, DER in hexadecimal."""
+    given = args.get("certificate")
     try:
-        return eui64.parse(str(args[name]))
-    except KeyError:
-        raise MachineError(f"argument {name!r} is missing; give it the EUI-64")
-    except WireError as error:
-        raise MachineError(f"argument {name!r}: {error}")
+        return bytes.fromhex(given) if given else None
+    except (TypeError, ValueError):
+        raise MachineError(f"argument 'certificate': expected DER in hexadecimal digits, got {str(given)[:40]!r}")
 
 
 def _counter(args: Mapping[str, Any]) -> int:

@@ -46,13 +46,16 @@ from devices.machines.core import (
     eui_text,
 )
 from devices.machines.parts import time_cluster, tunnel
+from devices.machines.parts.asn1_execution import Due
 from devices.machines.parts.civil_clock import CivilClock
-from devices.machines.parts.commands import CommandContext, CommandProcessor
+from devices.machines.parts.commands import CommandContext, CommandProcessor, Outcome, PayloadHandler, Refusal
 from devices.machines.parts.device_log import DeviceLog
 from devices.machines.parts.firewall import Firewall
+from devices.machines.parts.han_tunnels import HanTunnels
+from devices.machines.parts.hub_functions import HubFunctions
 from devices.machines.parts.interpan_window import InterPanWindow, is_close
-from devices.machines.parts.tunnel import TunnelClient, TunnelServer
-from devices.model.chf_objects import CHF_OBJECTS
+from devices.machines.parts.tunnel import TunnelServer
+from devices.model.chf_objects import chf_objects
 from devices.model.credentials import CredentialCells
 from devices.model.objects import ObjectModel
 from devices.model.roles import Role
@@ -66,14 +69,23 @@ __all__ = ["FAULTS", "CommsHub", "HubSettings"]
 WAN, HAN, INTERPAN = "wan", "han", "interpan"
 SECOND: Final = 1_000_000_000
 TIME_TIMER: Final = "hub.time"
+COMMANDS_TIMER: Final = "hub.commands"
 LOG_CHANGED: Final = 0x8F12
+GAS_METER: Final = 1  # device type of a GSME in the device log
 
 
 class CommsHub:
     """One hub.  ``cells`` hold the remote parties that it knows (the access control broker above all)."""
 
-    def __init__(self, settings: HubSettings, keys: KeyStore, cells: CredentialCells) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        settings: HubSettings,
+        keys: KeyStore,
+        cells: CredentialCells,
+        *,
+        handlers: Mapping[int, PayloadHandler] | None = None,
+    ) -> None:
+        self.settings, self._handlers = settings, handlers
         self._keys, self._cells, self._cells_at_manufacture = keys, cells, cells.as_json()
         self._wan_up = settings.wan_up_at_start  # a fact of the port, not of the machine's memory
         self._powered = True
@@ -85,16 +97,18 @@ class CommsHub:
         self._cells.load_json(saved.get("cells", self._cells_at_manufacture))
         self._clock = CivilClock(settings.clock)
         self._log = DeviceLog(settings.eui, settings.device_log)
-        objects: ObjectModel[CommandContext] = ObjectModel(CHF_OBJECTS)
+        objects: ObjectModel[CommandContext] = ObjectModel(chf_objects())
         self._log.bind(objects)
-        self._processor = CommandProcessor(
-            settings.eui, self._keys, self._cells, objects, settings.commands, device="CHF"
+        self.functions = HubFunctions(objects, settings.eui, settings.firmware, settings.sub_ghz, self._occupied)
+        self.functions.restore(saved)
+        self.processor = CommandProcessor(
+            settings.eui, self._keys, self._cells, objects, settings.commands, device="CHF", handlers=self._handlers
         )
         self._log.restore(saved)
-        self._processor.restore(saved)
+        self.processor.restore(saved)
         self._window = InterPanWindow(settings.window, settings.faults)
         self._firewall = Firewall(settings.firewall, settings.faults)
-        self._han = TunnelClient(HAN, settings.han_tunnel)
+        self._han = HanTunnels(HAN, settings.han_tunnel, self._sleeps)
         self._terminals = TunnelServer(INTERPAN, settings.interpan_tunnel)
         self._network = False
         self._joining_until = 0  # joining is open until then
@@ -111,7 +125,7 @@ class CommsHub:
             case PowerRestored(saved, outage_ns):
                 effects = self._power_up(saved, now)
                 self._clock.restore(saved.get("clock"), now, outage_ns)
-                return [self._outage(outage_ns), *effects]
+                return [self._outage(outage_ns), *effects, *self._reach_commands(now)]
             case LinkChanged(port=port, up=up) if port == WAN:
                 self._wan_up = up
                 moved = self._window.wan(up=up) if self._powered else []
@@ -128,8 +142,8 @@ class CommsHub:
             case TimerFired(name):
                 return self._fired(name, now)
             case SendFailed(port=port):
-                end = self._han if port == HAN else self._terminals
-                return end.failed(event, now) + self._after_failures()
+                failed = self._han.failed if port == HAN else self._terminals.failed
+                return failed(event, now) + self._after_failures()
             case PeerJoined(port=port, peer=peer) if port == HAN:
                 return self._joined(peer, now)
             case PeerLeft(port=port, peer=peer) if port == HAN:
@@ -250,6 +264,11 @@ class CommsHub:
             effects += self._out_of(peer, octets, now)
         return effects
 
+    def _sleeps(self, peer: bytes) -> bool:
+        """Whether ``peer`` is a gas meter, which fetches its messages itself."""
+        entry = self._log.get(peer)
+        return entry is not None and entry.device_type == GAS_METER
+
     def _out_of(self, device: bytes, octets: bytes, now: int) -> list[Effect]:
         """A whole message that a device of the log sent."""
         try:
@@ -277,17 +296,47 @@ class CommsHub:
         """A command for the hub itself."""
         civil = self._clock.at(now)
         before = {entry.eui for entry in self._log}
-        outcome = self._processor.receive(octets, now, civil)
+        outcome = self.processor.receive(octets, now, civil)
         effects: list[Effect] = []
         for effect in outcome.effects:
             effects += self._open_joining(effect.seconds, now) if isinstance(effect, OpenJoining) else [effect]
+        effects += self.functions.log_command(outcome, civil)
         for gone in before - {entry.eui for entry in self._log}:
             effects += self._han.forget(gone)
         if outcome.response is not None:
             effects += self._homeward(gbcs.decode(outcome.response), outcome.response, now)
-        if outcome.refused is not None and outcome.refused.alert is not None:
-            effects += self._alert(outcome.refused.alert, now)
-        return effects + self._tell_changes(now)
+        if outcome.refused is not None:
+            effects += self._complain(outcome.refused, now)
+        effects += [*self._happened(outcome, now), *self._tell_changes(now)]
+        for code, content in self.functions.take_told():
+            effects += self._alert(code, now, content)
+        return [*effects, *self._arm_commands(now)]
+
+    def _happened(self, what: Outcome | Due, now: int) -> list[Effect]:
+        """What a command led to beside its response: events for the logs, whole alerts."""
+        effects: list[Effect] = []
+        for code in what.events:
+            effects += self.functions.log(code, self._clock.at(now))
+        for octets in what.alerts:
+            effects += self._homeward(gbcs.decode(octets), octets, now)
+        return effects
+
+    def _arm_commands(self, now: int) -> list[Effect]:
+        """The timer of the next future-dated command, where one waits."""
+        due = self.processor.next_due
+        return [] if due is None else [SetTimer(COMMANDS_TIMER, now + max(1, due - self._clock.at(now).ns))]
+
+    def _reach_commands(self, now: int) -> list[Effect]:
+        """Future-dated commands that are due."""
+        due = self.processor.reach(self._clock.at(now))
+        return [*due.effects, *self._happened(due, now), *self._arm_commands(now)]
+
+    def _complain(self, refused: Refusal, now: int) -> list[Effect]:
+        """Tell the broker of a refusal; what nobody is told is logged all the same."""
+        if refused.alert is not None:
+            return self._alert(refused.alert, now)
+        trace = self.settings.commands.traced_as
+        return [] if trace is None else [*self.functions.log(trace, self._clock.at(now))]
 
     def _homeward(self, message: Message, octets: bytes, now: int) -> list[Effect]:
         """Responses and alerts: to the WAN, and to the terminal that carried the command, or that listens."""
@@ -354,19 +403,25 @@ class CommsHub:
 
     def _alert(self, code: int, now: int, *extra: Any) -> list[Effect]:
         """An alert to the broker, the one party that every hub knows."""
-        octets, effects = self._processor.alert(code, Role.ACCESS_CONTROL_BROKER, self._clock.at(now), extra)
+        octets, effects = self.processor.alert(code, Role.ACCESS_CONTROL_BROKER, self._clock.at(now), extra)
+        effects = [*self.functions.log(code, self._clock.at(now)), *effects]
         return effects + (self._homeward(gbcs.decode(octets), octets, now) if octets is not None else [])
+
+    def _occupied(self) -> bool:
+        return bool(self._terminals.peers())
 
     # ---------------------------------------------------------------------------------------------- timers and failures
 
     def _fired(self, name: str, now: int) -> list[Effect]:
         if name == TIME_TIMER:
             return self._tell_time(now)
+        if name == COMMANDS_TIMER:
+            return self._reach_commands(now)
         effects = self._window.fired(name)
         if effects is not None:
             return self._after_closing(effects, now)
-        for end in (self._han, self._terminals):
-            effects = end.fired(name, now)
+        for fired in (self._han.fired, self._terminals.fired):
+            effects = fired(name, now)
             if effects is not None:
                 return effects + self._after_failures()
         return []

@@ -14,6 +14,7 @@ from devices.machines.parts.commands import CommandSettings
 from devices.machines.parts.device_log import DeviceLogSettings
 from devices.machines.parts.firewall import FirewallSettings
 from devices.machines.parts.interpan_window import WindowSettings
+from devices.machines.parts.sub_ghz import SubGhzSettings
 from devices.machines.parts.tunnel import TunnelSettings
 
 __all__ = ["FAULTS", "HubSettings"]
@@ -34,6 +35,8 @@ class HubSettings:
     device_log: DeviceLogSettings = field(default_factory=DeviceLogSettings)
     commands: CommandSettings = field(default_factory=CommandSettings)
     clock: ClockSettings = field(default_factory=ClockSettings)
+    sub_ghz: SubGhzSettings = field(default_factory=SubGhzSettings)
+    firmware: bytes = bytes.fromhex("00000001")  # 4 octets
     wan_queue: int = 64  # messages kept for the WAN while it is away; the oldest goes first [our choice]
     routes: int = 256  # commands of terminals whose response is still awaited [our choice]
     responses_both_ways: bool = True  # a terminal's response goes to the WAN as well, when it is up (HHT-2)

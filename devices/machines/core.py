@@ -289,7 +289,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Persist:
-    """Keep ``value`` (JSON types) under ``key`` over a power loss.  Kept before any later effect of the same call."""
+    """Keep ``value`` (JSON types) under ``key`` over a power loss.
+
+    All that one call keeps is one transaction, done before any other effect of that call is granted."""
 
     key: str
     value: Any

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from devices.machines.parts.civil_clock import ClockSettings
-from devices.machines.parts.commands import CommandSettings
+from devices.machines.han_device import HanSettings
+from devices.machines.parts.aux_switch import AuxiliarySettings
 from devices.machines.parts.contactor import TRANSITIONS, ContactorSettings, Supply, SupplyEvent
 from devices.machines.parts.outage import OutageSettings
-from devices.machines.parts.tunnel import TunnelSettings
+from devices.machines.parts.prepayment import PrepaymentSettings
 
 __all__ = ["EsmePolicy", "EsmeSettings"]
 
@@ -21,34 +21,21 @@ SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class EsmeSettings:
+class EsmeSettings(HanSettings):
     """What the specification leaves to the maker, what no text of it was found for, and how the meter was delivered."""
 
-    clock: ClockSettings = field(default_factory=ClockSettings)
     contactor: ContactorSettings = field(default_factory=ContactorSettings)
     outage: OutageSettings = field(default_factory=OutageSettings)
-    commands: CommandSettings = field(default_factory=CommandSettings)
-    tunnel: TunnelSettings = field(default_factory=TunnelSettings)
-    firmware: bytes = bytes.fromhex("00010000")  # 4 octets
+    prepayment: PrepaymentSettings = field(default_factory=PrepaymentSettings)
+    auxiliary: AuxiliarySettings = field(default_factory=AuxiliarySettings)
+    elements: int = 1  # 2: a twin element meter, whose registers and logs have a second element
+    records_profiles: bool = True  # rows of the load and daily logs on the clock, once the meter has power
     supply: Supply = Supply.ENABLED  # as delivered [our choice]
     arming_opens: bool = True  # arming a supply that is on switches it off; no source says what happens [our choice]
-    install_code: bytes | None = None  # 16 octets; None: the meter does not try to join
-    epid: bytes | None = None  # the hub to join; None: any that lets it in
-    auto_join: bool = True  # look for a network as soon as there is power [our choice]
-    join_retry_ns: int = 30 * SECOND  # pause between two attempts to join [our choice]
-    hub: bytes | None = None  # whom alerts go to; None: whoever opened a tunnel
     button: str | None = None  # the button of the local act; None: any (products differ, facts/gbcs.md 10.1)
     button_hold_ns: int = 2 * SECOND  # how long it is held [single source: a maker's manual]
     armed_alert: bool = False  # 0x8F32 is logged; that it is also sent is known from no source
     commissioned_alert: bool = True  # 0x8F69 after the first accepted clock command, to the supplier [single source]
-    joined_alert: bool = True  # 0x8183 after the first join, to the supplier [single source]
-    queue_limit: int = 32  # alerts that wait for a tunnel; the oldest goes first [our choice]
-
-    def __post_init__(self) -> None:
-        if self.install_code is not None and len(self.install_code) != 16:
-            raise ValueError(f"an install code has 16 octets without its check octets, got {len(self.install_code)}")
-        if len(self.firmware) != 4:
-            raise ValueError(f"a firmware version has 4 octets, got {len(self.firmware)}")
 
 
 def _as_it_is(supply: Supply) -> Supply:

@@ -31,14 +31,16 @@ from devices.machines.core import (
     Send,
     eui_text,
 )
-from devices.machines.parts.building import arguments, command_payload, use_case_named
+from devices.machines.parts.asked import eui_argument
+from devices.machines.parts.building import Envelope, arguments, command_message, demands, use_case_named
 from devices.machines.parts.reading import outcome
+from devices.model import use_cases
 from devices.model.use_cases import UseCase
 from devices.trust import protection
 from devices.trust.errors import TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
 from devices.trust.ledger import Ledger
-from devices.wire import eui64, gbcs
+from devices.wire import gbcs
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
 
@@ -104,6 +106,8 @@ class Supplier:
             match verb:
                 case "command":
                     return self._command(args)
+                case "sign":
+                    return self._sign(args)
                 case "resend":
                     return self._resend(args)
                 case "send":
@@ -118,34 +122,53 @@ class Supplier:
                     return [Answer({"commands": self._work_order(args)})]
         except (MachineError, TrustError, WireError) as error:
             return [Refuse(str(error))]
-        return [Refuse(f"expected one of command, resend, send, receive_local, inbox, work_order, got {verb!r}")]
+        return [Refuse(f"expected one of command, sign, resend, send, receive_local, inbox, work_order, got {verb!r}")]
 
     def _command(self, args: Mapping[str, Any]) -> list[Effect]:
-        """``command {use_case, device, args, delivery}``: build, sign where critical, and send to the broker."""
+        """``command {use_case, device, args, delivery}``: build, sign where the use case wants it, and send to the
+        broker.  ``args`` are called as the rows of the use-case table call them, or as a recipe does."""
         delivery = _delivery(args)
         use_case = use_case_named(str(args.get("use_case", "")))
-        device = _eui(args, "device")
-        named = arguments(args)
-        command_payload(use_case, named, 0)  # wrong arguments are refused before a counter is spent on them
-        if use_case.critical:
-            self._keys.public(signing_key(self.settings.eui))
+        device = eui_argument(args, "device")
+        named, ours = arguments(args), self.settings.eui
+        # Wrong arguments are refused before a counter is spent on them.
+        command_message(use_case, named, Envelope(ours, device, 0))
+        signed, _ = demands(use_case)
+        if signed:
+            self._keys.public(signing_key(ours))
         counter = (
             self._top_up_counter(args) if use_case.use_case in _TOP_UPS else self._ledger.take(self.settings.series)
         )
-        payload = command_payload(use_case, named, counter)
-        message = Message(CRA.COMMAND, counter, self.settings.eui, device, use_case.code, payload, signature=None)
-        if use_case.critical:
-            message = protection.sign(message, self._keys, signing_key(self.settings.eui))
-        octets = gbcs.encode(message)
+        message = command_message(use_case, named, Envelope(ours, device, counter))
+        if signed:
+            message = protection.sign(message, self._keys, signing_key(ours))
+        return self._dispatch(message, use_case, delivery)
+
+    def _sign(self, args: Mapping[str, Any]) -> list[Effect]:
+        """``sign {octets, delivery}``: sign the pre-command that the broker made of a service request of ours, and send
+        it back.  Its empty signature field, where it has one, gives way."""
+        delivery, message = _delivery(args), gbcs.decode(_hex(args))
+        use_case = use_cases.by_code(message.message_code)
+        if message.cra != CRA.COMMAND or message.originator != self.settings.eui or use_case is None:
+            raise MachineError("argument 'octets': expected a pre-command of our own; give what the request answered")
+        if message.signature or message.mac is not None:
+            raise MachineError("argument 'octets': the command is protected already; give the pre-command as it came")
+        return self._dispatch(protection.sign(message, self._keys, signing_key(self.settings.eui)), use_case, delivery)
+
+    def _dispatch(self, message: Message, use_case: UseCase, delivery: str) -> list[Effect]:
+        octets, device = gbcs.encode(message), message.recipient
         self._remember(message, use_case, octets)
-        request = f"{eui_text(self.settings.eui)}:{eui_text(device)}:{counter}"
-        code = message.message_code
-        answer = {"counter": counter, "message_code": code, "octets": octets.hex(), "request_id": request}
+        answer = {
+            "counter": message.counter,
+            "message_code": message.message_code,
+            "octets": octets.hex(),
+            "request_id": f"{eui_text(self.settings.eui)}:{eui_text(device)}:{message.counter}",
+        }
         return [Answer(answer), *self._transmit(device, octets, delivery)]
 
     def _resend(self, args: Mapping[str, Any]) -> list[Effect]:
         """``resend {device, counter, delivery}``: the very same octets once more, perhaps another way."""
-        device, counter = _eui(args, "device"), args.get("counter")
+        device, counter = eui_argument(args, "device"), args.get("counter")
         for (to, number, _), sent in reversed(self._outstanding.items()):
             if (to, number) == (device, counter):
                 return [Answer({"octets": sent.octets.hex()}), *self._transmit(device, sent.octets, _delivery(args))]
@@ -154,10 +177,7 @@ class Supplier:
     def _send_raw(self, args: Mapping[str, Any]) -> list[Effect]:
         """``send {octets, delivery}``: any message as it is, unchecked but for its envelope: for use cases without a
         recipe, and to try what others refuse."""
-        try:
-            octets = bytes.fromhex(str(args.get("octets", "")))
-        except ValueError:
-            raise MachineError("argument 'octets': expected hexadecimal digits; give a whole message")
+        octets = _hex(args)
         message = gbcs.decode(octets)
         return [Answer({"counter": message.counter}), *self._transmit(message.recipient, octets, _delivery(args))]
 
@@ -198,7 +218,7 @@ class Supplier:
 
     def _work_order(self, args: Mapping[str, Any]) -> list[dict[str, str]]:
         """``work_order {device?}``: the final commands the broker handed back, as a terminal loads them."""
-        device = _eui(args, "device") if args.get("device") else None
+        device = eui_argument(args, "device") if args.get("device") else None
         return [
             {"name": local.name, "device": local.message.recipient.hex(), "octets": local.octets.hex()}
             for local in self._local
@@ -259,17 +279,15 @@ class Supplier:
             return False
 
 
+def _hex(args: Mapping[str, Any]) -> bytes:
+    try:
+        return bytes.fromhex(str(args.get("octets", "")))
+    except ValueError:
+        raise MachineError("argument 'octets': expected hexadecimal digits; give a whole message")
+
+
 def _delivery(args: Mapping[str, Any]) -> str:
     delivery = args.get("delivery", "wan")
     if delivery not in WAYS:
         raise MachineError(f"argument 'delivery': expected one of {', '.join(WAYS)}, got {delivery!r}")
     return str(delivery)
-
-
-def _eui(args: Mapping[str, Any], name: str) -> bytes:
-    try:
-        return eui64.parse(str(args[name]))
-    except KeyError:
-        raise MachineError(f"argument {name!r} is missing; give it the EUI-64")
-    except WireError as error:
-        raise MachineError(f"argument {name!r}: {error}")

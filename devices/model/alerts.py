@@ -23,6 +23,7 @@ __all__ = [
     "AlertRule",
     "Log",
     "alert_name",
+    "non_critical_codes",
     "rule",
 ]
 
@@ -77,14 +78,40 @@ _RULES: Mapping[int, AlertRule] = dict(
         _rule(0x8F32, Log.EVENT, _S),
         _rule(0x8F33, Log.EVENT, _S),
         _rule(0x8F34, Log.EVENT, _S, _N),
-        _rule(0x8F35, Log.POWER, _N, message_code=0x0067),
-        _rule(0x8F36, Log.POWER, _N, message_code=0x0067),
+        *(_rule(code, Log.POWER, _N, message_code=0x0067) for code in range(0x8F35, 0x8F3D)),
         _rule(0x8F3F, Log.SECURITY, _S),
         _rule(0x8F69, Log.EVENT, _S),
         _rule(0x8183, Log.EVENT, _S, critical=False),
         _rule(0x81BD, Log.EVENT, _S, critical=False),
         _rule(0x81BE, Log.EVENT, _S, critical=False),
         _rule(0x81C0, Log.EVENT, _S, critical=False),
+        # prepayment and supply, facts/gbcs.md 7 and 10.1; 0x8F47 and 0x8F52 are logged only [single source]
+        _rule(0x8F63, Log.SECURITY, _S),
+        _rule(0x8F64, Log.SECURITY, _S),
+        _rule(0x8F51, Log.SECURITY, _S),
+        _rule(0x8F5B, Log.EVENT, _S),
+        _rule(0x8F47, Log.EVENT),
+        _rule(0x8F0F, Log.EVENT, _S),
+        _rule(0x8F83, Log.EVENT, _S),
+        _rule(0x8F01, Log.EVENT, _S),
+        _rule(0x810E, Log.EVENT, _S, critical=False),
+        # future-dated settings, auxiliary controllers, billing: carriers from the use-case table
+        _rule(0x8F66, Log.EVENT, _S, message_code=0x00CC),
+        _rule(0x8F67, Log.EVENT, _S, message_code=0x00CC),
+        _rule(0x8F86, Log.EVENT, _S, message_code=0x0121),
+        _rule(0x8F87, Log.EVENT, _S, message_code=0x0122),
+        _rule(0x8F0A, Log.EVENT, _S, message_code=0x0061),
+        _rule(0x8F1C, Log.EVENT, _S, message_code=0x00CE),
+        _rule(0x8F72, Log.EVENT, _S, message_code=0x00CE),
+        _rule(0x8F88, Log.EVENT, _S, message_code=0x0123),
+        _rule(0x81A0, Log.EVENT, _S, critical=False, message_code=0x00F0),
+        # Sub GHz of a hub: told to the broker, facts/gbcs.md 8.4 [3 sources]
+        *(_rule(code, Log.EVENT, _A, critical=False, message_code=0x0110) for code in range(0x8F20, 0x8F26)),
+        _rule(0x8F26, Log.EVENT, _A, critical=False, message_code=0x0111),
+        _rule(0x8F28, Log.EVENT, _A, critical=False, message_code=0x0112),
+        _rule(0x8F2A, Log.EVENT, _A, critical=False, message_code=0x0113),
+        _rule(0x8F2C, Log.EVENT, _A, critical=False, message_code=0x0114),
+        _rule(0x8F2D, Log.EVENT, _A, critical=False, message_code=0x0115),
         _rule(0x8F52, Log.SECURITY),
         _rule(0x8F70, Log.SECURITY),
         _rule(0x8F57, Log.POWER),
@@ -112,6 +139,11 @@ def rule(code: int) -> AlertRule:
 def alert_name(code: int) -> str:
     """The name of an alert or event code; ``"unknown code"`` for newer ones (facts/gbcs.md 11 no. 26)."""
     return _names().get(code, "unknown code")
+
+
+def non_critical_codes() -> tuple[int, ...]:
+    """The codes of every known event that is not critical (0x81xx): those whose reporting can be configured."""
+    return tuple(sorted(code for code in _names() if code >> 8 == 0x81))
 
 
 @cache

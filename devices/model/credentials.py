@@ -70,10 +70,25 @@ _METER = (
     Cell(Role.ACCESS_CONTROL_BROKER, _KA),
     Cell(Role.TRANSITIONAL_COS, _DS),
 )
+_LOAD_CONTROLLER = (Cell(Role.LOAD_CONTROLLER, _DS), Cell(Role.LOAD_CONTROLLER, _KA))
+_JOINED = (
+    Cell(Role.ROOT, Usage.CERTIFICATE_SIGNING),
+    Cell(Role.RECOVERY, _DS),
+    Cell(Role.SUPPLIER, _DS),
+    Cell(Role.SUPPLIER, _KA),
+    Cell(Role.ACCESS_CONTROL_BROKER, _DS),
+    Cell(Role.ACCESS_CONTROL_BROKER, _KA),
+    Cell(Role.TRANSITIONAL_COS, _DS),
+)
+"""Of a device that remote parties join and unjoin, read and update [our choice]; the broker signs for those that the
+device does not know (published commands to a PPMID)."""
 
 DEVICE_CELLS: Mapping[str, tuple[Cell, ...]] = {
-    "ESME": (*_METER, Cell(Role.LOAD_CONTROLLER, _DS), Cell(Role.LOAD_CONTROLLER, _KA)),
+    "ESME": (*_METER, *_LOAD_CONTROLLER),
     "GSME": _METER,  # network operator cells: facts/gbcs.md 11 no. 13 [our choice]
+    "GPF": _METER,  # whoever may read the meter may read its proxy [our choice]
+    "PPMID": _JOINED,
+    "HCALCS": _JOINED,
     "CHF": (
         Cell(Role.ROOT, Usage.CERTIFICATE_SIGNING),
         Cell(Role.RECOVERY, _DS),
@@ -82,6 +97,7 @@ DEVICE_CELLS: Mapping[str, tuple[Cell, ...]] = {
         Cell(Role.TRANSITIONAL_COS, _DS),
         Cell(Role.WAN_PROVIDER, _DS),
     ),
+    "SAPC": (*(cell for cell in _METER if not cell.prepayment), *_LOAD_CONTROLLER),
 }
 """The cells a device has, empty or not (facts/gbcs.md 9.3; root everywhere is [our choice], 11 no. 13)."""
 

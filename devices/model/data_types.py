@@ -17,10 +17,11 @@ from functools import lru_cache
 from devices.wire import axdr
 from devices.wire.axdr import BitString, Data, Tag
 
-__all__ = ["DataType", "default", "matches", "parse"]
+__all__ = ["DataType", "default", "matches", "parse", "sample", "unsized"]
 
 _TAGS = {tag.name.lower().replace("_", "-"): int(tag) for tag in Tag} | {"null-data": int(Tag.NULL), "any": -1}
 _TOKEN = re.compile(r"\s*([a-z][a-z0-9-]*(?: of)?|[{}|,]|\(\d+\)|\[\d+\])")
+_SAMPLED = re.compile(r"\(\d+\)")
 _STRINGS = (Tag.OCTET_STRING, Tag.VISIBLE_STRING, Tag.UTF8_STRING)
 
 
@@ -57,6 +58,16 @@ def default(text: str) -> Data:
     return _empty(parse(text)[0])
 
 
+def sample(text: str) -> Data:
+    """:func:`default`, but with one row in every array, so that the types of what an array holds can be read off it."""
+    return _empty(parse(text)[0], rows=1)
+
+
+def unsized(text: str) -> str:
+    """``text`` without the lengths that are those of a sample: two types that differ in these alone are one."""
+    return _SAMPLED.sub("", text)
+
+
 def _fits(kind: DataType, data: Data) -> bool:
     if kind.tag == -1:
         return True
@@ -76,14 +87,14 @@ def _fits(kind: DataType, data: Data) -> bool:
     return True
 
 
-def _empty(kind: DataType) -> Data:
+def _empty(kind: DataType, rows: int = 0) -> Data:
     size = kind.size or kind.sample
     if kind.tag in (-1, Tag.NULL):
         return axdr.null()
     if kind.tag in (Tag.ARRAY, Tag.COMPACT_ARRAY):
-        return axdr.array()
+        return axdr.array(*(_empty(row[0], rows) for row in (kind.elements or ())[:1] for _ in range(rows)))
     if kind.tag == Tag.STRUCTURE:
-        return axdr.structure(*(_empty(allowed[0]) for allowed in kind.elements or ()))
+        return axdr.structure(*(_empty(allowed[0], rows) for allowed in kind.elements or ()))
     if kind.tag in _STRINGS:
         fill = b"\x00" if kind.tag == Tag.OCTET_STRING else b" "
         return Data(kind.tag, fill * min(size, 64))

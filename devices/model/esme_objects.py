@@ -11,34 +11,38 @@ Source: facts/gbcs.md 5.1, 5.3; facts/use-cases.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cache
 
-from devices.model import data_types, profiles, use_cases
 from devices.model.objects import AttributeDef, MethodDef, ObjectDef
-from devices.model.use_cases import Protected, UseCase
+from devices.model.row_objects import objects_of
 from devices.wire import axdr
 
 __all__ = [
     "ACCUMULATED_DEBT",
     "CLOCK",
     "CUSTOMER_NUMBER",
+    "DISABLEMENT_THRESHOLD",
     "DISCONNECT",
     "EMERGENCY_CREDIT",
     "EVENT_LOG",
     "FIRMWARE",
     "IMPORT_REGISTERS",
+    "MAXIMUM_BALANCE",
+    "MAXIMUM_CREDIT",
     "METER_BALANCE",
+    "PASSIVE_ACCOUNT",
     "PAYMENT_DEBT",
     "PAYMENT_MODE",
+    "PAYMENT_MODES",
     "POWER_LOG",
+    "PREPAYMENT",
     "PREPAYMENT_BALANCES",
     "SCRIPTS",
     "SECURITY_LOG",
     "SUPPLIER_MESSAGE",
     "TAMPER",
     "TIME_DEBTS",
+    "TOKEN_GATEWAY",
     "esme_objects",
 ]
 
@@ -62,6 +66,15 @@ TIME_DEBTS = ((113, bytes((0, 0, 19, 20, 1, 255))), (113, bytes((0, 0, 19, 20, 2
 SUPPLIER_MESSAGE = (1, bytes((0, 2, 96, 13, 1, 255)))
 CUSTOMER_NUMBER = (1, bytes((0, 3, 96, 13, 1, 255)))
 PAYMENT_DEBT = (113, bytes((0, 0, 19, 20, 3, 255)))
+TOKEN_GATEWAY = (115, bytes((0, 0, 19, 40, 0, 255)))
+MAXIMUM_CREDIT = (9000, bytes((0, 0, 94, 44, 2, 10)))
+MAXIMUM_BALANCE = (9000, bytes((0, 0, 94, 44, 2, 20)))
+DISABLEMENT_THRESHOLD = (21, bytes((0, 0, 16, 0, 1, 255)))
+PASSIVE_ACCOUNT = (111, bytes((0, 1, 19, 0, 0, 255)))
+PREPAYMENT = 2
+"""The payment mode in which credit is paid for beforehand."""
+PAYMENT_MODES = (1, PREPAYMENT)
+"""Credit and prepayment."""
 
 _PRESET = "structure{octet-string[12], octet-string[12], octet-string[12]}"
 _WATT_HOURS, _VAR_HOURS = 30, 32  # COSEM units
@@ -72,9 +85,20 @@ def _quantity(unit: int) -> tuple[axdr.Data, axdr.Data]:
     return axdr.u32(0), axdr.structure(axdr.i8(0), axdr.enum(unit))
 
 
-def _registers(count: int) -> AttributeDef:
-    """One array of registers in a structure, as published reads of a single element meter have it."""
-    return AttributeDef("value", "structure", "r", axdr.structure(axdr.array(*(axdr.u32(0),) * count)))
+def _registers(*counts: int) -> AttributeDef:
+    """Arrays of registers in a structure, as published reads have it: a second one for the second element."""
+    return AttributeDef("value", "structure", "r", axdr.structure(*(axdr.array(*(axdr.u32(0),) * n) for n in counts)))
+
+
+def _collections(elements: int) -> tuple[ObjectDef, ...]:
+    """The collections of registers that are read encrypted, as a meter with so many elements has them."""
+    second = (axdr.u32(0),) if elements > 1 else ()
+    imported = axdr.structure(*_quantity(_WATT_HOURS), *_quantity(_VAR_HOURS), *second)
+    return (
+        ObjectDef(*IMPORT_REGISTERS, "import registers", {2: AttributeDef("value", "structure", "r", imported)}),
+        ObjectDef(*TOU_REGISTERS, "tariff TOU registers", {2: _registers(48, *(4,) * (elements - 1))}),
+        ObjectDef(*BLOCK_REGISTERS, "tariff block TOU registers", {2: _registers(64)}),
+    )
 
 
 def _kept(place: tuple[int, bytes], index: int, name: str) -> ObjectDef:
@@ -82,6 +106,15 @@ def _kept(place: tuple[int, bytes], index: int, name: str) -> ObjectDef:
     access = "r" if place == METER_BALANCE else ""
     return ObjectDef(*place, name, {index: AttributeDef(name, "double-long", access, axdr.i32(0))})
 
+
+def _limit(place: tuple[int, bytes]) -> ObjectDef:
+    """A limit of the credit: a meter leaves manufacture without one [our choice]."""
+    value = AttributeDef("value_active", "double-long", "rw", axdr.i32(0x7FFFFFFF))
+    return ObjectDef(*place, "credit limit", {2: value})
+
+
+_OPERATIONAL = AttributeDef("value", "utf8-string", "r", axdr.Data(axdr.Tag.UTF8_STRING, b"{}"))
+"""Operational data of an auxiliary controller: JSON text, as in published responses; nothing while it has none."""
 
 _CORE: tuple[ObjectDef, ...] = (
     ObjectDef(*SCRIPTS, "supply scripts", {}, {1: MethodDef("execute", "long-unsigned")}),
@@ -117,94 +150,15 @@ _CORE: tuple[ObjectDef, ...] = (
         },
     ),
     ObjectDef(*TAMPER, "supply tamper state", {2: AttributeDef("value", "boolean", "rw")}),
-    ObjectDef(
-        *IMPORT_REGISTERS,
-        "import register collection",
-        {2: AttributeDef("value", "structure", "r", axdr.structure(*_quantity(_WATT_HOURS), *_quantity(_VAR_HOURS)))},
-    ),
-    ObjectDef(*TOU_REGISTERS, "tariff TOU registers", {2: _registers(48)}),
-    ObjectDef(*BLOCK_REGISTERS, "tariff block TOU registers", {2: _registers(64)}),
     ObjectDef(*PREPAYMENT_BALANCES, "prepayment balances", {2: AttributeDef("value", "structure")}),
+    *(ObjectDef(1, bytes((0, 0, 94, 44, 0, 30 + n)), "auxiliary controller", {2: _OPERATIONAL}) for n in range(1, 6)),
+    *(_limit(place) for place in (MAXIMUM_CREDIT, MAXIMUM_BALANCE)),
     *(_kept(account, 2, "current_credit_amount") for account in (METER_BALANCE, EMERGENCY_CREDIT, ACCUMULATED_DEBT)),
     *(_kept(debt, 12, "total_amount_remaining") for debt in (*TIME_DEBTS, PAYMENT_DEBT)),
 )
 
 
-@dataclass(slots=True)
-class _Draft:
-    """An object while it is put together from rows."""
-
-    name: str
-    attributes: dict[int, AttributeDef] = field(default_factory=dict)
-    methods: dict[int, MethodDef] = field(default_factory=dict)
-
-
 @cache
-def esme_objects(device: str = "ESME") -> tuple[ObjectDef, ...]:
-    """Every object of an electricity meter (``"SAPC"`` gives those of a stand-alone proportional controller)."""
-    drafts: dict[tuple[int, bytes], _Draft] = {}
-    for use_case in use_cases.all_use_cases():
-        if device in use_case.devices and use_case.protection["command"]:
-            _collect(use_case, drafts)
-    for core in _CORE:
-        draft = drafts.setdefault((core.class_id, core.obis), _Draft(core.name))
-        draft.name = core.name
-        draft.attributes.update(core.attributes)
-        draft.methods.update(core.methods)
-    return tuple(_objects(drafts.items()))
-
-
-def _collect(use_case: UseCase, drafts: dict[tuple[int, bytes], _Draft]) -> None:
-    for row in use_case.dlms:
-        if row.class_id is None or row.obis is None or row.index is None or row.op == "notify":
-            continue
-        draft = drafts.setdefault((row.class_id, row.obis), _Draft(row.name.partition(" / ")[0]))
-        name = row.name.rpartition(" / ")[2]
-        if row.op == "action":
-            draft.methods[row.index] = MethodDef(name, _outer(row.data_type))
-            for part in row.protects:
-                _protect(part, drafts)
-            continue
-        wish = "w" if row.op == "set" else "r"
-        known = draft.attributes.get(row.index)
-        access = wish if known is None else "".join(letter for letter in "rw" if letter in known.access + wish)
-        fresh = _attribute(name, row.data_type, access, row.class_id, row.index)
-        if known is not None:
-            kinds = dict.fromkeys((*known.type.split(" | "), *fresh.type.split(" | ")))  # use cases may differ in it
-            fresh = AttributeDef(known.name, " | ".join(kinds), access, known.initial)
-        draft.attributes[row.index] = fresh
-
-
-def _attribute(name: str, kind: str | None, access: str, class_id: int, index: int) -> AttributeDef:
-    if kind is None:
-        return AttributeDef(name, "any", access)
-    if (class_id, index) == (21, 2) and not kind.startswith("array"):  # thresholds: the table names their element
-        kind = f"array of {kind}"
-    if kind.startswith("compact-array"):
-        return AttributeDef(name, "any", access, profiles.empty(profiles.row_of_type(kind)))
-    return AttributeDef(name, _outer(kind), access, data_types.default(kind))
-
-
-def _protect(part: Protected, drafts: dict[tuple[int, bytes], _Draft]) -> None:
-    """A profile that is read wrapped.  (The registers that are read so stand in the list above.)"""
-    if part.class_id != 7:
-        return
-    draft = drafts.setdefault((part.class_id, part.obis), _Draft(part.name.partition(" / ")[0]))
-    empty = profiles.empty(profiles.row_of_fields(part.fields))
-    draft.attributes.setdefault(part.attribute, AttributeDef("buffer", "any", "r", empty))
-
-
-def _outer(kind: str | None) -> str:
-    """The outermost type: what stands inside is that of one sample in the table, not a rule."""
-    if kind is None:
-        return "any"
-    if kind.startswith("compact-array"):
-        return "any"
-    if "|" in kind:
-        return "array" if kind.startswith("array") else "any"
-    return next((outer for outer in ("structure", "array") if kind.startswith(outer)), kind)
-
-
-def _objects(drafts: Iterable[tuple[tuple[int, bytes], _Draft]]) -> Iterable[ObjectDef]:
-    for (class_id, obis), draft in drafts:
-        yield ObjectDef(class_id, obis, draft.name, draft.attributes, draft.methods)
+def esme_objects(elements: int = 1) -> tuple[ObjectDef, ...]:
+    """Every object of an electricity meter with one or two elements."""
+    return objects_of("ESME", (*_CORE, *_collections(elements)), elements=elements)

@@ -20,7 +20,7 @@ from devices.model import data_types
 from devices.wire import axdr
 from devices.wire.axdr import Data, Tag
 
-__all__ = ["AccessError", "AttributeDef", "MethodDef", "ObjectDef", "ObjectModel", "ResultCode"]
+__all__ = ["AccessError", "AttributeDef", "Key", "MethodDef", "ObjectDef", "ObjectModel", "ResultCode"]
 
 Context = TypeVar("Context")
 Key = tuple[int, bytes, int]
@@ -103,6 +103,7 @@ class ObjectModel(Generic[Context]):
         self._getters: dict[Key, Getter[Context]] = {}
         self._setters: dict[Key, Setter[Context]] = {}
         self._changed: dict[Key, Data] = {}
+        self._texts: dict[Key, tuple[str, str]] = {}  # what as_json said of a value, until it changes
         self.revision = 0
         for definition in definitions:
             self._objects.setdefault(definition.obis, []).append(definition)
@@ -143,14 +144,26 @@ class ObjectModel(Generic[Context]):
         if key not in self._values:
             raise KeyError(f"no attribute {_text(key)}")
         self._values[key] = self._changed[key] = data
+        self._texts.pop(key, None)
         self.revision += 1
+
+    def has(self, key: Key) -> bool:
+        """Whether there is an attribute ``key``."""
+        return key in self._values
+
+    def written(self, key: Key) -> bool:
+        """Whether a value was ever stored in the attribute ``key`` after manufacture."""
+        return key in self._changed
 
     def __iter__(self) -> Iterator[ObjectDef]:
         return (definition for found in self._objects.values() for definition in found)
 
     def as_json(self) -> dict[str, str]:
         """Every value that differs from manufacture, ``"class/obis hex/index"`` to A-XDR in hex."""
-        return {f"{c}/{o.hex()}/{i}": axdr.encode(data).hex() for (c, o, i), data in self._changed.items()}
+        for key in self._changed.keys() - self._texts.keys():
+            class_id, obis, index = key
+            self._texts[key] = f"{class_id}/{obis.hex()}/{index}", axdr.encode(self._changed[key]).hex()
+        return dict(self._texts[key] for key in self._changed)
 
     def restore(self, saved: Mapping[str, str] | None) -> None:
         """Take over what :meth:`as_json` gave on a fresh model; entries of objects that are no more are left out."""
@@ -180,6 +193,18 @@ class ObjectModel(Generic[Context]):
         if setter is not None:
             setter(data, context)
         self.put(*key, data)
+
+    def check_type(self, key: Key, data: Data, *, method: bool) -> None:
+        """Raise :class:`AccessError` where ``data`` is not of the type that the attribute or method takes.
+
+        What there is not, and what is not open, is for :meth:`set` and :meth:`act` to say.
+        """
+        definition = next((d for d in self._objects.get(key[1], ()) if d.class_id == key[0]), None)
+        if definition is None:
+            return
+        found = definition.methods.get(key[2]) if method else definition.attributes.get(key[2])
+        if found is not None:
+            self._typed(key, found.type, data)
 
     def act(self, key: Key, data: Data, context: Context) -> tuple[int, Data | None]:
         """Execute a method: its result code and what it returns."""

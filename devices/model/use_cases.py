@@ -10,7 +10,7 @@ Source: facts/use-cases.md, which says for each column how it was obtained and c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -18,7 +18,7 @@ from typing import Any
 
 from devices.model.roles import Role
 
-__all__ = ["DlmsRow", "GbzRow", "Protected", "UseCase", "all_use_cases", "by_code", "by_name"]
+__all__ = ["DlmsRow", "GbzRow", "Protected", "UseCase", "all_use_cases", "by_code", "by_name", "table_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,11 @@ class DlmsRow:
 
 @dataclass(frozen=True, slots=True)
 class GbzRow:
-    """One ZCL component.  ``message`` is ``command``, ``response``, ``alternate response`` or ``alert``."""
+    """One ZCL component.  ``message`` is ``command``, ``response``, ``alternate response`` or ``alert``.
+
+    It may occur ``fewest`` to ``most`` times in a message (None: any number).  ``dated``: a from-date-time stands
+    before the ZCL header.
+    """
 
     message: str
     cluster: int
@@ -66,6 +70,14 @@ class GbzRow:
     attributes: tuple[int, ...] = ()
     fields: tuple[Mapping[str, Any], ...] = ()
     encrypted: bool = False
+    fewest: int = 1
+    most: int | None = 1
+    dated: bool = False
+
+    @property
+    def reads(self) -> bool:
+        """Whether the component only asks: a read of attributes, or a command whose name begins with Get."""
+        return (self.frame == "profile-wide" and self.command == 0) or self.name.startswith("Get")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +119,16 @@ class UseCase:
         return bool(self.protection["alert"]) and not self.protection["command"]
 
     @property
+    def between_devices(self) -> bool:
+        """Whether one device of the HAN sends it to another, protected with their own keys (facts/gbcs.md 2.1)."""
+        return self.category == "SME.C.PPMID-GSME"
+
+    @property
     def only_reads(self) -> bool:
-        """Whether an access-request of this use case can change nothing in the device."""
+        """Whether a command of this use case can change nothing in the device."""
         reads = {"get", "get-selective", "notify"}
+        if self.payload == "gbz":
+            return all(row.reads for row in self.gbz if row.message == "command")
         return bool(self.dlms) and all(row.op in reads or row.protects for row in self.dlms)
 
 
@@ -138,7 +157,11 @@ def obis(text: str) -> bytes:
 
 @cache
 def _table() -> tuple[dict[int, UseCase], dict[str, UseCase]]:
-    rows = json.loads(resources.files(__package__).joinpath("use_cases.json").read_text("utf-8"))
+    return table_of(json.loads(resources.files(__package__).joinpath("use_cases.json").read_text("utf-8")))
+
+
+def table_of(rows: Iterable[dict[str, Any]]) -> tuple[dict[int, UseCase], dict[str, UseCase]]:
+    """Rows of the table, as they are in its file, by message code and by name."""
     codes = {row["code"]: _use_case(row) for row in rows}
     names: dict[str, UseCase] = {}
     for use_case in codes.values():
@@ -199,14 +222,25 @@ def _dlms(row: dict[str, Any]) -> DlmsRow:
 
 
 def _gbz(row: dict[str, Any]) -> GbzRow:
+    name, _, counted = row["name"].partition(" (")  # "SetEventConfiguration (1-n instances)"
+    fewest, most = _instances(row.get("instances") or (counted.removesuffix(" instances)") or "1"))
     return GbzRow(
         message=row["message"],
         cluster=int(row["cluster"], 16),
         command=int(row["command"], 16),
-        name=row["name"],
+        name=name,
         direction=row["direction"],
         frame=row["frame"],
         attributes=tuple(int(str(attribute), 16) for attribute in row.get("attributes", ())),
         fields=tuple(row.get("fields", ())),
         encrypted=bool(row.get("encrypted")),
+        fewest=fewest,
+        most=most,
+        dated=bool(row.get("extra_header")),
     )
+
+
+def _instances(text: str) -> tuple[int, int | None]:
+    """``"0-12"``, ``"31"`` or ``"1-n"`` as the fewest and the most."""
+    fewest, _, most = text.partition("-")
+    return int(fewest), None if most == "n" else int(most or fewest)

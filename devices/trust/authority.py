@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from devices.trust import csr
 from devices.trust.certificates import HARDWARE_MODULE_NAME, Certificate, Role, Usage, parse, subject_key_identifier
 from devices.trust.errors import BadCertificate
 from devices.trust.keystore import generate, load_public, public_of
@@ -34,7 +35,7 @@ class AuthoritySettings:
     """How the rig's own certificates are marked and how long they live."""
 
     policy: str = "1.2.826.0.1.8641679.1.2.1.4"  # the policy of the published test certificates
-    hardware_type: str = "1.2.826.0.1.8641679.1.2.2.1.4"  # hwType as in the published device certificates
+    hardware_type: str = csr.HARDWARE_TYPE  # hwType as in the published device certificates
     root_name: str = "RA"  # two characters, as the published ZA; R for rig
     organisation_issuer: str = "R1"  # as the published Z1
     device_issuer: str = "R357"  # four characters, as the published E357
@@ -72,6 +73,11 @@ class Authority:
         builder = _with_usage(builder, usage)
         name = x509.OtherName(HARDWARE_MODULE_NAME, self._hardware_module(_checked(eui)))
         return self._sign(builder.add_extension(x509.SubjectAlternativeName([name]), critical=True), self._devices)
+
+    def certify(self, request: bytes) -> bytes:
+        """The DER certificate that a device's certification request (DER) asks for.  Raises ``BadRequest``."""
+        wanted = csr.parse(request)
+        return self.device(wanted.eui, wanted.usage, wanted.public)
 
     def organisation(self, eui: bytes, role: int, usage: Usage, public: bytes) -> bytes:
         """The DER certificate of an organisation's key: role in the OU, EUI-64 as its unique identifier."""

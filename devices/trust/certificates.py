@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
-from devices.trust.errors import BadCertificate, NotAuthentic
+from devices.trust.errors import BadCertificate, BadKeyUsage, NotAuthentic
 from devices.trust.keystore import load_public
 from devices.wire import asn1
 
@@ -33,10 +33,12 @@ __all__ = [
     "Role",
     "Usage",
     "check",
+    "hardware_module",
     "parse",
     "role_name",
     "signed_by",
     "subject_key_identifier",
+    "usage_of",
 ]
 
 HARDWARE_MODULE_NAME = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.4")
@@ -149,13 +151,13 @@ def parse(octets: bytes) -> Certificate:
         extensions = certificate.extensions
         role, eui = _subject(certificate)
         if role is None:
-            eui = _hardware_module(extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+            eui = hardware_module(extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
         return Certificate(
             octets=bytes(octets),
             public=key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
             eui=eui,
             role=role,
-            usage=_usage(extensions.get_extension_for_class(x509.KeyUsage).value),
+            usage=usage_of(extensions.get_extension_for_class(x509.KeyUsage).value),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
             ski=extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest,
@@ -242,8 +244,11 @@ def _subject(certificate: x509.Certificate) -> tuple[int | None, bytes | None]:
     return role, identifier[1:]
 
 
-def _hardware_module(names: x509.SubjectAlternativeName) -> bytes:
-    """The EUI-64 in a hardwareModuleName: SEQUENCE { hwType OID, hwSerialNum OCTET STRING(8) }."""
+def hardware_module(names: x509.SubjectAlternativeName) -> bytes:
+    """The EUI-64 in a hardwareModuleName: SEQUENCE { hwType OID, hwSerialNum OCTET STRING(8) }.
+
+    Raises :class:`BadCertificate` or ``DecodeError``.
+    """
     others = names.get_values_for_type(x509.OtherName)
     if len(others) != 1 or others[0].type_id != HARDWARE_MODULE_NAME:
         raise BadCertificate("a device's subjectAltName is one hardwareModuleName")
@@ -254,12 +259,13 @@ def _hardware_module(names: x509.SubjectAlternativeName) -> bytes:
     return asn1.to_octet_string(name.children[1], 8)
 
 
-def _usage(usage: x509.KeyUsage) -> Usage:
+def usage_of(usage: x509.KeyUsage) -> Usage:
+    """The one thing that a key is for.  Raises :class:`BadKeyUsage`."""
     if usage.key_cert_sign:
         return Usage.KEY_CERT_SIGN
     if usage.digital_signature != usage.key_agreement:
         return Usage.DIGITAL_SIGNATURE if usage.digital_signature else Usage.KEY_AGREEMENT
-    raise BadCertificate("keyUsage of a device or organisation is exactly one of digitalSignature and keyAgreement")
+    raise BadKeyUsage("keyUsage of a device or organisation is exactly one of digitalSignature and keyAgreement")
 
 
 def _authority_key_identifier(extensions: x509.Extensions) -> bytes | None:

@@ -4,6 +4,8 @@
     ├── KeyMissing        the key store holds no key of that name
     ├── BadKey            what should be a key is none, or two forms of one key disagree
     ├── BadCertificate    octets that are no certificate of a device or an organisation
+    │   └── BadKeyUsage   a certificate whose key is not for exactly one thing
+    ├── BadRequest        octets that are no certification request of a device
     ├── BadInstallCode    an install code of the wrong length, or whose check octets are wrong
     └── NotAuthentic      a signature, a MAC, a tag or a chain that does not verify
 
@@ -12,7 +14,16 @@ No message of these errors ever contains key octets.
 
 from __future__ import annotations
 
-__all__ = ["BadCertificate", "BadInstallCode", "BadKey", "KeyMissing", "NotAuthentic", "TrustError"]
+__all__ = [
+    "BadCertificate",
+    "BadInstallCode",
+    "BadKey",
+    "BadKeyUsage",
+    "BadRequest",
+    "KeyMissing",
+    "NotAuthentic",
+    "TrustError",
+]
 
 
 class TrustError(Exception):
@@ -37,6 +48,14 @@ class BadKey(TrustError):
 
 class BadCertificate(TrustError):
     """Octets that are no certificate of the forms in facts/gbcs.md 9.1 and 9.2."""
+
+
+class BadKeyUsage(BadCertificate):
+    """A certificate that is well formed but for its keyUsage: of a device or an organisation it is exactly one."""
+
+
+class BadRequest(TrustError):
+    """Octets that are no certification request of the form in facts/gbcs.md 9.6, or one that can't be made."""
 
 
 class BadInstallCode(TrustError):

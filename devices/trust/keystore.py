@@ -13,7 +13,7 @@ import random
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from devices.trust.errors import BadKey, KeyMissing, TrustError
 
 __all__ = [
+    "KeyMaker",
     "KeyStore",
     "MemoryKeyStore",
     "agreement_key",
@@ -67,6 +68,19 @@ class KeyStore(Protocol):
 
     def public(self, key: str) -> bytes:
         """The public point of ``key``: 65 octets, uncompressed."""
+        ...
+
+
+@runtime_checkable
+class KeyMaker(Protocol):
+    """A key store that can also make keys of its own."""
+
+    def new_key(self, key: str, rng: random.Random) -> bytes:
+        """Make a key pair under the name ``key`` and give its public point; the private key stays in the store.
+
+        A store of emulated keys takes the scalar from ``rng``, so that equal seeds make equal keys; a hardware module
+        may use a generator of its own.  A name that is taken gets the new pair.
+        """
         ...
 
 
@@ -147,6 +161,14 @@ class MemoryKeyStore:
         store._publics = self._publics | other._publics
         store._by_point = {store._publics[name]: key for name, key in store._privates.items()}
         return store
+
+    def new_key(self, key: str, rng: random.Random) -> bytes:
+        """See :meth:`KeyMaker.new_key`."""
+        private = _private(generate(rng))
+        public = _point(private)
+        self._secrets = {pair: secret for pair, secret in self._secrets.items() if pair[0] != key}
+        self._privates[key], self._publics[key], self._by_point[public] = private, public, private
+        return public
 
     def sign(self, key: str, octets: bytes) -> bytes:
         """See :meth:`KeyStore.sign`."""

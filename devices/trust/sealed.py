@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from devices.wire import cosem, gbz
+from devices.wire import cosem, dlms_alerts, gbz, gbz_typed
 from devices.wire.axdr import Data, Tag
-from devices.wire.payload import Payload
+from devices.wire.payload import Payload, Typed
 
 __all__ = ["SealedPart", "sealed_parts"]
 
 _ARRAY, _STRUCTURE = int(Tag.ARRAY), int(Tag.STRUCTURE)  # plain numbers: they are compared once for each value
 _NESTED = (_ARRAY, _STRUCTURE)
+_HEAD = Data(Tag.NULL, None)  # in the place of an alert's code and time stamp, so that data keep their numbers
 _PARAMETERS = (Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.STRUCTURE)
 # transaction identifier, originator, recipient, other information, key information
 
@@ -31,12 +32,20 @@ class SealedPart:
     blob: bytes
 
 
-def sealed_parts(payload: Payload) -> list[SealedPart]:
-    """The encrypted parts of a decoded payload, in the order of its octets."""
+def sealed_parts(payload: Payload | Typed) -> list[SealedPart]:
+    """The encrypted parts of a decoded payload, in the order of its octets.
+
+    They are the same whether it was decoded to its frames or to its last value.
+    """
     if isinstance(payload, cosem.AccessResponse):
         return _in_data(payload.data)
     if isinstance(payload, cosem.Notification):
         return _in_data(_elements(payload.body))
+    if isinstance(payload, dlms_alerts.Alert):
+        details = payload.details
+        return _in_data((_HEAD, _HEAD, *details)) if isinstance(details, tuple) else []
+    if isinstance(payload, gbz_typed.Payload | gbz_typed.Alert):
+        return _in_bodies(gbz_typed.components_of(payload))
     if isinstance(payload, gbz.Payload):
         return _in_components(payload.components)
     if isinstance(payload, gbz.Alert) and isinstance(payload.body, tuple):
@@ -49,6 +58,14 @@ def _in_components(components: tuple[gbz.Component, ...]) -> list[SealedPart]:
         SealedPart(f"component {number}", component.frame.payload)
         for number, component in enumerate(components, 1)
         if component.additional is not None
+    ]
+
+
+def _in_bodies(components: tuple[gbz_typed.Component, ...]) -> list[SealedPart]:
+    return [
+        SealedPart(f"component {number}", component.body.blob)
+        for number, component in enumerate(components, 1)
+        if isinstance(component.body, gbz_typed.Sealed)
     ]
 
 

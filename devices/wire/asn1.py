@@ -23,10 +23,12 @@ __all__ = [
     "encode",
     "enumerated",
     "generalized_time",
+    "header",
     "integer",
     "null",
     "octet_string",
     "oid",
+    "read_long_length",
     "sequence",
     "to_bit_string",
     "to_generalized_time",
@@ -105,7 +107,7 @@ def _read(octets: bytes, start: int, limit: int, depth: int) -> tuple[Node, int]
     position = start + 2
     length_octets = 0
     if length >= 0x80:
-        length, position, length_octets = _read_long_length(octets, position, length - 0x80)
+        length, position, length_octets = read_long_length(octets, position, length - 0x80)
     if tag & 0x1F == 0x1F or tag == 0:
         raise DecodeError(_LAYER, start, f"identifier {tag:02x}: tag numbers above 30 and tag 0 are not used")
     end = position + length
@@ -122,7 +124,7 @@ def _read(octets: bytes, start: int, limit: int, depth: int) -> tuple[Node, int]
     return Node(tag, b"", tuple(children), length_octets, start), end
 
 
-def _read_long_length(octets: bytes, position: int, size: int) -> tuple[int, int, int]:
+def read_long_length(octets: bytes, position: int, size: int) -> tuple[int, int, int]:
     """Read ``size`` octets of length; returns it, the position after it, and ``size`` if that was more than needed."""
     end = position + size
     if not 1 <= size <= 4 or end > len(octets):
@@ -157,12 +159,20 @@ def _write(node: Node, depth: int) -> bytes:
     else:
         contents = node.octets
     length = len(contents)
-    size = max(_size_of_length(length), node.length_octets)
+    return header(tag, length, node.length_octets) + contents
+
+
+def header(tag: int, length: int, length_octets: int = 0) -> bytes:
+    """Identifier and length of an element, in ``length_octets`` after the first one where those are more than needed.
+
+    Raises ``EncodeError`` for a length of more than four octets.
+    """
+    size = max(_size_of_length(length), length_octets)
     if size > 4:
         raise EncodeError(_LAYER, f"{size} octets of length, at most 4")
     if size == 0:
-        return bytes((tag, length)) + contents
-    return bytes((tag, 0x80 + size)) + length.to_bytes(size, "big") + contents
+        return bytes((tag, length))
+    return bytes((tag, 0x80 + size)) + length.to_bytes(size, "big")
 
 
 # ------------------------------------------------------------------------------------------------------- simple types

@@ -9,28 +9,34 @@ and the last-component bit must stand on the last component and on no other.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from struct import Struct, error
+from typing import TypeVar
 
 from devices.wire import zcl
 from devices.wire.errors import DecodeError, EncodeError
 
 __all__ = [
+    "FIRMWARE_VERIFIED",
     "FUTURE_DATED",
     "INTEGRITY_WARNING",
     "PROFILE",
     "AdditionalHeader",
     "Alert",
     "Component",
+    "FirmwareVerified",
     "FutureDated",
     "IntegrityWarning",
     "Payload",
     "decode",
     "encode",
+    "scan",
 ]
 
 PROFILE = b"\x01\x09"  # Smart Energy
 FUTURE_DATED = (0x8F66, 0x8F67)  # alert codes whose body tells how a future-dated command went
+FIRMWARE_VERIFIED = (0x8F1C, 0x8F72)  # failed, successful: alert codes that name the image by its hash
 INTEGRITY_WARNING = 0x81A0
 
 _LAYER = "gbz"
@@ -39,6 +45,7 @@ _COMPONENT = Struct(">BHH")  # control, cluster, length
 _ALERT = Struct(">HI")  # code, UTC time
 _FUTURE_DATED = Struct(">BHQHBB")  # length 14, then the fields of FutureDated
 _FUTURE_DATED_LENGTH = 14
+_FIRMWARE = Struct(">H32s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +96,54 @@ class IntegrityWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class FirmwareVerified:
+    """Which firmware image an alert speaks of, by its SHA-256 hash.
+
+    From facts/gbcs.md 12.5 (single source: a dissector's fields); no such message is in the open corpus.  What the two
+    octets ``start`` before the hash mean and how many components the alert counts isn't known, so both are kept.
+    """
+
+    start: int
+    image_hash: bytes
+    count: int = 1
+
+
+AlertBody = FutureDated | IntegrityWarning | FirmwareVerified
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """An alert: code, time (seconds since 2000-01-01 UTC), and what the code brings along.
 
-    ``body`` is :class:`FutureDated` for the two codes of future-dated commands, :class:`IntegrityWarning` for 81A0, and
-    otherwise the components, mostly none.
+    ``body`` is :class:`FutureDated` for the two codes of future-dated commands, :class:`FirmwareVerified` for those of
+    an image that was checked, :class:`IntegrityWarning` for 81A0, and otherwise the components, mostly none.
     """
 
     code: int
     time: int
-    body: FutureDated | IntegrityWarning | tuple[Component, ...] = ()
+    body: AlertBody | tuple[Component, ...] = ()
 
+
+Made = TypeVar("Made")
+Make = Callable[[int, tuple[int, int | None, int, int], bytes, int | None, AdditionalHeader | None], Made]
+"""What makes a component: cluster, ZCL header (frame control, manufacturer, sequence, command), ZCL payload or sealed
+blob, from-date-time, additional header."""
 
 # ------------------------------------------------------------------------------------------------------------- decoding
 
 
 def decode(octets: bytes) -> Payload | Alert:
-    """Read one whole GBZ payload.  Raises ``DecodeError`` for anything else.
+    """Read one whole GBZ payload.  Raises ``DecodeError`` for anything else."""
+    head, body = scan(octets, _make)
+    if head is not None:
+        return Alert(*head, body)
+    assert isinstance(body, tuple)
+    return Payload(body)
+
+
+def scan(octets: bytes, make: Make[Made]) -> tuple[tuple[int, int] | None, AlertBody | tuple[Made, ...]]:
+    """Read one whole payload whose components ``make`` makes: code and time of an alert (None for a command or
+    response), and the components or what an alert has in their place.  Raises ``DecodeError`` for anything else.
 
     Alerts are told from components by the first octet after the count: alert codes have its highest bit set, control
     octets never do.
@@ -114,15 +152,26 @@ def decode(octets: bytes) -> Payload | Alert:
         if octets[:2] != PROFILE:
             raise DecodeError(_LAYER, 0, f"profile {octets[:2].hex()}, expected {PROFILE.hex()}")
         if octets[3] & 0x80:
-            return _read_alert(octets)
+            return _read_alert(octets, make)
         if octets[2] == 0:
             raise DecodeError(_LAYER, 2, "no components and no alert code")
-        return Payload(_read_components(octets, 3, octets[2]))
+        return None, _read_components(octets, 3, octets[2], make)
     except (IndexError, error):
         raise DecodeError(_LAYER, len(octets), "the payload ends too early") from None
 
 
-def _read_components(octets: bytes, position: int, count: int) -> tuple[Component, ...]:
+def _make(
+    cluster: int,
+    header: tuple[int, int | None, int, int],
+    payload: bytes,
+    from_time: int | None,
+    additional: AdditionalHeader | None,
+) -> Component:
+    control, manufacturer, sequence, command = header
+    return Component(cluster, zcl.Frame(control, sequence, command, payload, manufacturer), from_time, additional)
+
+
+def _read_components(octets: bytes, position: int, count: int, make: Make[Made]) -> tuple[Made, ...]:
     """Read ``count`` components, which must end where the octets end."""
     components = []
     for left in range(count, 0, -1):
@@ -135,44 +184,41 @@ def _read_components(octets: bytes, position: int, count: int) -> tuple[Componen
         end = position + length
         if end > len(octets):
             raise DecodeError(_LAYER, position, f"component of {length} octets, {len(octets) - position} left")
-        from_time = None
+        from_time = additional = None
         if control & _FROM_TIME:
             if length < 4:
                 raise DecodeError(_LAYER, position, f"component of {length} octets cannot hold its from-date-time")
             from_time = int.from_bytes(octets[position : position + 4], "big")
             position += 4
         if control & _ENCRYPTED:
-            components.append(_read_encrypted(octets, position, end, cluster, from_time))
-        else:
-            components.append(Component(cluster, _frame(octets[position:end], position), from_time))
+            additional = AdditionalHeader(octets[position], octets[position + 1])
+            position += 2
+        try:
+            frame_control, manufacturer, sequence, command, start = zcl.read_header(octets, position, end)
+        except DecodeError as cause:
+            raise DecodeError(_LAYER, position + cause.offset, f"ZCL: {cause.reason}") from None
+        if additional is not None:
+            start = _start_of_blob(octets, start, end)
+        header = frame_control, manufacturer, sequence, command
+        components.append(make(cluster, header, octets[start:end], from_time, additional))
         position = end
     if position != len(octets):
         raise DecodeError(_LAYER, position, f"{len(octets) - position} octets left over after the components")
     return tuple(components)
 
 
-def _read_encrypted(octets: bytes, position: int, end: int, cluster: int, from_time: int | None) -> Component:
-    additional = AdditionalHeader(octets[position], octets[position + 1])
-    position += 2
-    blob = position + (5 if octets[position] & zcl.MANUFACTURER_SPECIFIC else 3) + 2
-    if blob > end:
+def _start_of_blob(octets: bytes, position: int, end: int) -> int:
+    """Where the sealed blob starts after its length, which must be what is left of the component."""
+    start = position + 2
+    if start > end:
         raise DecodeError(_LAYER, end, "an encrypted component ends inside its headers")
-    length = int.from_bytes(octets[blob - 2 : blob], "big")
-    if blob + length != end:
-        raise DecodeError(_LAYER, blob - 2, f"ciphered information of {length} octets, {end - blob} in the component")
-    header = _frame(octets[position : blob - 2], position)
-    return Component(cluster, replace(header, payload=octets[blob:end]), from_time, additional)
+    length = int.from_bytes(octets[position:start], "big")
+    if start + length != end:
+        raise DecodeError(_LAYER, position, f"ciphered information of {length} octets, {end - start} in the component")
+    return start
 
 
-def _frame(octets: bytes, position: int) -> zcl.Frame:
-    """Read a ZCL frame that begins at ``position`` of the payload."""
-    try:
-        return zcl.decode(octets)
-    except DecodeError as cause:
-        raise DecodeError(_LAYER, position + cause.offset, f"ZCL: {cause.reason}") from None
-
-
-def _read_alert(octets: bytes) -> Alert:
+def _read_alert(octets: bytes, make: Make[Made]) -> tuple[tuple[int, int], AlertBody | tuple[Made, ...]]:
     count = octets[2]
     code, time = _ALERT.unpack_from(octets, 3)
     position = 3 + _ALERT.size
@@ -180,16 +226,20 @@ def _read_alert(octets: bytes) -> Alert:
         length, *fields = _FUTURE_DATED.unpack_from(octets, position)
         if length != _FUTURE_DATED_LENGTH:
             raise DecodeError(_LAYER, position, f"future-dated body of {length} octets, expected 14")
-        body: FutureDated | IntegrityWarning | tuple[Component, ...] = FutureDated(*fields)
+        body: AlertBody = FutureDated(*fields)
         position += _FUTURE_DATED.size
     elif count == 1 and code == INTEGRITY_WARNING:
         body = IntegrityWarning(octets[position] << 8 | octets[position + 1])
         position += 2
+    elif count <= 1 and code in FIRMWARE_VERIFIED and len(octets) == position + _FIRMWARE.size:
+        start, image_hash = _FIRMWARE.unpack_from(octets, position)
+        body = FirmwareVerified(start, image_hash, count)
+        position += _FIRMWARE.size
     else:
-        return Alert(code, time, _read_components(octets, position, count))
+        return (code, time), _read_components(octets, position, count, make)
     if position != len(octets):
         raise DecodeError(_LAYER, position, f"{len(octets) - position} octets left over after the alert")
-    return Alert(code, time, body)
+    return (code, time), body
 
 
 # ------------------------------------------------------------------------------------------------------------- encoding
@@ -214,16 +264,27 @@ def _alert(alert: Alert) -> bytes:
         raise EncodeError(_LAYER, f"alert code {alert.code:04x} is below 8000 and would read as a component")
     head = _ALERT.pack(alert.code, alert.time)
     body = alert.body
-    if (alert.code in FUTURE_DATED) != isinstance(body, FutureDated) and body != ():
+    if not isinstance(body, tuple) and alert.code not in _CODES[type(body)]:
         raise EncodeError(_LAYER, f"alert {alert.code:04x} cannot carry {type(body).__name__}")
-    if (alert.code == INTEGRITY_WARNING) != isinstance(body, IntegrityWarning) and body != ():
-        raise EncodeError(_LAYER, f"alert {alert.code:04x} cannot carry {type(body).__name__}")
+    if isinstance(body, tuple) and body and alert.code in (*FUTURE_DATED, INTEGRITY_WARNING):
+        raise EncodeError(_LAYER, f"alert {alert.code:04x} cannot carry components")
     if isinstance(body, FutureDated):
         fields = (body.message_code, body.counter, body.cluster, body.frame_control, body.command)
         return b"\x01" + head + _FUTURE_DATED.pack(_FUTURE_DATED_LENGTH, *fields)
     if isinstance(body, IntegrityWarning):
         return b"\x01" + head + body.issue.to_bytes(2, "big")
+    if isinstance(body, FirmwareVerified):
+        if body.count not in (0, 1) or len(body.image_hash) != 32:
+            raise EncodeError(_LAYER, "an image has a hash of 32 octets, and the count before it is 0 or 1")
+        return bytes((body.count,)) + head + _FIRMWARE.pack(body.start, body.image_hash)
     return _components(body, head)
+
+
+_CODES: Mapping[type[AlertBody], tuple[int, ...]] = {
+    FutureDated: FUTURE_DATED,
+    FirmwareVerified: FIRMWARE_VERIFIED,
+    IntegrityWarning: (INTEGRITY_WARNING,),
+}
 
 
 def _components(components: tuple[Component, ...], head: bytes) -> bytes:

@@ -19,6 +19,7 @@ __all__ = [
     "decode",
     "default_response",
     "encode",
+    "read_header",
 ]
 
 LAYER = "zcl"
@@ -54,16 +55,24 @@ class Frame:
 
 def decode(octets: bytes) -> Frame:
     """Read a ZCL frame.  Raises DecodeError."""
-    if len(octets) < 3:
-        raise DecodeError(LAYER, len(octets), f"a frame has at least 3 octets, got {len(octets)}")
-    control = octets[0]
+    control, manufacturer, sequence, command, start = read_header(octets, 0, len(octets))
+    return Frame(control, sequence, command, octets[start:], manufacturer)
+
+
+def read_header(octets: bytes, position: int, end: int) -> tuple[int, int | None, int, int, int]:
+    """Frame control, manufacturer, sequence and command of the frame from ``position`` to ``end``, and where its
+    payload starts.  Raises DecodeError, its offset counted from ``position``."""
+    if position + 3 > end:
+        raise DecodeError(LAYER, end - position, f"a frame has at least 3 octets, got {end - position}")
+    control = octets[position]
     if control & 3 > CLUSTER_SPECIFIC or control & 0xE0:
         raise DecodeError(LAYER, 0, f"frame control {control:02x}: reserved frame type or bits")
     if not control & MANUFACTURER_SPECIFIC:
-        return Frame(control, octets[1], octets[2], octets[3:])
-    if len(octets) < 5:
-        raise DecodeError(LAYER, len(octets), f"a manufacturer's frame has at least 5 octets, got {len(octets)}")
-    return Frame(control, octets[3], octets[4], octets[5:], octets[1] | octets[2] << 8)
+        return control, None, octets[position + 1], octets[position + 2], position + 3
+    if position + 5 > end:
+        raise DecodeError(LAYER, end - position, f"a manufacturer's frame has at least 5 octets, got {end - position}")
+    manufacturer = octets[position + 1] | octets[position + 2] << 8
+    return control, manufacturer, octets[position + 3], octets[position + 4], position + 5
 
 
 def encode(frame: Frame) -> bytes:

@@ -15,11 +15,12 @@ from typing import Any
 
 from devices.trust import certificates
 from devices.trust.certificates import Role, Usage
+from devices.trust.directory import Directory
 from devices.trust.errors import TrustError
 from devices.trust.keystore import MemoryKeyStore, load_corpus_keys
 from rig.gbcs.reading import BROKER, Keys
 
-__all__ = ["CorpusError", "Encrypted", "Entry", "load_entries", "load_keys", "load_store"]
+__all__ = ["CorpusError", "Encrypted", "Entry", "load_directory", "load_entries", "load_keys", "load_store"]
 
 KEYS_FILE = "keys.json"
 
@@ -42,7 +43,10 @@ class Encrypted:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message of a corpus and what is known of it; ``stated`` are envelope fields as the corpus gives them."""
+    """One message of a corpus and what is known of it; ``stated`` are envelope fields as the corpus gives them.
+
+    ``outcome`` is ``"SUCCESS"`` or ``"ERROR"`` as the corpus says of a command, empty where it says nothing.
+    """
 
     name: str
     octets: bytes
@@ -50,6 +54,7 @@ class Entry:
     mac_keys: tuple[str, str] | None
     encrypted: tuple[Encrypted, ...] | None
     stated: Mapping[str, Any]
+    outcome: str = ""
 
 
 def load_keys(folder: Path) -> Keys:
@@ -61,6 +66,18 @@ def load_keys(folder: Path) -> Keys:
 def load_store(folder: Path) -> MemoryKeyStore:
     """The keys in a folder's ``keys.json``.  Raises :class:`CorpusError`."""
     return _store(_document(folder), folder)
+
+
+def load_directory(folder: Path) -> Directory:
+    """The public keys and certificates in a folder's ``keys.json``.  Raises :class:`CorpusError`."""
+    document = _document(folder)
+    store = _store(document, folder)
+    held = {name: entry.get("certificate") for name, entry in document.items()}
+    try:
+        octets = {name: bytes.fromhex(text) for name, text in held.items() if text}
+    except (TypeError, ValueError):
+        raise CorpusError(f"{folder / KEYS_FILE}: a certificate is hexadecimal digits or null; correct it")
+    return Directory({name: store.public(name) for name in store.names}, octets)
 
 
 def _document(folder: Path) -> Any:
@@ -134,6 +151,7 @@ def _entry(line: str, where: str) -> Entry:
         mac_keys=want("mac_keys", "a list of two key names, or null", _optional(_pair)),
         encrypted=want("encrypted", "a list of offset, length and plaintext, or null", _optional(_encrypted)),
         stated={name: fields[name] for name in STATED if name in fields},
+        outcome=str(fields.get("outcome") or ""),
     )
 
 

@@ -14,7 +14,6 @@ Words = Mapping[str, Any]
 
 WIDTH = 13  # of the labels on the left
 LONGEST = 64  # hexadecimal digits of one value that are shown; --json has all of them
-SPOKEN = ("INTEGER", "ENUMERATED", "OBJECT IDENTIFIER", "GENERALIZED TIME")  # ASN.1 shown by what it says alone
 MOST = 40  # elements of one array that are shown; --json has all of them
 
 
@@ -83,11 +82,14 @@ def _payload(words: Words) -> Iterator[str]:
     if dated := words.get("future_dated"):
         name = dated["use_case"] or "unknown code"
         yield _line("command", f"{name}  {dated['message_code']}  counter {dated['counter']}", 2)
-        yield _line("component", f"cluster {dated['cluster']}  command {dated['command']}", 2)
+        if "cluster" in dated:
+            yield _line("component", f"cluster {dated['cluster']}  command {dated['command']}", 2)
+        else:
+            yield _line("access", f"class {dated['class_id']}, {dated['obis']}, number {dated['index']}", 2)
     if "issue" in words:
         yield _line("issue", str(words["issue"]), 2)
-    if "tree" in words:
-        yield from _tree(words["tree"], 2)
+    for field in words.get("fields", ()):
+        yield from _value(field, 2)
 
 
 def _access(number: int, words: Words) -> Iterator[str]:
@@ -127,7 +129,7 @@ def _value(words: Words, depth: int) -> Iterator[str]:
 
 
 def _simple(kind: str, value: object, text: str | None) -> str:
-    if value is None:
+    if value is None or (kind == "certificate" and text):
         shown = ""
     elif isinstance(value, str):
         shown = _clip(value)
@@ -151,20 +153,7 @@ def _component(number: int, words: Words) -> Iterator[str]:
     if words.get("encrypted"):
         yield "       encrypted, see below"
     for field in words.get("fields", ()):
-        yield from _value({**field, "type": ""}, 4)
-
-
-def _tree(words: Words, depth: int) -> Iterator[str]:
-    pad = "  " * depth
-    if "elements" in words:
-        yield f"{pad}{words['tag']}"
-        for element in words["elements"]:
-            yield from _tree(element, depth + 1)
-    elif words["tag"] == "Certificate":
-        yield f"{pad}Certificate  {words['text']}"
-    else:
-        shown = None if words["tag"] in SPOKEN else words["value"] or None
-        yield f"{pad}{_simple(words['tag'], shown, words.get('text'))}"
+        yield from _value(field if isinstance(field.get("value"), list) else {**field, "type": ""}, 4)
 
 
 def _encrypted(words: Words) -> Iterator[str]:

@@ -14,9 +14,11 @@ from devices.trust.errors import KeyMissing, NotAuthentic, TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
 from devices.trust.protection import mac_parties, mac_valid, open_sealed, sealing_parties, signature_valid
 from devices.trust.sealed import sealed_parts
-from devices.wire import gbcs, payload
+from devices.wire import axdr, gbcs, gbz_typed, payload
+from devices.wire.axdr import Data
+from devices.wire.errors import DecodeError
 from devices.wire.gbcs import CRA, Message
-from devices.wire.payload import Payload
+from devices.wire.payload import Typed
 
 __all__ = ["BROKER", "Keys", "Opened", "Reading", "Verdict", "read"]
 
@@ -52,20 +54,25 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An encrypted part: where it stands, its octets, and the plaintext where it could be had."""
+    """An encrypted part: where it stands, its octets, and where they could be had the plaintext and what it says.
+
+    ``content`` is a ZCL body in a GBZ payload and a datum in a DLMS one; None with ``fault`` saying why.
+    """
 
     where: str
     blob: bytes
     check: Check
     plaintext: bytes | None = None
+    content: gbz_typed.Body | Data | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All that was found out about one message."""
+    """All that was found out about one message; its payload is decoded down to the last value."""
 
     message: Message
-    payload: Payload
+    payload: Typed
     signature: Check
     mac: Check
     sealed: tuple[Opened, ...]
@@ -88,7 +95,7 @@ def read(
     Raises ``DecodeError`` where the octets are no message; what does not verify is a verdict, not an error.
     """
     message = gbcs.decode(octets)
-    body = payload.decode(message)
+    body = payload.typed(message)
     parts: tuple[Opened, ...] = ()
     if message.cra != CRA.COMMAND:
         parts = _open(message, body, keys)
@@ -123,7 +130,7 @@ def _mac(message: Message, keys: Keys | None, names: tuple[str, str] | None) -> 
     return Check(Verdict.VALID if valid else Verdict.INVALID, names)
 
 
-def _open(message: Message, body: Payload, keys: Keys | None) -> tuple[Opened, ...]:
+def _open(message: Message, body: Typed, keys: Keys | None) -> tuple[Opened, ...]:
     parts = sealed_parts(body)
     if not parts:
         return ()
@@ -133,14 +140,29 @@ def _open(message: Message, body: Payload, keys: Keys | None) -> tuple[Opened, .
     names = agreement_key(device), agreement_key(party)
     opened = []
     for part in parts:
-        plaintext = None
+        plaintext, content, fault = None, None, ""
         try:
             z = keys.store.agree(names[0], keys.store.public(names[1]))
             plaintext = open_sealed(part.blob, z, device, party, counter)
             check = Check(Verdict.VALID, names)
-        except NotAuthentic as fault:
-            check = Check(Verdict.INVALID, names, fault.reason)
-        except TrustError as fault:
-            check = Check(Verdict.UNCHECKED, names, fault.reason)
-        opened.append(Opened(part.where, part.blob, check, plaintext))
+            content = _content(body, part.blob, plaintext)
+        except NotAuthentic as error:
+            check = Check(Verdict.INVALID, names, error.reason)
+        except TrustError as error:
+            check = Check(Verdict.UNCHECKED, names, error.reason)
+        except DecodeError as error:
+            fault = str(error)
+        opened.append(Opened(part.where, part.blob, check, plaintext, content, fault))
     return tuple(opened)
+
+
+def _content(body: Typed, blob: bytes, plaintext: bytes) -> gbz_typed.Body | Data:
+    """What the plaintext of an encrypted part says.  Raises ``DecodeError``."""
+    if isinstance(body, gbz_typed.Payload | gbz_typed.Alert):
+        sealed = gbz_typed.Sealed(blob)
+        component = next(one for one in gbz_typed.components_of(body) if one.body == sealed)
+        return gbz_typed.opened(component, plaintext)
+    data, end = axdr.decode(plaintext, 0)
+    if end != len(plaintext):
+        raise DecodeError("axdr", end, f"{len(plaintext) - end} octets left over after the decrypted datum")
+    return data

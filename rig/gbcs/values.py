@@ -6,22 +6,35 @@ Must not live here: which object or use case a value belongs to (``words``), tex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from struct import unpack
 from typing import Any
 
 from devices.trust import certificates
 from devices.trust.errors import BadCertificate
-from devices.wire import asn1
+from devices.wire import asn1_typed, gbz_typed, zcl_fields
 from devices.wire.axdr import BitString, CompactArray, Data, Tag
-from devices.wire.errors import DecodeError
+from devices.wire.gbz_typed import (
+    AttributeRecord,
+    Command,
+    DefaultResponse,
+    ReadAttributes,
+    ReadAttributesResponse,
+    ReportAttributes,
+    Sealed,
+    WriteAttributes,
+    WriteAttributesResponse,
+)
+from devices.wire.zcl_types import TYPES
 
-__all__ = ["asn1_value", "date_time", "dlms_value", "readable", "zcl_attributes", "zcl_fields", "zigbee_time"]
+__all__ = ["asn1_view", "certificate", "date_time", "dlms_value", "readable", "zcl_body", "zigbee_time"]
 
 Value = dict[str, Any]
 
 _ZIGBEE_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _STRINGS = (Tag.VISIBLE_STRING, Tag.UTF8_STRING)
+_STRUCTURE = 0x4C  # ZCL's code of a structure
 
 
 def readable(octets: bytes) -> str | None:
@@ -104,19 +117,6 @@ def _dates(octets: bytes) -> bool:
 
 # ------------------------------------------------------------------------------------------------------------ ZCL
 
-# Types of the use-case table: octets and what to do with them ("B": number, "T": time); strings carry their own length.
-_FIELD_TYPES: dict[str, tuple[int, str]] = {
-    "ENUM8": (1, "B"), "UINT8": (1, "B"), "BITMAP8": (1, "B"), "BITMAP8 (NIBBLES)": (1, "B"), "UINT16": (2, "B"),
-    "BITMAP16": (2, "B"), "UINT24": (3, "B"), "UINT32": (4, "B"), "BITMAP32": (4, "B"), "UINT48": (6, "B"),
-    "INT32": (4, "I"), "UTCTime": (4, "T"), "UTCtime": (4, "T"), "OCTETSTRING": (0, "S"), "CHARSTRING": (0, "S"),
-}  # fmt: skip
-# Attribute types of the Zigbee Cluster Library.
-_ATTRIBUTE_TYPES: dict[int, tuple[int, str]] = {
-    0x08: (1, "B"), 0x10: (1, "B"), 0x18: (1, "B"), 0x19: (2, "B"), 0x1A: (3, "B"), 0x1B: (4, "B"), 0x1D: (6, "B"),
-    0x20: (1, "B"), 0x21: (2, "B"), 0x22: (3, "B"), 0x23: (4, "B"), 0x24: (5, "B"), 0x25: (6, "B"), 0x27: (8, "B"),
-    0x28: (1, "I"), 0x29: (2, "I"), 0x2A: (3, "I"), 0x2B: (4, "I"), 0x2F: (8, "I"), 0x30: (1, "B"), 0x31: (2, "B"),
-    0x41: (0, "S"), 0x42: (0, "S"), 0xE2: (4, "T"),
-}  # fmt: skip
 _ZCL_STATUS = {0x00: "success", 0x01: "failure", 0x7E: "not authorised", 0x80: "malformed command",
     0x81: "unsupported cluster command", 0x82: "unsupported general command", 0x85: "invalid field",
     0x86: "unsupported attribute", 0x87: "invalid value", 0x88: "read only", 0x89: "insufficient space",
@@ -124,116 +124,129 @@ _ZCL_STATUS = {0x00: "success", 0x01: "failure", 0x7E: "not authorised", 0x80: "
 }  # fmt: skip
 
 
-def _read_zcl(octets: bytes, position: int, size: int, how: str) -> tuple[Value, int]:
-    """One ZCL value.  Raises IndexError where the octets end inside it."""
-    if how == "S":
-        end = position + 1 + octets[position]
-        octets[end - 1]
-        text = readable(octets[position + 1 : end])
-        entry: Value = {"value": octets[position + 1 : end].hex()}
-        return (entry if text is None else entry | {"text": repr(text)}), end
-    end = position + size
-    octets[end - 1]
-    number = int.from_bytes(octets[position:end], "little", signed=how == "I")
-    return ({"value": number, "text": zigbee_time(number)} if how == "T" else {"value": number}), end
+def zcl_body(body: gbz_typed.Body, names: Mapping[int, str]) -> list[Value]:
+    """The fields of a cluster's own command, or attributes and statuses; ``names`` are those of the attributes."""
+    match body:
+        case Command():
+            layout = zcl_fields.layout_of(body.cluster, body.to_client, body.command)
+            return _fields(body.fields, layout.kinds if layout is not None else {})
+        case ReadAttributes(attributes):
+            return [{"name": _attribute(number, names)} for number in attributes]
+        case ReadAttributesResponse(records):
+            return [_record(record, names) for record in records]
+        case WriteAttributes(records) | ReportAttributes(records):
+            return [
+                {"name": _attribute(record.attribute, names)} | _typed(record.type, record.value) for record in records
+            ]
+        case WriteAttributesResponse(records):
+            return [
+                {
+                    "name": "all" if record.attribute is None else _attribute(record.attribute, names),
+                    **_status(record.status),
+                }
+                for record in records
+            ]
+        case DefaultResponse(command, status):
+            return [{"name": f"command {command:02X}", **_status(status)}]
+        case Sealed():
+            return []
 
 
-def zcl_fields(octets: bytes, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
-    """The fields of a cluster command as the use-case table lists them; what it doesn't explain follows as octets."""
+def _fields(fields: zcl_fields.Fields, kinds: Mapping[str, str]) -> list[Value]:
     found: list[Value] = []
-    position = 0
-    try:
-        for field in fields:
-            kind = _FIELD_TYPES.get(field.get("type") or "")
-            if kind is None or position == len(octets):
-                break
-            value, position = _read_zcl(octets, position, *kind)
-            found.append({"name": field["name"], "type": field["type"], **value})
-    except IndexError:
-        found.append({"name": "cut short", "value": octets[position:].hex()})
-        return found
-    if position < len(octets):
-        found.append({"name": "further octets", "value": octets[position:].hex()})
+    for name, value in fields:
+        if isinstance(value, tuple):
+            rows: list[Value] = [{"type": "record", "value": _fields(row, kinds)} for row in value]
+            found.append({"name": name, "type": "list", "value": rows})
+        else:
+            found.append({"name": name, "type": kinds.get(name, ""), **_simple(kinds.get(name, ""), value)})
     return found
 
 
-def zcl_attributes(command: int, octets: bytes, names: Mapping[int, str]) -> list[Value] | None:
-    """The attributes of Read Attributes (00) and its response (01), the statuses of a Default Response (0B).
-
-    None where the command is another one or the octets are not what it says.
-    """
-    try:
-        if command == 0x00 and len(octets) % 2 == 0:
-            ids = [int.from_bytes(octets[at : at + 2], "little") for at in range(0, len(octets), 2)]
-            return [{"name": names.get(number, f"attribute {number:04X}")} for number in ids]
-        if command == 0x01:
-            return _attribute_records(octets, names)
-        if command == 0x0B and len(octets) == 2:
-            status = _ZCL_STATUS.get(octets[1], f"status {octets[1]:02X}")
-            return [{"name": f"command {octets[0]:02X}", "value": octets[1], "text": status}]
-    except IndexError:
-        return None
-    return None
+def _simple(kind: str, value: object) -> Value:
+    """One value; octets as hexadecimal digits, and in ``text`` what they or a time mean."""
+    if isinstance(value, bytes):
+        text = readable(value) if kind != "date" else _zcl_date(value)
+        return {"value": value.hex()} | ({} if text is None else {"text": text if kind == "date" else repr(text)})
+    if isinstance(value, str):
+        octets = value.encode("utf-8", "surrogateescape")
+        return {"value": octets.hex(), "text": repr(value)}
+    if kind == "utc" and isinstance(value, int):
+        return {"value": value, "text": zigbee_time(value)}
+    return {"value": value}
 
 
-def _attribute_records(octets: bytes, names: Mapping[int, str]) -> list[Value] | None:
-    found: list[Value] = []
-    position = 0
-    while position < len(octets):
-        number = octets[position] | octets[position + 1] << 8
-        entry: Value = {"name": names.get(number, f"attribute {number:04X}")}
-        status = octets[position + 2]
-        position += 3
-        if status:
-            found.append(entry | {"value": status, "text": _ZCL_STATUS.get(status, f"status {status:02X}")})
-            continue
-        kind = _ATTRIBUTE_TYPES.get(octets[position])
-        if kind is None:
-            return None
-        value, position = _read_zcl(octets, position + 1, *kind)
-        found.append(entry | value)
-    return found
+def _zcl_date(octets: bytes) -> str:
+    """A ZCL date: years since 1900, month, day, day of the week; ``*`` for what is left open."""
+    year, month, day, weekday = octets
+    parts = [
+        "*" if year == 0xFF else str(1900 + year),
+        *("*" if part == 0xFF else f"{part:02}" for part in (month, day)),
+    ]
+    return "-".join(parts) + ("" if weekday == 0xFF else f", day {weekday} of the week")
+
+
+def _attribute(number: int, names: Mapping[int, str]) -> str:
+    return names.get(number, f"attribute {number:04X}")
+
+
+def _status(status: int) -> Value:
+    return {"value": status, "text": _ZCL_STATUS.get(status, f"status {status:02X}")}
+
+
+def _record(record: AttributeRecord, names: Mapping[int, str]) -> Value:
+    entry: Value = {"name": _attribute(record.attribute, names)}
+    return entry | (_status(record.status) if record.type is None else _typed(record.type, record.value))
+
+
+def _typed(code: int, value: object) -> Value:
+    """A value of an attribute's type; the elements of compound ones below each other."""
+    if isinstance(value, tuple):
+        pairs = value if code == _STRUCTURE else [(value[0], element) for element in value[1]]
+        return {"type": "list", "value": [_typed(inner, element) for inner, element in pairs]}
+    kind = TYPES.get(code)
+    return {"type": kind.name if kind is not None else f"type {code:02X}"} | _simple(kind.name if kind else "", value)
 
 
 # ------------------------------------------------------------------------------------------------------------ ASN.1
 
-_CLASSES = ("universal", "application", "context", "private")
 _SHORTEST_CERTIFICATE = 200
 
 
-def asn1_value(node: asn1.Node) -> Value:
-    """An ASN.1 element as a tree: ``{"tag", "elements"}`` or ``{"tag", "value"}``, certificates in one line."""
-    if node.tag == asn1.Tag.SEQUENCE and len(node.children) == 3 and (text := _certificate(node)) is not None:
-        return {"tag": "Certificate", "text": text, "value": asn1.encode(node).hex()}
-    tag = _tag_name(node.tag)
-    if node.tag & 0x20:
-        return {"tag": tag, "elements": [asn1_value(child) for child in node.children]}
-    entry: Value = {"tag": tag, "value": node.octets.hex()}
-    try:
-        if node.tag in (asn1.Tag.INTEGER, asn1.Tag.ENUMERATED):
-            entry["text"] = str(asn1.to_integer(node, node.tag))
-        elif node.tag == asn1.Tag.OBJECT_IDENTIFIER:
-            entry["text"] = asn1.to_oid(node)
-        elif node.tag == asn1.Tag.GENERALIZED_TIME:
-            entry["text"] = f"{asn1.to_generalized_time(node):%Y-%m-%d %H:%M:%S}Z"
-        elif node.tag not in (asn1.Tag.BIT_STRING, asn1.Tag.NULL) and (text := readable(node.octets)) is not None:
-            entry["text"] = repr(text)
-    except DecodeError:
-        entry["text"] = "not in the form that its tag asks for"
-    return entry
+def asn1_view(view: object) -> list[Value]:
+    """The fields of an ASN.1 payload by their names, nested as the payload is; absent ones are left out."""
+    if not is_dataclass(view):
+        return []
+    found = []
+    for field in fields(view):
+        value = getattr(view, field.name)
+        if value is not None:
+            found.append({"name": field.name.replace("_", " ")} | _asn1_field(value))
+    return found
 
 
-def _tag_name(tag: int) -> str:
-    try:
-        return asn1.Tag(tag).name.replace("_", " ")
-    except ValueError:
-        return f"{_CLASSES[tag >> 6]} {tag & 0x1F}"
+def _asn1_field(value: object) -> Value:
+    if isinstance(value, tuple):
+        return {"type": "list", "value": [_asn1_field(element) for element in value]}
+    if is_dataclass(value):
+        return {"type": "record", "value": asn1_view(value)}
+    if isinstance(value, bytes):
+        if len(value) >= _SHORTEST_CERTIFICATE:
+            return {"type": "certificate", "value": value.hex()} | _text(certificate(value))
+        return {"value": value.hex()}
+    if isinstance(value, datetime):
+        return {"value": f"{value:%Y-%m-%d %H:%M:%S}Z"}
+    if isinstance(value, asn1_typed.KeyUsage):
+        return {"value": int(value), "text": " and ".join((one.name or "").lower().replace("_", " ") for one in value)}
+    return {"value": value}
 
 
-def _certificate(node: asn1.Node) -> str | None:
-    octets = asn1.encode(node)
-    if len(octets) < _SHORTEST_CERTIFICATE:
-        return None
+def _text(text: str | None) -> Value:
+    return {} if text is None else {"text": text}
+
+
+def certificate(octets: bytes) -> str | None:
+    """Whose certificate DER octets are, of which use and time; None where they are none."""
     try:
         found = certificates.parse(octets)
     except BadCertificate:

@@ -5,20 +5,20 @@ Must not live here: how the text is laid out (``layout``), how single values rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from devices.model import alerts, use_cases
 from devices.model.use_cases import DlmsRow, GbzRow, UseCase
-from devices.wire import asn1, axdr, cosem, gbz
+from devices.wire import cosem, dlms_alerts, gbz, gbz_typed, zcl
 from devices.wire.axdr import Data, Tag
 from devices.wire.cosem import Op
-from devices.wire.errors import DecodeError
 from devices.wire.eui64 import text as eui_text
 from devices.wire.gbcs import CRA, Message
 from rig.gbcs.reading import Check, Opened, Reading
-from rig.gbcs.values import asn1_value, date_time, dlms_value, zcl_attributes, zcl_fields, zigbee_time
+from rig.gbcs.values import asn1_view, certificate, date_time, dlms_value, zcl_body, zigbee_time
 
 __all__ = ["describe"]
 
@@ -44,7 +44,11 @@ RESULTS = {
     14: "data block unavailable", 250: "other reason",
 }  # fmt: skip
 OPERATIONS = {Op.GET: "get", Op.SET: "set", Op.ACTION: "action", Op.GET_SELECTION: "get-selective"}
-PROFILE_WIDE = {0x00: "Read Attributes", 0x01: "Read Attributes Response", 0x0B: "Default Response"}
+PROFILE_WIDE = {
+    0x00: "Read Attributes", 0x01: "Read Attributes Response", 0x02: "Write Attributes",
+    0x03: "Write Attributes Undivided", 0x04: "Write Attributes Response", 0x05: "Write Attributes No Response",
+    0x0A: "Report Attributes", 0x0B: "Default Response",
+}  # fmt: skip
 UNKNOWN = "unknown code"
 
 
@@ -68,7 +72,7 @@ def describe(reading: Reading, octets: bytes, source: str | None = None) -> Word
         "payload": _payload(reading, use_case),
         "signature": _check(reading.signature),
         "mac": _check(reading.mac),
-        "encrypted": [_opened(part, reading, use_case) for part in reading.sealed],
+        "encrypted": [_opened(part, reading) for part in reading.sealed],
         "octets": len(octets),
         "hex": octets.hex(),
     }
@@ -83,10 +87,7 @@ def _supplementary(message: Message) -> Words | None:
         "originator_counter": message.supplementary_originator_counter,
     }
     if message.certificate is not None:
-        try:
-            words["certificate"] = asn1_value(asn1.decode(message.certificate)).get("text", "no certificate")
-        except DecodeError as fault:
-            words["certificate"] = f"not readable: {fault}"
+        words["certificate"] = certificate(message.certificate) or "not readable"
     return words
 
 
@@ -94,22 +95,25 @@ def _check(check: Check) -> Words:
     return {"verdict": check.verdict.value, "keys": list(check.keys), "reason": check.reason}
 
 
-def _opened(part: Opened, reading: Reading, use_case: UseCase | None) -> Words:
+def _opened(part: Opened, reading: Reading) -> Words:
     words: Words = {"where": part.where, "octets": len(part.blob), **_check(part.check)}
     if part.plaintext is None:
         return words
     words["plaintext"] = part.plaintext.hex()
-    if isinstance(reading.payload, gbz.Payload):
-        component = next(c for c in reading.payload.components if c.frame.payload == part.blob)
-        words["content"] = _zcl_content(component, part.plaintext, use_case)
-        return words
-    try:
-        data, end = axdr.decode(part.plaintext, 0)
-    except DecodeError:
-        return words
-    if end == len(part.plaintext):
-        words["content"] = [dlms_value(data)]
+    if isinstance(part.content, Data):
+        words["content"] = [dlms_value(part.content)]
+    elif part.content is not None:
+        words["content"] = zcl_body(part.content, _attributes_at(part.blob, reading))
+    else:
+        words["content"] = [{"name": "not readable", "value": None, "text": part.fault}]
     return words
+
+
+def _attributes_at(blob: bytes, reading: Reading) -> Mapping[int, str]:
+    """The names of the attributes of the cluster in which an encrypted component is."""
+    body = reading.payload
+    components = gbz_typed.components_of(body) if isinstance(body, gbz_typed.Payload | gbz_typed.Alert) else ()
+    return next((_attribute_names(one.cluster) for one in components if one.body == gbz_typed.Sealed(blob)), {})
 
 
 def _payload(reading: Reading, use_case: UseCase | None) -> Words:
@@ -119,16 +123,20 @@ def _payload(reading: Reading, use_case: UseCase | None) -> Words:
     if isinstance(body, cosem.AccessResponse):
         return _response(body, use_case)
     if isinstance(body, cosem.Notification):
-        return _notification(body)
-    if isinstance(body, gbz.Payload):
-        return {
-            "family": "gbz",
-            "pdu": "components",
-            "components": [_component(component, use_case) for component in body.components],
-        }
-    if isinstance(body, gbz.Alert):
+        return {"family": "dlms", "pdu": "data-notification", "elements": [dlms_value(body.body)]}
+    if isinstance(body, dlms_alerts.Alert):
+        return _dlms_alert(body)
+    if isinstance(body, gbz_typed.Payload):
+        components = [_component(component, use_case) for component in body.components]
+        return {"family": "gbz", "pdu": "components", "components": components}
+    if isinstance(body, gbz_typed.Alert):
         return _gbz_alert(body, use_case)
-    return {"family": "asn1", "pdu": "tree", "tree": asn1_value(body)}
+    return {"family": "asn1", "pdu": _spaced(type(body.view).__name__), "fields": asn1_view(body.view)}
+
+
+def _spaced(name: str) -> str:
+    """A class name as words."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 # ------------------------------------------------------------------------------------------------------------ DLMS
@@ -170,13 +178,22 @@ def _response(body: cosem.AccessResponse, use_case: UseCase | None) -> Words:
     return {"family": "dlms", "pdu": "access-response", "results": results}
 
 
-def _notification(body: cosem.Notification) -> Words:
-    words: Words = {"family": "dlms", "pdu": "data-notification"}
-    elements: Sequence[Data] = body.body.value if body.body.tag == Tag.STRUCTURE else (body.body,)
-    if len(elements) > 1 and elements[0].tag == Tag.LONG_UNSIGNED and isinstance(elements[1].value, bytes):
-        words |= _alert(elements[0].value, date_time(elements[1].value))
-        elements = elements[2:]
-    return words | {"elements": [dlms_value(element) for element in elements]}
+def _dlms_alert(alert: dlms_alerts.Alert) -> Words:
+    words: Words = {"family": "dlms", "pdu": "data-notification", **_alert(alert.code, date_time(alert.time))}
+    details = alert.details
+    if isinstance(details, tuple):
+        return words | {"elements": [dlms_value(element) for element in details]}
+    where = {"class_id": details.class_id, "obis": ".".join(map(str, details.obis)), "index": details.index}
+    return words | {"future_dated": _future_dated(details.message_code, details.counter) | where}
+
+
+def _future_dated(message_code: int, counter: int) -> Words:
+    dated = use_cases.by_code(message_code)
+    return {
+        "message_code": f"0x{message_code:04X}",
+        "use_case": dated.use_case if dated else None,
+        "counter": counter,
+    }
 
 
 def _alert(code: int, when: str) -> Words:
@@ -227,43 +244,34 @@ def _names() -> Mapping[tuple[int, bytes, int, bool], str]:
 # ------------------------------------------------------------------------------------------------------------ GBZ
 
 
-def _component(component: gbz.Component, use_case: UseCase | None) -> Words:
-    frame = component.frame
-    row = _gbz_row(component, use_case)
+def _component(component: gbz_typed.Component, use_case: UseCase | None) -> Words:
     words: Words = {
         "cluster": f"0x{component.cluster:04X}",
         "cluster_name": CLUSTERS.get(component.cluster, "unknown cluster"),
-        "command": f"0x{frame.command:02X}",
-        "command_name": _command_name(component, row),
-        "direction": "server to client" if frame.to_client else "client to server",
+        "command": f"0x{component.command:02X}",
+        "command_name": _command_name(component, use_case),
+        "direction": "server to client" if component.frame_control & zcl.TO_CLIENT else "client to server",
     }
     if component.from_time is not None:
         words["from"] = zigbee_time(component.from_time)
-    if component.additional is not None:
+    if isinstance(component.body, gbz_typed.Sealed):
         return words | {"encrypted": True}
-    return words | {"fields": _zcl_content(component, frame.payload, use_case)}
+    return words | {"fields": zcl_body(component.body, _attribute_names(component.cluster))}
 
 
-def _zcl_content(component: gbz.Component, octets: bytes, use_case: UseCase | None) -> list[Words]:
-    if not component.frame.cluster_specific:
-        attributes = zcl_attributes(component.frame.command, octets, _attribute_names(component.cluster))
-        if attributes is not None:
-            return attributes
-        return [{"name": "octets", "value": octets.hex()}] if octets else []
+def _command_name(component: gbz_typed.Component, use_case: UseCase | None) -> str:
+    if component.frame_control & 3 != zcl.CLUSTER_SPECIFIC:
+        return PROFILE_WIDE.get(component.command, "profile-wide command")
+    if isinstance(component.body, gbz_typed.Command):
+        return component.body.name
     row = _gbz_row(component, use_case)
-    return zcl_fields(octets, row.fields if row is not None else ())
-
-
-def _command_name(component: gbz.Component, row: GbzRow | None) -> str:
-    if not component.frame.cluster_specific:
-        return PROFILE_WIDE.get(component.frame.command, "profile-wide command")
     return row.name if row is not None else "unknown command"
 
 
-def _gbz_row(component: gbz.Component, use_case: UseCase | None) -> GbzRow | None:
+def _gbz_row(component: gbz_typed.Component, use_case: UseCase | None) -> GbzRow | None:
     """The row of a component's command: of this use case, else of any other."""
-    frame = component.frame
-    key = (component.cluster, frame.command, frame.to_client, frame.cluster_specific)
+    to_client = bool(component.frame_control & zcl.TO_CLIENT)
+    key = (component.cluster, component.command, to_client, component.frame_control & 3 == zcl.CLUSTER_SPECIFIC)
     for row in use_case.gbz if use_case else ():
         if _gbz_key(row) == key:
             return row
@@ -290,19 +298,16 @@ def _attribute_names(cluster: int) -> Mapping[int, str]:
     }
 
 
-def _gbz_alert(alert: gbz.Alert, use_case: UseCase | None) -> Words:
+def _gbz_alert(alert: gbz_typed.Alert, use_case: UseCase | None) -> Words:
     words: Words = {"family": "gbz", "pdu": "alert", **_alert(alert.code, zigbee_time(alert.time))}
-    if isinstance(alert.body, gbz.FutureDated):
-        dated = use_cases.by_code(alert.body.message_code)
-        words["future_dated"] = {
-            "message_code": f"0x{alert.body.message_code:04X}",
-            "use_case": dated.use_case if dated else None,
-            "counter": alert.body.counter,
-            "cluster": f"0x{alert.body.cluster:04X}",
-            "command": f"0x{alert.body.command:02X}",
-        }
-    elif isinstance(alert.body, gbz.IntegrityWarning):
-        words["issue"] = alert.body.issue
+    body = alert.body
+    if isinstance(body, gbz.FutureDated):
+        where = {"cluster": f"0x{body.cluster:04X}", "command": f"0x{body.command:02X}"}
+        words["future_dated"] = _future_dated(body.message_code, body.counter) | where
+    elif isinstance(body, gbz.IntegrityWarning):
+        words["issue"] = body.issue
+    elif isinstance(body, gbz.FirmwareVerified):
+        words["fields"] = [{"name": "image hash", "value": body.image_hash.hex()}]
     else:
-        words["components"] = [_component(component, use_case) for component in alert.body]
+        words["components"] = [_component(component, use_case) for component in body]
     return words

@@ -10,7 +10,7 @@ Must not live here: anything about one kind of machine.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -98,7 +98,7 @@ class Host:
                 self._boot(core.PowerRestored(self._store.all(), self._clock.now - self._lost_at))
         elif not level and (machine := self._machine) is not None:
             # At once, even in the middle of another event: what waits now never reaches a device without power.
-            for effect in machine.handle(core.PowerLost(), self._clock.now):
+            for effect in self._keep(machine.handle(core.PowerLost(), self._clock.now)):
                 self._grant(effect)
             self._lost_at = self._clock.now
             self._shut()
@@ -144,7 +144,7 @@ class Host:
         self._handling = True
         try:
             while self._waiting and (machine := self._machine) is not None:
-                for effect in machine.handle(self._waiting.popleft(), self._clock.now):
+                for effect in self._keep(machine.handle(self._waiting.popleft(), self._clock.now)):
                     if self._machine is not machine:  # its power went while its wishes were granted
                         break
                     self._grant(effect)
@@ -215,6 +215,17 @@ class Host:
 
     # ------------------------------------------------------------------------------------------------------- effects
 
+    def _keep(self, effects: Sequence[core.Effect]) -> list[core.Effect]:
+        """Keep everything that one call of the machine wants kept, in one transaction and before any other wish is
+        granted: a power cut finds the device before the call or after it, never between.  Gives the other wishes.
+
+        Of several values for one key the last counts: it is what the machine holds when the call returns.
+        """
+        kept = {effect.key: effect.value for effect in effects if isinstance(effect, core.Persist)}
+        if kept:
+            self._store.put_all(kept)
+        return [effect for effect in effects if not isinstance(effect, core.Persist)]
+
     def _grant(self, effect: core.Effect) -> None:
         match effect:
             case core.Send():
@@ -231,8 +242,6 @@ class Host:
                 self._record("display", {"text": text})
             case core.Record(kind, fields):
                 self._record(kind, fields)
-            case core.Persist(key, value):
-                self._store.put(key, value)
             case core.Answer() | core.Refuse():
                 self._answers.append(effect)
             case _:

@@ -23,14 +23,17 @@ from devices.machines.esme_settings import EsmeSettings
 from devices.machines.faults import make_faulty, names
 from devices.machines.hht import HandHeldTerminal, HhtSettings
 from devices.machines.ihd import IhdSettings, InHomeDisplay
+from devices.machines.parts.asn1_settings import Asn1Settings
 from devices.machines.parts.civil_clock import ClockSettings
+from devices.machines.parts.commands import CommandSettings
+from devices.machines.parts.device_keys import OwnKeysSettings
 from devices.machines.supplier import Supplier, SupplierSettings
 from devices.model.credentials import cells_from_publics
 from devices.model.roles import Role
 from devices.trust.ledger import Ledger, MemoryLedger
 from rig.host.host import Host, HostError, Plugs
 from rig.host.ledgers import FileLedger
-from rig.host.store import FileStore, MemoryStore, Store, StoreError
+from rig.host.store import JournalStore, MemoryStore, Store, StoreError
 from rig.node.bench_file import Bench, BenchFileError, Device
 from rig.node.clocks import BenchClock
 from rig.node.external import ExternalDevice
@@ -49,7 +52,7 @@ from rig.ports.supply import SwitchedSupply, VirtualSupply
 from rig.ports.user_gateway import WAYS, UserGateway
 from rig.ports.wan import TcpWanClient, TcpWanServer, VirtualWan
 
-__all__ = ["Premises", "build", "maker"]
+__all__ = ["Premises", "build", "maker", "store_of"]
 
 Make = Callable[[], Machine]
 COIL_LONGEST_NS = 100_000_000  # what a latching coil may carry current for, facts/pi-bench.md 5.1
@@ -126,6 +129,12 @@ def maker(bench: Bench, device: Device) -> Make:
     return _make(_Trust(bench), device)
 
 
+def store_of(bench: Bench, device: Device) -> Store:
+    """What a device keeps over power losses: on the disk where the bench file names a folder (``trust.stores``)."""
+    folder = bench.trust.get("stores")
+    return JournalStore(Path(str(folder)) / f"{device.eui.hex()}.journal") if folder else MemoryStore()
+
+
 class _Trust:
     """What machines need of their bench: keys, ledgers, who plays which role."""
 
@@ -140,6 +149,10 @@ class _Trust:
     def civil_clock(self) -> ClockSettings:
         """Clocks of devices start right; a bench file may set them wrong."""
         return ClockSettings(start_ns=self.bench.civil_start)
+
+    def commands(self) -> CommandSettings:
+        """How devices take commands; the keys that they make for themselves come from the bench's seed."""
+        return CommandSettings(asn1=Asn1Settings(own_keys=OwnKeysSettings(seed=f"{self.bench.seed}/own")))
 
     def where(self, device: Device) -> str:
         return f"{self.bench.source}.devices.{device.name}.settings"
@@ -312,12 +325,10 @@ class _Builder:
         return port
 
     def _store(self, device: Device) -> Store:
-        told = self.bench.trust.get("stores")
-        if not told:
-            return MemoryStore()
-        folder = Path(told)
-        folder.mkdir(parents=True, exist_ok=True)  # said now if that cannot be done, and not when the device starts
-        return FileStore(folder / f"{device.eui.hex()}.json")
+        store = store_of(self.bench, device)
+        if isinstance(store, JournalStore):
+            self.closing.append(store.close)
+        return store
 
     def _operator(self, hosts: Mapping[str, Host]) -> Operator:
         faces = {}
@@ -385,7 +396,10 @@ def _broker(trust: _Trust, device: Device) -> Make:
 
 def _comms_hub(trust: _Trust, device: Device) -> Make:
     defaults = HubSettings(
-        device.eui, clock=trust.civil_clock(), faults=frozenset([device.fault] if device.fault else [])
+        device.eui,
+        commands=trust.commands(),
+        clock=trust.civil_clock(),
+        faults=frozenset([device.fault] if device.fault else []),
     )
     settings = changed(defaults, device.settings, trust.where(device))
     keys, roles = trust.keyring.store(device.eui), trust.roles()
@@ -393,7 +407,9 @@ def _comms_hub(trust: _Trust, device: Device) -> Make:
 
 
 def _esme(trust: _Trust, device: Device) -> Make:
-    defaults = EsmeSettings(install_code=device.install_code or None, clock=trust.civil_clock())
+    defaults = EsmeSettings(
+        install_code=device.install_code or None, commands=trust.commands(), clock=trust.civil_clock()
+    )
     settings = changed(defaults, device.settings, trust.where(device))
     keys, roles = trust.keyring.store(device.eui), trust.roles()
 

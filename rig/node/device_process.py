@@ -19,7 +19,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rig.host.host import Host, Plugs
-from rig.host.store import MemoryStore
 from rig.node import assembly, bench_file
 from rig.ports.bytelink import SerialByteLink
 from rig.ports.clock import RealClock
@@ -77,7 +76,8 @@ def main() -> int:
     )
     plugs = Plugs(messages={"line": _Anybody(line)}, power=_LineInput())
     _wire(device, line, plugs, clock)
-    host = Host(device.name, assembly.maker(bench, device), clock, plugs, MemoryStore(), lambda _kind, _fields: None)
+    store = assembly.store_of(bench, device)
+    host = Host(device.name, assembly.maker(bench, device), clock, plugs, store, lambda _kind, _fields: None)
     host.start()
     ended = threading.Event()
     threading.Thread(target=_watch_parent, args=(clock, ended), daemon=True).start()

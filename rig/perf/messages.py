@@ -25,7 +25,7 @@ from rig.gbcs.corpus import Entry
 from rig.gbcs.reading import Keys, Verdict, read
 from rig.perf.measure import Pass
 
-__all__ = ["all_crypto", "envelopes", "floor", "full"]
+__all__ = ["agreement_step", "all_crypto", "envelopes", "floor", "full", "mac_step", "signature_step"]
 
 _ALGORITHM = bytes.fromhex("60857406080300")
 _MAC_PREFIX = bytes.fromhex("110000000000")
@@ -50,12 +50,12 @@ def envelopes(entries: list[Entry], _keys: MemoryKeyStore) -> Pass:
 
 
 def full(entries: list[Entry], _keys: MemoryKeyStore) -> Pass:
-    """Envelope and payload in typed objects."""
+    """Envelope and payload in typed objects, down to the last value."""
     octets = [entry.octets for entry in entries]
 
     def work() -> int:
         for message in octets:
-            payload.decode(gbcs.decode(message))
+            payload.typed(gbcs.decode(message))
         return len(octets)
 
     return work
@@ -93,17 +93,17 @@ def floor(entries: list[Entry], store: MemoryKeyStore) -> Pass:
     for entry in entries:
         message = gbcs.decode(entry.octets)
         if entry.signature_key is not None and message.signature:
-            steps.append(_signature_step(message, store.public(entry.signature_key)))
+            steps.append(signature_step(message, store.public(entry.signature_key)))
         if entry.mac_keys is not None:
             z = pairs.setdefault(entry.mac_keys, _agreed(store, entry.mac_keys))
-            steps.append(_mac_step(message, z))
+            steps.append(mac_step(message, z))
         if entry.encrypted is not None:
             device, party, counter = sealing_parties(message)
             names = agreement_key(device), agreement_key(party)
             z = pairs.setdefault(names if names in pairs else names[::-1], _agreed(store, names))
             parts = sealed_parts(payload.decode(message))
             steps += [_sealed_step(part.blob, z, device, party, counter) for part in parts]
-    steps += [_agreement_step(len(pairs))]
+    steps += [agreement_step(len(pairs))]
 
     def work() -> int:
         for step in steps:
@@ -117,7 +117,8 @@ def _agreed(store: MemoryKeyStore, names: tuple[str, str]) -> bytes:
     return store.agree(names[0], store.public(names[1]))
 
 
-def _signature_step(message: Message, public: bytes) -> Callable[[], object]:
+def signature_step(message: Message, public: bytes) -> Callable[[], object]:
+    """One ECDSA verification, ready to be made."""
     assert message.signature
     key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public)
     r, s = int.from_bytes(message.signature[:32], "big"), int.from_bytes(message.signature[32:], "big")
@@ -130,7 +131,8 @@ def _kdf_input(z: bytes, originator: bytes, purpose: int, counter: int, recipien
     return bytes((0, 0, 0, 1)) + z + info
 
 
-def _mac_step(message: Message, z: bytes) -> Callable[[], object]:
+def mac_step(message: Message, z: bytes) -> Callable[[], object]:
+    """One key derivation and one GMAC, ready to be made."""
     material = _kdf_input(z, message.originator, message.cra, message.counter, message.recipient)
     iv, data = message.originator + bytes(4), _MAC_PREFIX + gbcs.grouping(message)
     return lambda: AESGCM(sha256(material).digest()[:16]).encrypt(iv, b"", data)
@@ -149,7 +151,7 @@ def _sealed_step(blob: bytes, z: bytes, device: bytes, party: bytes, counter: in
     return step
 
 
-def _agreement_step(pairs: int) -> Callable[[], object]:
+def agreement_step(pairs: int) -> Callable[[], object]:
     """As many ECDH as there are pairs; the cost doesn't depend on the keys."""
     ours = ec.derive_private_key(0x1234567, ec.SECP256R1())
     theirs = ec.derive_private_key(0x7654321, ec.SECP256R1()).public_key()

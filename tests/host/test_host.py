@@ -9,7 +9,7 @@ import pytest
 
 from devices.machines import core
 from rig.host.host import Host, HostError, Plugs, Refused
-from rig.host.store import MemoryStore
+from rig.host.store import MemoryStore, StoreError
 from rig.ports.protocols import PortLost, PortMissing
 from rig.world.clock import VirtualClock
 
@@ -86,12 +86,14 @@ class Radio:
 class Bench:
     """A host with something in each of its sockets."""
 
-    def __init__(self, reaction: Reaction = lambda _event: [], *, powered: bool = True) -> None:
+    def __init__(
+        self, reaction: Reaction = lambda _event: [], *, powered: bool = True, store: MemoryStore | None = None
+    ) -> None:
         self.reaction = reaction
         self.clock = VirtualClock()
         self.link, self.output, self.input, self.button, self.power = Link(), Pin(), Pin(), Pin(), Pin(powered)
         self.han, self.interpan = Radio(), Radio()
-        self.store = MemoryStore()
+        self.store = store or MemoryStore()
         self.records: list[tuple[str, Mapping[str, Any]]] = []
         self.lives: list[Machine] = []
         plugs = Plugs(
@@ -202,12 +204,14 @@ def test_a_button_held_over_a_power_cut_is_no_press() -> None:
 
 
 def test_power_that_goes_while_wishes_are_granted_leaves_the_rest_ungranted() -> None:
-    """A contactor may cut the supply of its own meter: the wishes after it are those of a dead device."""
+    """A contactor may cut the supply of its own meter: the wishes after it are those of a dead device.  What it wanted
+    kept was kept before all of them."""
     wishes = (
         core.Send("wan", PEER, b"1"),
         core.Drive("relay", True),
         core.Drive("relay", True),
-        core.Persist("late", 1),
+        core.Send("wan", PEER, b"2"),
+        core.Persist("kept", 1),
     )
     bench = Bench(on(core.TimerFired, *wishes)).started()
     bench.output.on_edge = lambda level, _at: bench.power.set(False) if level else None
@@ -215,7 +219,50 @@ def test_power_that_goes_while_wishes_are_granted_leaves_the_rest_ungranted() ->
     assert bench.machine.told[-1] == core.PowerLost()
     assert not bench.output.level
     assert bench.link.sent == [(PEER, b"1")]
-    assert bench.store.all() == {}
+    assert bench.store.all() == {"kept": 1}
+
+
+class Transactions(MemoryStore):
+    """A store that notes its transactions, and fails when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[dict[str, Any]] = []
+        self.fails = False
+
+    def put_all(self, values: Mapping[str, Any]) -> None:
+        if self.fails:
+            raise StoreError("the disk is full")
+        self.seen.append(dict(values))
+        super().put_all(values)
+
+
+WISHES = (
+    core.Send("wan", PEER, b"answer"),
+    core.Persist("floors", 6),
+    core.Drive("relay", True),
+    core.Persist("supply", "ARMED"),
+    core.Persist("floors", 7),
+)
+
+
+def test_all_that_one_call_keeps_is_one_transaction() -> None:
+    store = Transactions()
+    bench = Bench(on(core.TimerFired, *WISHES), store=store).started()
+    bench.host.deliver(core.TimerFired("now"))
+    bench.host.deliver(core.TimerFired("again"))
+    assert store.seen == 2 * [{"floors": 7, "supply": "ARMED"}]
+
+
+def test_nothing_is_granted_when_nothing_can_be_kept() -> None:
+    """An answer that left before its counter was kept would be given twice."""
+    store = Transactions()
+    bench = Bench(on(core.TimerFired, *WISHES), store=store).started()
+    store.fails = True
+    with pytest.raises(StoreError):
+        bench.host.deliver(core.TimerFired("now"))
+    assert bench.link.sent == []
+    assert not bench.output.level
 
 
 def test_power_can_go_while_outputs_are_disarmed() -> None:

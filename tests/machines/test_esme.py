@@ -44,6 +44,7 @@ from tests.machines.meter_bench import (
     HUB,
     KEYS,
     METER,
+    OPERATOR,
     SECOND,
     STRANGER,
     SUPPLIER,
@@ -237,7 +238,7 @@ def test_the_clock_is_set_to_the_hubs_time_inside_the_window() -> None:
 def test_outside_the_window_the_clock_stays() -> None:
     bench = Bench(OFF)
     (response,) = bench.line(_clock_command(10, NOON + 100 * SECOND, NOON + 200 * SECOND))
-    assert [result.code for result in response_of(response).results] == [0, 0, 250, 0, 0]
+    assert [result.code for result in response_of(response).results] == [0, 0, 250, 250, 250]
     assert bench.kinds("clock.set") == []
     assert bench.state()["once"] == []
 
@@ -554,3 +555,32 @@ def test_the_use_case_table_knows_every_code_that_the_meter_sends() -> None:
         assert use_case is not None
         assert use_case.is_alert
     assert cells().party_of(Role.SUPPLIER) == SUPPLIER
+
+
+WRONG_VALUES = {
+    "the first": (axdr.u8(1), axdr.u32(1), [12, 250]),
+    "a later one": (axdr.u32(1), axdr.u16(1), [250, 12]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_VALUES)
+def test_a_value_of_a_wrong_type_keeps_the_whole_command_from_being_carried_out(case: str) -> None:
+    first, second, codes = WRONG_VALUES[case]
+    bench = Bench()
+    row, other = use_cases.by_name("ECS29c").dlms[:2]
+    specs = tuple(cosem.Spec(cosem.Op.SET, r.class_id or 0, r.obis or b"", r.index or 0) for r in (row, other))
+    request = cosem.AccessRequest(0x20000001, b"", specs, (first, second))
+    before = bench.state()["objects"]
+    (response,) = bench.line(command("ECS29c", 1, payload=cosem.encode(request), originator=OPERATOR))
+    assert [result.code for result in response_of(response).results] == codes
+    assert bench.state()["objects"] == before
+    assert bench.state()["logs"]["event"][-1][1] == 0x8155
+
+
+def test_a_payment_mode_that_there_is_not() -> None:
+    bench = Bench()
+    now = axdr.octets(bytes.fromhex("0000000000000000008000ff"))
+    mode = axdr.structure(axdr.enum(7), axdr.enum(2))
+    (response,) = bench.line(command("ECS02", 1, mode, axdr.array(), now))
+    assert [result.code for result in response_of(response).results] == [250, 250, 250]
+    assert bench.state()["objects"] == {}

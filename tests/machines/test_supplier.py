@@ -203,8 +203,8 @@ BAD_COMMANDS: list[tuple[dict[str, Any], str]] = [
     ({"use_case": "ECS35a", "device": METER.hex(), "args": {"from": -1, "to": 1}}, "whole number from 0"),
     ({"use_case": "CS01a", "device": METER.hex(), "args": {"utrn": "1" * 20}}, "low 32 bits zero"),
     ({"use_case": "CS01a", "device": METER.hex(), "args": {"utrn": "12x"}}, "expected 20 decimal digits"),
-    ({"use_case": "ECS01a", "device": METER.hex()}, "no recipe builds this command"),
-    ({"use_case": "GCS32", "device": METER.hex()}, "no recipe builds this command"),
+    ({"use_case": "ECS01a", "device": METER.hex()}, "season_profile_passive' is missing"),
+    ({"use_case": "GCS32", "device": METER.hex()}, "'Change Supply.Issuer Event ID' is missing"),
 ]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.model import data_types
-from devices.model.chf_objects import CHF_OBJECTS, DEVICE_LOG
+from devices.model.chf_objects import DEVICE_LOG, chf_objects
 from devices.model.esme_objects import CLOCK, DISCONNECT, IMPORT_REGISTERS, esme_objects
 from devices.model.objects import AccessError, AttributeDef, MethodDef, ObjectDef, ObjectModel, ResultCode
 from devices.wire import axdr
@@ -154,7 +154,7 @@ def test_a_meter_has_a_value_for_every_attribute() -> None:
 
 
 def test_the_objects_of_a_hub() -> None:
-    found = {(d.class_id, d.obis): d for d in CHF_OBJECTS}
+    found = {(d.class_id, d.obis): d for d in chf_objects()}
     assert set(found[DEVICE_LOG].methods) == {1, 2, 4, 5}
     assert set(found[DEVICE_LOG].attributes) == {2, 3, 4}
 

@@ -192,15 +192,15 @@ def test_ledgers_and_stores_live_where_the_file_says(tmp_path: Path) -> None:
         premises.close()
     assert counters == [1, 2]
     assert (tmp_path / "l" / f"{supplier.hex()}.json").is_file()
-    assert (tmp_path / "s" / f"{told.devices['esme'].eui.hex()}.json").is_file()
+    assert (tmp_path / "s" / f"{told.devices['esme'].eui.hex()}.journal").is_file()
 
 
-@pytest.mark.parametrize(("key", "who"), [("ledgers", "supplier"), ("stores", "esme")])
+@pytest.mark.parametrize(("key", "who", "ending"), [("ledgers", "supplier", "json"), ("stores", "esme", "journal")])
 def test_a_damaged_ledger_or_store_is_said_with_what_to_do_before_anything_runs(
-    tmp_path: Path, key: str, who: str
+    tmp_path: Path, key: str, who: str, ending: str
 ) -> None:
     told = bench({"trust": {key: str(tmp_path)}})
-    path = tmp_path / f"{told.devices[who].eui.hex()}.json"
+    path = tmp_path / f"{told.devices[who].eui.hex()}.{ending}"
     path.write_text("{")
     with pytest.raises(BenchFileError) as caught:
         built(told)

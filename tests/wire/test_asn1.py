@@ -1,9 +1,8 @@
-"""The ASN.1 tree, its simple types, and the typed views of some use cases."""
+"""The ASN.1 tree and its simple types."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,21 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.wire import asn1, asn1_typed, gbcs
+from devices.wire import asn1, gbcs
 from devices.wire.asn1 import Node
-from devices.wire.asn1_typed import (
-    ActivateFirmware,
-    ActivationResult,
-    ClockResult,
-    ClockWindow,
-    Device,
-    DeviceLog,
-    DeviceLogRequest,
-    Join,
-    ResponseCode,
-    Unjoin,
-    View,
-)
 from devices.wire.errors import DecodeError, EncodeError
 
 EUI = bytes.fromhex("0011223344556677")
@@ -171,70 +157,6 @@ def test_values_that_are_none(case: tuple[object, Node]) -> None:
         reader(node)
 
 
-# ---------------------------------------------------------------------------------------------------------------- views
-
-CERTIFICATE = asn1.encode(asn1.sequence(asn1.sequence(), asn1.sequence(), asn1.bit_string(b"\x00")))
-
-SEEN: dict[str, tuple[View, int, int, str]] = {
-    "set clock": (
-        ClockWindow(NOON, NOON + timedelta(seconds=20)),
-        0x7F,
-        1,
-        f"30 22 18 0f {b'20261120120005Z'.hex()} 18 0f {b'20261120120025Z'.hex()}",
-    ),
-    "clock set": (ClockResult(NOON, 2), 0x7F, 2, f"30 14 18 0f {b'20261120120005Z'.hex()} 020102"),
-    "join": (Join(2, EUI, 3), 0x0E, 1, f"30 10 020102 0408 {EUI.hex()} 020103"),
-    "join by method C": (
-        Join(3, EUI, 5, CERTIFICATE),
-        0xAF,
-        1,
-        f"30 1a 020103 0408 {EUI.hex()} 020105 3008 3000 3000 03020000",
-    ),
-    "joined": (ResponseCode(0), 0xAB, 2, "020100"),
-    "unjoin": (Unjoin(EUI), 0x0F, 1, f"0408 {EUI.hex()}"),
-    "own certificate not replaced": (ResponseCode(5), 0x0B, 2, "020105"),
-    "read the device log": (DeviceLogRequest(), 0x13, 1, "0500"),
-    "device log": (DeviceLog(0, (Device(EUI, 3),)), 0x13, 2, f"30 14 020100 300f 300d 0408 {EUI.hex()} 020103"),
-    "empty device log": (DeviceLog(0, ()), 0x13, 2, "30 05 020100 3000"),
-    "device log not read": (DeviceLog(1), 0x13, 2, "30 03 020101"),
-    "activate firmware": (ActivateFirmware(bytes(32), 1000), 0x12, 1, f"30 26 0420 {bytes(32).hex()} 020203e8"),
-    "activate firmware later": (
-        ActivateFirmware(bytes(32), 1000, NOON),
-        0x12,
-        1,
-        f"30 37 0420 {bytes(32).hex()} 020203e8 18 0f {b'20261120120005Z'.hex()}",
-    ),
-    "activated": (ActivationResult(0, b"\x01\x02\x03\x04"), 0x12, 2, "30 09 020100 0404 01020304"),
-    "will be activated": (ActivationResult(), 0x12, 2, "0500"),
-}
-
-
-@pytest.mark.parametrize(("seen", "code", "cra", "octets"), SEEN.values(), ids=SEEN)
-def test_views(seen: View, code: int, cra: int, octets: str) -> None:
-    raw = bytes.fromhex(octets)
-    assert asn1_typed.view(code, cra, asn1.decode(raw)) == seen
-    assert asn1.encode(seen.to_node()) == raw
-
-
-@pytest.mark.parametrize("kind", sorted(set(asn1_typed.VIEWS.values()), key=str))
-def test_a_tree_of_another_shape_is_refused(kind: type[View]) -> None:
-    for node in (
-        asn1.enumerated(1),
-        asn1.octet_string(EUI[:7]),
-        asn1.sequence(),
-        asn1.sequence(asn1.null(), asn1.null()),
-        asn1.sequence(asn1.integer(1), asn1.integer(1), asn1.integer(1), asn1.integer(1), asn1.integer(1)),
-        Node(0x05, b"\x00"),
-    ):
-        with pytest.raises(DecodeError):
-            kind.from_node(node)
-
-
-def test_messages_without_a_view() -> None:
-    assert asn1_typed.view(0x0102, 1, asn1.null()) is None
-    assert asn1_typed.view(0x000B, 1, asn1.null()) is None
-
-
 # ----------------------------------------------------------------------------------------------------------- properties
 
 primitives = st.builds(Node, st.sampled_from([0x02, 0x04, 0x05, 0x18, 0x81]), st.binary(max_size=200))
@@ -264,17 +186,6 @@ def test_anything_decodes_or_is_refused(start: bytes, rest: bytes) -> None:
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(nodes, st.sampled_from(sorted(asn1_typed.VIEWS)))
-def test_any_tree_is_seen_or_refused(node: Node, key: tuple[int, int]) -> None:
-    try:
-        seen = asn1_typed.view(*key, node)
-    except DecodeError:
-        return
-    assert seen is not None
-    assert type(seen).from_node(seen.to_node()) == seen
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.integers(-(1 << 100), 1 << 100))
 def test_integers(number: int) -> None:
     assert asn1.to_integer(asn1.integer(number)) == number
@@ -298,25 +209,13 @@ def test_times(moment: datetime) -> None:
 
 @pytest.mark.corpus
 def test_published_payloads(corpus_dir: Path) -> None:
-    longer, seen = 0, Counter[str]()
+    longer = 0
     for line in (corpus_dir / "gbcs-open.jsonl").read_text().splitlines():
         published = json.loads(line)
         if published["payload_format"] != "asn1":
             continue
-        message = gbcs.decode(bytes.fromhex(published["hex"]))
-        node = asn1.decode(message.payload)
+        octets = gbcs.decode(bytes.fromhex(published["hex"])).payload
+        node = asn1.decode(octets)
         longer += node.length_octets > 0
-        view = asn1_typed.view(message.message_code, message.cra, node)
-        if view is not None:
-            assert view.to_node() == node
-            seen[type(view).__name__] += 1
+        assert asn1.encode(node) == octets
     assert longer == 13
-    assert seen == {
-        "ClockResult": 2,
-        "ClockWindow": 4,
-        "DeviceLog": 2,
-        "DeviceLogRequest": 2,
-        "Join": 9,
-        "ResponseCode": 14,
-        "Unjoin": 7,
-    }

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.wire import asn1, axdr, cosem, gbcs, gbz, payload, zcl
+from devices.wire import asn1, asn1_devices, asn1_typed, axdr, cosem, dlms_alerts, gbcs, gbz, gbz_typed, payload, zcl
 from devices.wire.errors import DecodeError, EncodeError
 
 SAMPLES: dict[str, tuple[str, payload.Payload]] = {
@@ -30,6 +30,45 @@ def test_families(octets: str, family: str, expected: payload.Payload) -> None:
     assert payload.family(raw) == family
     assert payload.decode(message) == payload.read(raw) == expected
     assert payload.encode(expected) == raw
+
+
+STAMP = axdr.octets(bytes.fromhex("07df0101ff000000008000ff"))
+ALERT = axdr.structure(axdr.u16(0x8F12), STAMP, axdr.u8(1))
+
+TYPED: dict[str, tuple[int, int, payload.Typed]] = {
+    "d9 00000001 00 00 00": (0x4F, 1, cosem.AccessRequest(1, b"", (), ())),
+    "0f 00000001 00 00": (0x1000, 3, cosem.Notification(1, b"", axdr.null())),
+    f"0f 00000001 00 {axdr.encode(ALERT).hex()}": (
+        0x18,
+        3,
+        dlms_alerts.Alert(1, b"", 0x8F12, STAMP.value, (axdr.u8(1),)),
+    ),
+    "0109 01 01 0702 0005 000000 0500": (
+        0xFB,
+        1,
+        gbz_typed.Payload((gbz_typed.Component(0x0702, 0, 0, 0, gbz_typed.ReadAttributes((5,))),)),
+    ),
+    "0109 00 810e 00000001": (0x1001, 3, gbz_typed.Alert(0x810E, 1)),
+    "020100": (0x0B, 2, asn1_typed.Body(asn1_devices.ResponseCode(0))),
+    "02 8101 00": (0x0B, 2, asn1_typed.Body(asn1_devices.ResponseCode(0), ((0, 1),))),
+}
+
+
+@pytest.mark.parametrize(("octets", "case"), TYPED.items(), ids=TYPED)
+def test_payloads_to_their_last_value(octets: str, case: tuple[int, int, payload.Typed]) -> None:
+    code, cra, expected = case
+    raw = bytes.fromhex(octets)
+    assert payload.typed(gbcs.Message(cra, 1, bytes(8), bytes(8), code, raw)) == expected
+    assert payload.encode(expected) == raw
+
+
+@pytest.mark.parametrize(
+    ("code", "octets"),
+    [(0x4F, "020100"), (0x0B, "0500"), (0xFB, "0109 01 01 0702 0004 000000 05"), (0x4F, "")],
+)
+def test_what_no_layout_explains_is_refused(code: int, octets: str) -> None:
+    with pytest.raises(DecodeError):
+        payload.typed(gbcs.Message(2, 1, bytes(8), bytes(8), code, bytes.fromhex(octets)))
 
 
 def test_an_empty_payload_is_refused() -> None:
@@ -61,8 +100,8 @@ def test_published_messages(corpus_dir: Path) -> None:
         octets = bytes.fromhex(published["hex"])
         message = gbcs.decode(octets)
         assert payload.family(message.payload) == published["payload_format"]
-        rebuilt = payload.encode(payload.decode(message))
-        assert gbcs.encode(message._replace(payload=rebuilt)) == octets, published["name"]
+        for body in (payload.decode(message), payload.typed(message)):
+            assert gbcs.encode(message._replace(payload=payload.encode(body))) == octets, published["name"]
         good += 1
     assert good == 847
 

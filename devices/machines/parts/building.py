@@ -1,131 +1,84 @@
-"""Commands from named arguments: a table of recipes, one row a use case.
+"""Commands from named arguments, and the named arguments of a command, for every use case of the table.
 
-Which objects a command touches, in which order, comes from the use-case table of the model; a recipe here only says
-which data the sets and actions carry.  A use case that only reads needs no row at all.
+Which accesses, components or fields a command has, in which order, and what they are called comes from the use-case
+table and the typed objects of the wire; here is only the choice between the three families.  The commands that the
+parties send most take friendlier arguments as well (``recipes``).
 
-Must not live here: counters, signatures and MACs (the parties), how a device executes a command.
+Must not live here: counters (the parties), how a device executes a command, the rules of one family (``building_dlms``,
+``building_gbz``, ``building_asn1``).
 
-Source: facts/gbcs.md 3.1 [2 sources], 5.1 to 5.5 [payloads verified by running over the published messages; ECS70 and
-CCS02 are not among those published and rest on the annex table].
+Source: facts/use-cases.md; facts/gbcs.md 1.3, 2.1 [verified by running], 3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from devices.machines.core import MachineError
-from devices.machines.parts.civil_clock import CivilTime
+from devices.machines.parts import building_asn1, building_dlms, building_gbz
+from devices.machines.parts.recipes import RECIPES, Recipe
 from devices.model import use_cases
-from devices.model.use_cases import DlmsRow, UseCase
-from devices.wire import axdr, cosem, eui64
-from devices.wire.axdr import Data
+from devices.model.use_cases import UseCase
+from devices.trust import protection
+from devices.trust.keystore import KeyStore, agreement_key, signing_key
+from devices.wire import axdr, cosem
+from devices.wire.gbcs import CRA, Message
 
-__all__ = ["RECIPES", "Recipe", "arguments", "command_payload", "use_case_named"]
+__all__ = [
+    "RECIPES",
+    "Envelope",
+    "Recipe",
+    "arguments",
+    "arguments_of",
+    "command_message",
+    "command_payload",
+    "demands",
+    "envelope_of",
+    "protect_command",
+    "use_case_named",
+]
 
 Args = Mapping[str, Any]
 
-_ANY_TIME: Final = bytes.fromhex("ffffffffffffffffff8000ff")  # preset_time of ECS70: not specified
-_CLOCK_OBJECT: Final = bytes.fromhex("00005e2c64ff")  # what an event log is sorted by
-_OPS: Final = {
-    "get": cosem.Op.GET,
-    "set": cosem.Op.SET,
-    "action": cosem.Op.ACTION,
-    "get-selective": cosem.Op.GET_SELECTION,
-}
-_DEVICE_TYPES: Final = {"ESME": 0, "GSME": 1, "HCALCS": 13, "IHD": 128, "CAD": 130, "PPMID": 132, "GPF": 254}
+_ALIASES: Final = {"CCS05": "CCS05/CCS04", "CCS04": "CCS05/CCS04", "CCS05CCS04": "CCS05/CCS04"}
+_LIMITS: Final = {"from": "from_value", "to": "to_value"}  # of the one range that a read asks for
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """The data of a command's access specifications, in wire order; None in the tuple stands for a read's null."""
+class Envelope:
+    """Who asks what of whom: the parts of a command that are not its payload.
 
-    arguments: tuple[str, ...]
-    data: Callable[[Args], tuple[Data | None, ...]]
-    defaults: Mapping[str, Any]
+    ``on_behalf`` is the user for whom the broker originates the command, with the user's own counter; ``certificate``
+    (DER) is that user's key agreement certificate where the device does not hold it (facts/gbcs.md 1.3).
+    """
 
+    originator: bytes
+    device: bytes
+    counter: int
+    on_behalf: bytes | None = None
+    on_behalf_counter: int | None = None
+    certificate: bytes | None = None
 
-def _recipe(*arguments: str, data: Callable[[Args], tuple[Data | None, ...]], **defaults: Any) -> Recipe:
-    return Recipe(arguments, data, defaults)
-
-
-def _script(number: int) -> Recipe:
-    return _recipe(data=lambda _: (axdr.u16(number),))
-
-
-def _clock(args: Args) -> tuple[Data | None, ...]:
-    window = [axdr.octets(_moment(args, name)) for name in ("start", "end")]
-    return axdr.enum(5), axdr.structure(axdr.octets(_ANY_TIME), *window), axdr.i8(0), None, None
-
-
-def _register(args: Args) -> tuple[Data | None, ...]:
-    device = axdr.octets(_eui(args, "device"))
-    key = axdr.octets(_octets(args, "install_code", 16))
-    entry = axdr.structure(device, axdr.enum(1), key, axdr.enum(_device_type(args)))
-    return entry, axdr.u16(_number(args, "join_time", 0, 0xFFFF)), axdr.boolean(True)
-
-
-def _restore(args: Args) -> tuple[Data | None, ...]:
-    rows = _value(args, "devices")
-    if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
-        raise MachineError(f"argument 'devices': expected a list of {{device, key_hash}}, got {rows!r}")
-    devices = [
-        axdr.structure(axdr.octets(_eui(row, "device")), axdr.octets(_octets(row, "key_hash", 16))) for row in rows
-    ]
-    return (axdr.structure(axdr.octets(_octets(args, "epid", 8)), axdr.array(*devices)),)
-
-
-RECIPES: Final[Mapping[str, Recipe]] = {
-    "ECS42": _script(0x33),
-    "ECS43": _script(0x34),
-    "ECS44": _script(0x36),
-    "ECS14": _recipe(data=lambda _: (axdr.octets(b""),)),
-    "ECS15a": _recipe(data=lambda _: (axdr.i8(0),)),
-    "ECS15c": _recipe(data=lambda _: (axdr.i8(0),)),
-    "ECS50": _recipe("cin", data=lambda args: (axdr.octets(_digits(args, "cin", 4)),)),
-    "ECS70": _recipe("start", "end", data=_clock),
-    "ECS81": _recipe("locked", data=lambda args: (axdr.boolean(_flag(args, "locked")),), locked=True),
-    "CS01a": _recipe("utrn", data=lambda args: (axdr.octets(_digits(args, "utrn", 20)),)),
-    "CCS01": _recipe("device", "install_code", "device_type", "join_time", data=_register, join_time=90),
-    "CCS02": _recipe("device", data=lambda args: (axdr.octets(_eui(args, "device")),)),
-    "CCS03": _recipe("epid", "devices", data=_restore),
-    "CCS07": _recipe(data=lambda _: (axdr.null(), axdr.null())),
-}
-"""Recipes of the commands that carry data.  ``join_time`` in seconds: 90 as in the template of the service request."""
-
-_ASN1: Final[Mapping[str, bytes]] = {"CS07": bytes.fromhex("0500")}  # DER NULL
-_ALIASES: Final = {"CCS05": "CCS05/CCS04", "CCS04": "CCS05/CCS04", "CCS05CCS04": "CCS05/CCS04"}
+    @property
+    def party(self) -> bytes:
+        """Whose request it is in the end: for whom the device encrypts."""
+        return self.originator if self.on_behalf is None else self.on_behalf
 
 
 def use_case_named(name: str) -> UseCase:
-    """The use case called ``name``.  Raises :class:`MachineError` that says what is wrong and what to do."""
+    """The use case called ``name``, or that of a message code written as ``0x0102`` where several share a name.
+
+    Raises :class:`MachineError` that says what is wrong and what to do.
+    """
     try:
-        return use_cases.by_name(_ALIASES.get(name, name))
-    except KeyError:
+        found = use_cases.by_code(int(name, 16)) if name[:2] in ("0x", "0X") else None
+        return found or use_cases.by_name(_ALIASES.get(name, name))
+    except (KeyError, ValueError):
         raise MachineError(
             f"use case: expected a GBCS use case name such as ECS42, got {name!r}; see the use-case table"
         )
-
-
-def command_payload(use_case: UseCase, args: Args, counter: int) -> bytes:
-    """The payload of a command.  ``counter`` is its originator counter: the invoke id is 20 and its low three octets.
-
-    Raises :class:`MachineError` for a missing, unknown or wrong argument, and for a use case that has no recipe.
-    """
-    name = use_case.use_case or f"0x{use_case.code:04X}"
-    if name in _ASN1:
-        _check_names(name, args, ())
-        return _ASN1[name]
-    recipe = RECIPES.get(name)
-    readable = use_case.dlms and all(row.op in ("get", "get-selective") for row in use_case.dlms)
-    if use_case.payload != "dlms" or (recipe is None and not readable):
-        raise MachineError(f"{name}: no recipe builds this command; send its octets with the verb 'send' instead")
-    if recipe is None:
-        return _access(use_case, args, (None,) * len(use_case.dlms), counter)
-    _check_names(name, args, recipe.arguments)
-    return _access(use_case, args, recipe.data({**recipe.defaults, **args}), counter)
 
 
 def arguments(asked: Args) -> Args:
@@ -136,104 +89,136 @@ def arguments(asked: Args) -> Args:
     return named
 
 
-def _access(use_case: UseCase, args: Args, values: tuple[Data | None, ...], counter: int) -> bytes:
-    rows = [row for row in use_case.dlms if row.op in _OPS]
-    if len(rows) != len(values):
-        raise MachineError(
-            f"{use_case.use_case}: the recipe has {len(values)} values for {len(rows)} accesses; mend it"
-        )
-    data = tuple(axdr.null() if value is None else value for value in values)
-    invoke = 0x20000000 | counter & 0xFFFFFF
-    return cosem.encode(cosem.AccessRequest(invoke, b"", tuple(_spec(row, args) for row in rows), data))
+# -------------------------------------------------------------------------------------------------------------- payload
 
 
-def _spec(row: DlmsRow, args: Args) -> cosem.Spec:
-    assert row.class_id is not None
-    assert row.obis is not None
-    assert row.index is not None
-    if row.op != "get-selective":
-        return cosem.Spec(_OPS[row.op], row.class_id, row.obis, row.index)
-    limits = [axdr.u32(_number(args, name, 0, 0xFFFFFFFF)) for name in ("from", "to")]
-    restricting = axdr.structure(axdr.u16(1), axdr.octets(_CLOCK_OBJECT), axdr.i8(2), axdr.u16(0))
-    selection = axdr.structure(restricting, *limits, axdr.array())
-    return cosem.Spec(_OPS[row.op], row.class_id, row.obis, row.index, row.selector or 1, selection)
+def command_payload(use_case: UseCase, args: Args, counter: int, party: bytes = b"", device: bytes = b"") -> bytes:
+    """The payload of a command.  ``counter`` is its originator counter: the invoke id is 20 and its low three octets.
+
+    ``party`` is whose request it is and ``device`` whom it is for; a protected read names them both.
+    Raises :class:`MachineError` for a missing, unknown or wrong argument, and for a use case that has no command.
+    """
+    name = use_case.use_case or f"0x{use_case.code:04X}"
+    if use_case.protection["command"] is None or use_case.payload is None:
+        raise MachineError(f"{name}: no command has this message code; name another use case")
+    if use_case.payload == "asn1":
+        return building_asn1.payload(use_case, args)
+    if use_case.payload == "gbz":
+        return building_gbz.payload(use_case, args)
+    recipe = RECIPES.get(name)
+    if recipe is not None and not _is_general(use_case, args):
+        return _from_recipe(use_case, recipe, args, counter)
+    return building_dlms.access_request(use_case, _spread(use_case, args), counter, party, device)
 
 
-def _check_names(name: str, args: Args, expected: tuple[str, ...]) -> None:
-    unknown = sorted(set(args) - set(expected))
+def arguments_of(message: Message) -> dict[str, Any]:
+    """The named arguments of a command (JSON types), such that :func:`command_payload` gives its payload again.
+
+    Raises :class:`MachineError` for a message that is no command of the use-case table, and ``DecodeError`` for a
+    payload that cannot be read.
+    """
+    use_case = use_cases.by_code(message.message_code)
+    if use_case is None or message.cra != CRA.COMMAND:
+        raise MachineError(f"message code 0x{message.message_code:04X} is no command of the use-case table")
+    if use_case.payload == "asn1":
+        return building_asn1.named_arguments(message.payload, use_case)
+    if use_case.payload == "gbz":
+        return building_gbz.named_arguments(message.payload, use_case)
+    request = cosem.decode(message.payload)
+    if not isinstance(request, cosem.AccessRequest):
+        raise MachineError("the payload is no access-request")
+    party = envelope_of(message).party
+    return building_dlms.named_arguments(request, use_case, message.counter, party, message.recipient)
+
+
+def _is_general(use_case: UseCase, args: Args) -> bool:
+    """Whether arguments are called as the rows of the use-case table call them."""
+    names = {name for name, _ in building_dlms.row_names(use_case)} | {building_dlms.WITHOUT}
+    return not names.isdisjoint(args)
+
+
+def _from_recipe(use_case: UseCase, recipe: Recipe, args: Args, counter: int) -> bytes:
+    unknown = sorted(set(args) - set(recipe.arguments))
     if unknown:
-        raise MachineError(
-            f"{name}: takes {', '.join(expected) or 'no arguments'}, got {', '.join(unknown)}; leave these out"
-        )
+        known = ", ".join(recipe.arguments) or "no arguments"
+        raise MachineError(f"{use_case.use_case}: takes {known}, got {', '.join(unknown)}; leave these out")
+    values = recipe.data({**recipe.defaults, **args})
+    rows = [row for _, row in building_dlms.row_names(use_case)]
+    if len(rows) != len(values):
+        raise MachineError(f"{use_case.use_case}: the recipe has {len(values)} values for {len(rows)} rows; mend it")
+    specs = [cosem.Spec(building_dlms.OPS[r.op], r.class_id or 0, r.obis or b"", r.index or 0) for r in rows]
+    data = tuple(axdr.null() if value is None else value for value in values)
+    return cosem.encode(cosem.AccessRequest(building_dlms.invoke_id(counter), b"", tuple(specs), data))
 
 
-def _value(args: Args, name: str) -> Any:
-    if name not in args:
-        raise MachineError(f"argument {name!r} is missing; give it a value")
-    return args[name]
+def _spread(use_case: UseCase, args: Args) -> Args:
+    """``from`` and ``to`` stand for the range of every selective read that has none of its own."""
+    if _LIMITS.keys().isdisjoint(args):
+        return args
+    limits = {_LIMITS[name]: args[name] for name in _LIMITS if name in args}
+    spread = {name: dict(limits) for name, row in building_dlms.row_names(use_case) if row.op == "get-selective"}
+    if not spread:
+        return args
+    return {**spread, **{name: value for name, value in args.items() if name not in _LIMITS}}
 
 
-def _octets(args: Args, name: str, length: int) -> bytes:
-    value = _value(args, name)
-    try:
-        octets = bytes.fromhex(value) if isinstance(value, str) else bytes(value)
-    except (TypeError, ValueError):
-        octets = b""
-    if len(octets) != length:
-        raise MachineError(f"argument {name!r}: expected {length} octets in hexadecimal, got {value!r}")
-    return octets
+# -------------------------------------------------------------------------------------------------------- whole message
 
 
-def _moment(args: Args, name: str) -> bytes:
-    """A COSEM date-time: 12 octets in hexadecimal, or civil time written as 2015-11-07T12:00:00Z."""
-    value = _value(args, name)
-    if "-" not in str(value):
-        return _octets(args, name, 12)
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise MachineError(f"argument {name!r}: expected a time such as 2015-11-07T12:00:00Z, got {value!r}")
-    if moment.tzinfo is None:
-        raise MachineError(
-            f"argument {name!r}: expected a time with its zone, such as 2015-11-07T12:00:00Z, got {value!r}"
-        )
-    return CivilTime(round(moment.timestamp()) * 1_000_000_000).dlms()
+def envelope_of(message: Message) -> Envelope:
+    """The envelope of a command."""
+    return Envelope(
+        message.originator,
+        message.recipient,
+        message.counter,
+        message.supplementary_party,
+        message.supplementary_counter,
+        message.certificate,
+    )
 
 
-def _eui(args: Args, name: str) -> bytes:
-    value = _value(args, name)
-    try:
-        return value if isinstance(value, bytes) and len(value) == 8 else eui64.parse(str(value))
-    except ValueError:
-        raise MachineError(f"argument {name!r}: expected an EUI-64 such as 00-DB-12-34-56-78-90-A0, got {value!r}")
+def command_message(use_case: UseCase, args: Args, envelope: Envelope) -> Message:
+    """A command as it goes to be protected: a pre-command, without signature field and MAC.
+
+    Raises :class:`MachineError`.
+    """
+    payload = command_payload(use_case, args, envelope.counter, envelope.party, envelope.device)
+    return Message(
+        CRA.COMMAND,
+        envelope.counter,
+        envelope.originator,
+        envelope.device,
+        use_case.code,
+        payload,
+        supplementary_party=envelope.on_behalf,
+        supplementary_counter=envelope.on_behalf_counter,
+        certificate=envelope.certificate,
+        signature=None,
+    )
 
 
-def _digits(args: Args, name: str, length: int) -> bytes:
-    value = str(_value(args, name))
-    if len(value) != length or not (value.isascii() and value.isdigit()):
-        raise MachineError(f"argument {name!r}: expected {length} decimal digits, got {len(value)} characters")
-    return value.encode("ascii")
+def demands(use_case: UseCase, *, by_broker: bool = False) -> tuple[bool, bool]:
+    """Whether a command of this use case is signed by its originator, and whether it is MACed (facts/gbcs.md 2.1).
+
+    Of the use cases that come in two variants the broker sends the MACed one and everybody else the signed one.
+    """
+    form = use_case.protection["command"] or ""
+    if form == "MAC or sig":
+        return not by_broker, by_broker
+    return "sig" in form, "MAC" in form
 
 
-def _number(args: Args, name: str, low: int, high: int) -> int:
-    value = _value(args, name)
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise MachineError(f"argument {name!r}: expected a whole number from {low} to {high}, got {value!r}")
-    return value
+def protect_command(message: Message, use_case: UseCase, keys: KeyStore, broker: bytes) -> Message:
+    """``message`` signed by its originator and MACed as its use case wants (facts/gbcs.md 2.1).
 
-
-def _flag(args: Args, name: str) -> bool:
-    value = _value(args, name)
-    if not isinstance(value, bool):
-        raise MachineError(f"argument {name!r}: expected true or false, got {value!r}")
-    return value
-
-
-def _device_type(args: Args) -> int:
-    value = _value(args, "device_type")
-    number = _DEVICE_TYPES.get(value.upper()) if isinstance(value, str) else value
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 255:
-        raise MachineError(
-            f"argument 'device_type': expected one of {', '.join(_DEVICE_TYPES)} or a number, got {value!r}"
-        )
-    return number
+    Raises ``TrustError`` where a key is missing.
+    """
+    signed, maced = demands(use_case, by_broker=message.originator == broker)
+    if signed:
+        message = protection.sign(message, keys, signing_key(message.originator))
+    else:
+        message = message._replace(signature=b"")
+    if not maced:
+        return message
+    one, other = protection.mac_parties(message, broker)
+    return protection.add_mac(message, keys.agree(agreement_key(one), keys.public(agreement_key(other))))

@@ -13,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
+from devices.machines.parts.asn1_execution import Asn1Execution
+from devices.machines.parts.asn1_settings import Asn1Settings
 from devices.machines.parts.execution import template_fault
+from devices.machines.parts.gbz_execution import GbzExecutor
 from devices.machines.parts.replay import ReplayFloors, ReplaySettings, Series
 from devices.model import use_cases
 from devices.model.credentials import CredentialCells, Usage
@@ -22,7 +25,7 @@ from devices.model.use_cases import UseCase
 from devices.trust import protection
 from devices.trust.errors import TrustError
 from devices.trust.keystore import KeyStore, agreement_key
-from devices.wire import cosem
+from devices.wire import cosem, gbz
 from devices.wire.cosem import AccessRequest
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
@@ -41,9 +44,11 @@ class CommandSettings:
     protection_alert: int | None = 0x8F3D  # the same
     replay_alert: int | None = 0x8F60  # the same
     unsupported_alert: int | None = 0x8F85  # newer GBCS only (facts/gbcs.md 5.6)
+    traced_as: int | None = 0x8F53  # a refusal without an alert is logged so, nobody is told [our choice]; None: not
     addressee_alert: int | None = None  # a message for somebody else is not ours to complain about [our choice]
     # Where no source names the roles that a device accepts: any party that it has credentials of [our choice].
     roles_where_unknown: frozenset[Role] = frozenset(Role) - {Role.ROOT, Role.ISSUING_AUTHORITY, Role.OTHER}
+    asn1: Asn1Settings = field(default_factory=Asn1Settings)
     skipped_checks: frozenset[str] = frozenset()  # names of CHECKS that are not enforced: faulty devices only
     counts_refused: bool = False  # a command that is refused uses up its counter: faulty devices only
     before_protection: Callable[[Message], Message] | None = None  # changes a response: faulty devices only
@@ -73,6 +78,7 @@ class Inquiry:
     use_case: UseCase | None = None
     role: Role = Role.OTHER
     request: AccessRequest | None = None
+    components: gbz.Payload | None = None
 
 
 def series(message: Message, use_case: UseCase | None, role: Role) -> Series:
@@ -81,7 +87,12 @@ def series(message: Message, use_case: UseCase | None, role: Role) -> Series:
 
 
 class Checks:
-    """The checks of one device.  ``others`` holds the message codes that it executes without an access-request."""
+    """The checks of one device.
+
+    ``others`` holds the message codes that it executes by handlers, ``clusters`` what executes GBZ payloads, if it has
+    clusters, ``asn1`` what executes ASN.1 payloads.  ``peers`` gives the key agreement key of a device on the same HAN
+    that may send commands, by its EUI-64.
+    """
 
     def __init__(
         self,
@@ -92,7 +103,12 @@ class Checks:
         settings: CommandSettings,
         device: str,
         others: Container[int],
+        clusters: GbzExecutor | None = None,
+        peers: Callable[[bytes], bytes | None] = lambda _: None,
+        asn1: Asn1Execution | None = None,
     ) -> None:
+        self.asn1 = asn1
+        self.clusters, self.peers = clusters, peers
         self.identity, self.keys, self.cells, self.floors = identity, keys, cells, floors
         self.settings, self.device, self.others = settings, device, others
         wrong = settings.skipped_checks - (set(CHECKS) - UNSKIPPABLE)
@@ -124,7 +140,8 @@ class Checks:
         code = inquiry.message.message_code
         use_case = inquiry.use_case = use_cases.by_code(code)
         ours = use_case is not None and self.device in use_case.devices and use_case.protection["command"] is not None
-        if ours and use_case is not None and (use_case.payload == "dlms" or code in self.others):
+        families = {"dlms": True, "gbz": self.clusters is not None}
+        if ours and use_case is not None and (families.get(use_case.payload or "", False) or code in self.others):
             return None
         inquiry.use_case = use_case if ours else None
         reason = f"message code 0x{code:04X} is no command that this {self.device} carries out"
@@ -132,8 +149,13 @@ class Checks:
 
     def role(self, inquiry: Inquiry) -> Refusal | None:
         assert inquiry.use_case is not None
+        if inquiry.use_case.between_devices:
+            return self._peer(inquiry)
         played = self.cells.roles_of(inquiry.message.originator)
         allowed = inquiry.use_case.device_roles or tuple(sorted(self.settings.roles_where_unknown))
+        if allowed == (Role.ROOT,) and self.settings.asn1.contingency_key is not None:
+            inquiry.role = Role.ROOT  # whoever holds the contingency key; its signature says so
+            return None
         fitting = [role for role in allowed if role in played]
         inquiry.role = fitting[0] if fitting else min(played, default=Role.OTHER)
         if fitting:
@@ -143,6 +165,14 @@ class Checks:
         names = ", ".join(role.label for role in allowed)
         reason = f"{what}; {inquiry.use_case.use_case} is for {names}"
         return Refusal("role", reason, self.settings.unauthorised_alert)
+
+    def _peer(self, inquiry: Inquiry) -> Refusal | None:
+        """A command of another device comes from one that this device has been joined with."""
+        party = inquiry.message.originator
+        if self.peers(party) is not None:
+            return None
+        reason = f"{party.hex()} is no device that this one knows; {inquiry.use_case and inquiry.use_case.use_case}"
+        return Refusal("role", f"{reason} is for joined devices", self.settings.unauthorised_alert)
 
     def form(self, inquiry: Inquiry) -> Refusal | None:
         """The signature field and the MAC are there where they must be and nowhere else."""
@@ -158,8 +188,11 @@ class Checks:
         if not self._demands(inquiry)[0]:
             return None
         credential = self.cells.get(inquiry.role, Usage.DIGITAL_SIGNATURE)
+        public = credential.public if credential is not None else None
+        if inquiry.role is Role.ROOT:
+            public = self.settings.asn1.contingency_key
         try:
-            if credential is not None and protection.signature_valid(inquiry.message, credential.public):
+            if public is not None and protection.signature_valid(inquiry.message, public):
                 return None
         except TrustError as error:
             return Refusal("signature", str(error), self.settings.protection_alert)
@@ -167,24 +200,35 @@ class Checks:
         return Refusal("signature", reason, self.settings.protection_alert)
 
     def mac(self, inquiry: Inquiry) -> Refusal | None:
-        """The MAC of a command is made with the access control broker's key, whoever the originator is."""
+        """The MAC of a command is made with the access control broker's key, whoever the originator is; that of a
+        command between devices with the originator's (facts/gbcs.md 2.1)."""
+        assert inquiry.use_case is not None
         if not self._demands(inquiry)[1]:
             return None
-        broker = self.cells.get(Role.ACCESS_CONTROL_BROKER, Usage.KEY_AGREEMENT)
-        if broker is None:
-            return Refusal("mac", "no access control broker is known to this device", self.settings.protection_alert)
+        if inquiry.use_case.between_devices:
+            maker, public = "the device that sent it", self.peers(inquiry.message.originator)
+        else:
+            broker = self.cells.get(Role.ACCESS_CONTROL_BROKER, Usage.KEY_AGREEMENT)
+            maker, public = "the access control broker", broker.public if broker else None
+        if public is None:
+            return Refusal("mac", f"no key of {maker} is known to this device", self.settings.protection_alert)
         try:
-            if protection.mac_valid(inquiry.message, self.keys.agree(agreement_key(self.identity), broker.public)):
+            if protection.mac_valid(inquiry.message, self.keys.agree(agreement_key(self.identity), public)):
                 return None
         except (TrustError, WireError) as error:
             return Refusal("mac", str(error), self.settings.protection_alert)
-        return Refusal("mac", "the MAC is not that of the access control broker", self.settings.protection_alert)
+        return Refusal("mac", f"the MAC is not that of {maker}", self.settings.protection_alert)
 
     def content(self, inquiry: Inquiry) -> Refusal | None:
-        """The payload is an access-request of this use case and of nothing else."""
+        """The payload is an access-request or the components of this use case and of nothing else."""
         assert inquiry.use_case is not None
-        if inquiry.use_case.payload != "dlms" or inquiry.message.message_code in self.others:
+        if inquiry.use_case.payload == "asn1" and self.asn1 is not None:
+            fault = self.asn1.fault(inquiry.message)
+            return None if fault is None else Refusal("content", fault, self.settings.malformed_alert)
+        if inquiry.message.message_code in self.others:
             return None
+        if inquiry.use_case.payload == "gbz":
+            return self._components(inquiry)
         try:
             pdu = cosem.decode(inquiry.message.payload)
         except WireError as error:
@@ -193,6 +237,19 @@ class Checks:
             return Refusal("content", "the payload is no access-request", self.settings.malformed_alert)
         inquiry.request = pdu
         fault = template_fault(pdu, inquiry.use_case)
+        return None if fault is None else Refusal("content", fault, self.settings.malformed_alert)
+
+    def _components(self, inquiry: Inquiry) -> Refusal | None:
+        assert inquiry.use_case is not None
+        assert self.clusters is not None
+        try:
+            payload = gbz.decode(inquiry.message.payload)
+            if not isinstance(payload, gbz.Payload):
+                return Refusal("content", "the payload is a GBZ alert", self.settings.malformed_alert)
+            fault = self.clusters.template_fault(payload, inquiry.use_case)
+        except WireError as error:
+            return Refusal("content", str(error), self.settings.malformed_alert)
+        inquiry.components = payload
         return None if fault is None else Refusal("content", fault, self.settings.malformed_alert)
 
     def replay(self, inquiry: Inquiry) -> Refusal | None:

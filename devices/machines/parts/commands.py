@@ -17,9 +17,12 @@ from typing import Any
 
 from devices.machines.core import Effect, Persist, Record
 from devices.machines.parts.alerting import AlertBuilder
+from devices.machines.parts.asn1_execution import Asn1Execution, Due
 from devices.machines.parts.checks import CHECKS, Checks, CommandSettings, Inquiry, Refusal, series
 from devices.machines.parts.civil_clock import CivilTime
+from devices.machines.parts.device_keys import DeviceKeys
 from devices.machines.parts.execution import CommandContext, execute
+from devices.machines.parts.gbz_execution import GbzExecutor
 from devices.machines.parts.replay import ReplayFloors
 from devices.model.credentials import CredentialCells
 from devices.model.objects import ObjectModel
@@ -46,7 +49,7 @@ class Outcome:
 
     ``effects`` are in the order in which they must be granted (the counter first, then what the command did), all
     before ``response`` leaves.  ``results`` are the result codes of the accesses.  ``message`` is None where it was
-    unreadable.
+    unreadable.  ``events`` are codes for the logs; ``alerts`` are whole messages that leave after the response.
     """
 
     response: bytes | None
@@ -56,13 +59,16 @@ class Outcome:
     message: Message | None = None
     use_case: UseCase | None = None
     results: tuple[int, ...] = ()
+    events: tuple[int, ...] = ()
+    alerts: tuple[bytes, ...] = ()
 
 
 class CommandProcessor:
     """The commands of one device.
 
-    ``device`` is its kind as in the use-case table (``"ESME"``, ``"CHF"``).  ``handlers`` execute message codes whose
-    payload is no access-request.
+    ``device`` is its kind as in the use-case table (``"ESME"``, ``"CHF"``).  ``handlers`` execute message codes in
+    another way than the good device does, ``clusters`` GBZ payloads.  ``peers`` gives the key agreement key of a device
+    on the same HAN that may send commands; None: those whose certificate came with a join, or that the key store knows.
     """
 
     def __init__(
@@ -75,25 +81,54 @@ class CommandProcessor:
         *,
         device: str = "ESME",
         handlers: Mapping[int, PayloadHandler] | None = None,
+        clusters: GbzExecutor | None = None,
+        peers: Callable[[bytes], bytes | None] | None = None,
     ) -> None:
         self.identity, self.keys, self.cells, self.objects = identity, keys, cells, objects
         self.settings = settings or CommandSettings()
-        self.device, self.handlers = device, dict(handlers or {})
+        self.device = device
+        self.own_keys = DeviceKeys.over(keys, identity)
         self.floors = ReplayFloors(self.settings.replay)
-        self.alerts = AlertBuilder(identity, keys, cells, self.settings.first_counter)
-        self.checks = Checks(identity, keys, cells, self.floors, self.settings, device, self.handlers)
+        self.alerts = AlertBuilder(identity, self.own_keys, cells, self.settings.first_counter)
+        self.asn1 = Asn1Execution(device, self.own_keys, cells, self.floors, self.alerts, self.settings.asn1)
+        self.handlers = {**self.asn1.handlers(), **(handlers or {})}
+        self.clusters, self.peers = clusters, peers or self._known
+        self.checks = Checks(
+            identity,
+            self.own_keys,
+            cells,
+            self.floors,
+            self.settings,
+            device,
+            self.handlers,
+            clusters,
+            self.peers,
+            self.asn1,
+        )
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Take over what the effects of an earlier life saved: counters both ways, objects."""
         self.floors.restore(saved.get("floors"))
         self.alerts.restore(saved)
         self.objects.restore(saved.get("objects"))
+        self.asn1.restore(saved)
+        if self.clusters is not None and "clusters" in saved:
+            self.clusters.clusters.restore(saved["clusters"])
 
     def alert(
         self, code: int, recipient: Role, civil: CivilTime, extra: Sequence[Data] = (), **carrier: Any
     ) -> tuple[bytes | None, list[Effect]]:
         """One alert as octets, see :meth:`AlertBuilder.build`."""
         return self.alerts.build(code, recipient, civil.dlms(), extra, **carrier)
+
+    @property
+    def next_due(self) -> int | None:
+        """When a future-dated command is due, civil time in ns since 1970; None while none waits."""
+        return self.asn1.next_due
+
+    def reach(self, civil: CivilTime) -> Due:
+        """Carry out the future-dated commands that are due at ``civil``."""
+        return self.asn1.reach(civil)
 
     def receive(self, octets: bytes, now: int, civil: CivilTime) -> Outcome:
         """Check one message, execute it and answer it.  Never raises for whatever octets it is given."""
@@ -151,6 +186,8 @@ class CommandProcessor:
         try:
             if inquiry.request is not None:
                 payload = execute(inquiry.request, self.objects, context)
+            elif inquiry.components is not None and self.clusters is not None:
+                payload = self.clusters.execute(inquiry.components, context)
             else:
                 payload = self.handlers[message.message_code](message.payload, context)
             response: bytes | None = self._respond(message, use_case, inquiry.role, payload, civil, supplementary)
@@ -159,6 +196,8 @@ class CommandProcessor:
                 Record("response.unsendable", {"reason": str(error), "code": f"0x{message.message_code:04X}"})
             )
             response = None
+        for step in context.afterwards:
+            step()
         done = {
             "message_code": f"0x{message.message_code:04X}",
             "use_case": use_case.use_case,
@@ -167,7 +206,17 @@ class CommandProcessor:
             "results": list(context.results),
         }
         effects.append(Record("executed", done))
-        return Outcome(response, None, True, tuple(effects), message, use_case, context.results)
+        return Outcome(
+            response,
+            None,
+            True,
+            tuple(effects),
+            message,
+            use_case,
+            context.results,
+            tuple(context.events),
+            tuple(context.alerts),
+        )
 
     def _respond(
         self,
@@ -186,7 +235,7 @@ class CommandProcessor:
             command.originator,
             command.message_code,
             payload,
-            date_time=civil.dlms() if use_case.response_has_time else b"",
+            date_time=civil.dlms(_clock_status(use_case, civil)) if use_case.response_has_time else b"",
             supplementary_party=command.supplementary_party,
             supplementary_counter=command.supplementary_counter,
             supplementary_originator_counter=supplementary,
@@ -195,7 +244,25 @@ class CommandProcessor:
             response = self.settings.before_protection(response)
         form = use_case.protection["response"]
         signed = bool(command.signature) if form == "MAC or sig" else form == "sig"
+        if use_case.between_devices:
+            return gbcs.encode(protection.add_mac(response, self._secret_of_peer(command.originator)))
         return gbcs.encode(self.alerts.protect(response, role, signed=signed))
+
+    def _secret_of_peer(self, party: bytes) -> bytes:
+        public = self.peers(party)
+        if public is None:
+            raise TrustError(f"no key agreement key of {party.hex()}; join that device first")
+        return self.own_keys.agree(agreement_key(self.identity), public)
+
+    def _known(self, party: bytes) -> bytes | None:
+        """The key agreement key of a device, from its join or by the key store alone."""
+        joined = self.asn1.log.public(party)
+        if joined is not None:
+            return joined
+        try:
+            return self.keys.public(agreement_key(party))
+        except TrustError:
+            return None
 
     def _seal(self, plaintext: bytes, command: Message, role: Role, supplementary: int | None) -> bytes:
         """Encrypt for the remote party of ``command`` (facts/gbcs.md 2.5)."""
@@ -204,8 +271,14 @@ class CommandProcessor:
             unknown = certificates.parse(command.certificate)
             if unknown.eui != party:
                 raise TrustError(f"the certificate in the command is not that of {party.hex()}, whom it names")
-            z = self.keys.agree(agreement_key(self.identity), unknown.public)
+            z = self.own_keys.agree(agreement_key(self.identity), unknown.public)
         else:
             z = self.alerts.secret_with(role)
         counter = command.counter if supplementary is None else supplementary
         return protection.seal(plaintext, z, self.identity, party, counter)
+
+
+def _clock_status(use_case: UseCase, civil: CivilTime) -> int | None:
+    """The last octet of the response's time: what the clock thinks of itself in gas reads, else not specified
+    (facts/gbcs.md 1.2)."""
+    return civil.status.value if use_case.payload == "gbz" and use_case.only_reads else None

@@ -18,7 +18,7 @@ from devices.model.objects import AccessError, ResultCode
 from devices.wire import axdr
 from devices.wire.axdr import Data, Tag, TypeDescription
 
-__all__ = ["LAYOUTS", "Entry", "EventLog"]
+__all__ = ["LAYOUTS", "Entry", "EventLog", "selected_range"]
 
 CAPACITY = 100
 
@@ -50,6 +50,8 @@ class EventLog:
     def __init__(self, log: Log, capacity: int = CAPACITY) -> None:
         self.log = log
         self._entries: deque[Entry] = deque(maxlen=capacity)
+        # The same in JSON types, kept because a log is saved whole at every entry.
+        self._saved: deque[list[int | str | None]] = deque(maxlen=capacity)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -58,31 +60,37 @@ class EventLog:
 
     def add(self, civil: CivilTime, code: int, other: bytes | int | None = None) -> None:
         """Write one entry."""
-        self._entries.append(Entry(civil.zcl, code, other))
+        self._append(Entry(civil.zcl, code, other))
 
     def clear(self) -> None:
         """Forget every entry."""
         self._entries.clear()
+        self._saved.clear()
 
     def read(self, selection: Data | None) -> Data:
         """The entries in a range of time stamps (both ends included), or all; a compact-array.
 
         Raises ``AccessError`` for a selection that is no range descriptor over the time stamp.
         """
-        first, last = (0, 0xFFFFFFFF) if selection is None else _range(selection)
+        first, last = selected_range(selection)
         rows = [self._data(entry) for entry in self._entries if first <= entry.at <= last]
         return axdr.compact(LAYOUTS[self.log], *rows)
 
     def as_json(self) -> list[list[int | str | None]]:
         """JSON types, for what outlives a power cut."""
-        return [[e.at, e.code, e.other.hex() if isinstance(e.other, bytes) else e.other] for e in self._entries]
+        return list(self._saved)
 
     def restore(self, saved: Sequence[Sequence[int | str | None]] | None) -> None:
         """Take over what :meth:`as_json` gave."""
-        self._entries.clear()
+        self.clear()
         for at, code, other in saved or ():
             kept = bytes.fromhex(other) if isinstance(other, str) else other
-            self._entries.append(Entry(int(at or 0), int(code or 0), kept))
+            self._append(Entry(int(at or 0), int(code or 0), kept))
+
+    def _append(self, entry: Entry) -> None:
+        other = entry.other.hex() if isinstance(entry.other, bytes) else entry.other
+        self._entries.append(entry)
+        self._saved.append([entry.at, entry.code, other])
 
     def _data(self, entry: Entry) -> Data:
         row = [axdr.u32(entry.at), axdr.u16(entry.code)]
@@ -93,8 +101,13 @@ class EventLog:
         return axdr.structure(*row)
 
 
-def _range(selection: Data) -> tuple[int, int]:
-    """From and to of a range descriptor: structure of restricting object, from, to, selected values."""
+def selected_range(selection: Data | None) -> tuple[int, int]:
+    """First and last time stamp of a range descriptor: structure of restricting object, from, to, selected values.
+
+    No selection is everything.  Raises ``AccessError`` for one that is no range over the time stamp.
+    """
+    if selection is None:
+        return 0, 0xFFFFFFFF
     parts: tuple[Data, ...] = selection.value if selection.tag == Tag.STRUCTURE else ()
     if len(parts) != 4 or any(part.tag != Tag.DOUBLE_LONG_UNSIGNED for part in parts[1:3]):
         raise AccessError(ResultCode.TYPE_UNMATCHED, "the selection is no range of double-long-unsigned time stamps")

@@ -13,7 +13,7 @@ from typing import Any
 
 from devices.machines.core import Effect, Persist
 from devices.machines.parts.civil_clock import CivilTime
-from devices.model.objects import AccessError, ObjectModel
+from devices.model.objects import AccessError, ObjectModel, ResultCode
 from devices.model.roles import Role
 from devices.model.use_cases import UseCase
 from devices.wire import axdr, cosem
@@ -31,7 +31,8 @@ class CommandContext:
     """What an object may know of the command that touches it, and where it puts what is to be done.
 
     ``effects`` are granted in order after the counter was recorded and before the response leaves.  ``seal`` encrypts
-    for the remote party (facts/gbcs.md 2.5) and gives the blob.
+    for the remote party (facts/gbcs.md 2.5) and gives the blob.  ``events`` are codes for the device's logs, ``alerts``
+    whole messages that leave after the response.  ``afterwards`` is done once the response is protected.
     """
 
     now: int
@@ -42,6 +43,9 @@ class CommandContext:
     seal: Callable[[bytes], bytes]
     effects: list[Effect] = field(default_factory=list)
     results: tuple[int, ...] = ()
+    events: list[int] = field(default_factory=list)
+    alerts: list[bytes] = field(default_factory=list)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
 
 
 def template_fault(request: AccessRequest, use_case: UseCase) -> str | None:
@@ -67,16 +71,25 @@ def template_fault(request: AccessRequest, use_case: UseCase) -> str | None:
 
 
 def execute(request: AccessRequest, objects: ObjectModel[CommandContext], context: CommandContext) -> bytes:
-    """Carry out every access in order and give the access-response.
+    """Carry out the accesses in order and give the access-response.
 
-    An access that fails is answered with its code and null; the ones after it are tried all the same, as published
-    responses with one failed access among others show.
+    Where a value is of a wrong type nothing is carried out at all.  An access that fails is answered with its code and
+    null; those after it are not tried, and answered other-reason, as in every published response with a failure
+    (facts/gbcs.md 3.4 [verified by running over the open corpus]).
     """
     data: list[Data] = []
     results: list[Result] = []
-    before = objects.revision
-    for spec, argument in zip(request.specs, request.data, strict=True):
-        answer, result = _access(spec, argument, objects, context)
+    before, failed = objects.revision, False
+    wrong = _wrongly_typed(request, objects)
+    for position, (spec, argument) in enumerate(zip(request.specs, request.data, strict=True)):
+        if wrong is not None:
+            code = ResultCode.TYPE_UNMATCHED if position == wrong else ResultCode.OTHER_REASON
+            answer, result = axdr.null(), Result(_kind(spec), int(code))
+        elif failed:
+            answer, result = axdr.null(), Result(_kind(spec), int(ResultCode.OTHER_REASON))
+        else:
+            answer, result = _access(spec, argument, objects, context)
+        failed = failed or result.code != ResultCode.SUCCESS
         data.append(answer)
         results.append(result)
     context.results = tuple(result.code for result in results)
@@ -85,11 +98,22 @@ def execute(request: AccessRequest, objects: ObjectModel[CommandContext], contex
     return cosem.encode(AccessResponse(request.invoke, b"", (), tuple(data), tuple(results)))
 
 
+def _wrongly_typed(request: AccessRequest, objects: ObjectModel[CommandContext]) -> int | None:
+    """The position of the first access whose value is of a wrong type, None when there is none."""
+    for position, (spec, argument) in enumerate(zip(request.specs, request.data, strict=True)):
+        if spec.op in (Op.SET, Op.ACTION):
+            try:
+                objects.check_type((spec.class_id, spec.obis, spec.index), argument, method=spec.op == Op.ACTION)
+            except AccessError:
+                return position
+    return None
+
+
 def _access(
     spec: Spec, argument: Data, objects: ObjectModel[CommandContext], context: CommandContext
 ) -> tuple[Data, Result]:
     key = (spec.class_id, spec.obis, spec.index)
-    kind = int(Op.GET) if spec.op == Op.GET_SELECTION else spec.op
+    kind = _kind(spec)
     answer: Data | None = None
     code = 0
     try:
@@ -102,3 +126,8 @@ def _access(
     except AccessError as error:
         code = int(error.code)
     return answer if answer is not None else axdr.null(), Result(kind, code)
+
+
+def _kind(spec: Spec) -> int:
+    """The choice of a result: a selective get is a get."""
+    return int(Op.GET) if spec.op == Op.GET_SELECTION else spec.op

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from devices.machines.core import Show
+from devices.machines.core import Record, Show
 from devices.machines.parts.civil_clock import CivilTime, from_dlms
 from devices.machines.parts.contactor import SupplyEvent
 from devices.machines.parts.event_log import EventLog
 from devices.machines.parts.execution import CommandContext
 from devices.machines.parts.load_switch import LoadSwitch
+from devices.machines.parts.meter_functions import MeterFunctions
+from devices.machines.parts.profile_log import restriction
 from devices.model import esme_objects
 from devices.model.alerts import Log
 from devices.model.objects import AccessError, Getter, Key, Method, ObjectModel, ResultCode, Setter
@@ -24,6 +26,8 @@ from devices.wire.axdr import Data, Tag
 
 __all__ = ["Meter", "bind_conduct"]
 
+_BLOCKS = (9, bytes((0, 0, 10, 0, 100, 255)))
+_RESET_BLOCKS = 0x63  # the one script of that table (ECS05)
 SCRIPT_EVENTS = {51: SupplyEvent.ENABLE, 52: SupplyEvent.DISABLE, 54: SupplyEvent.ARM}
 EVENT_LOG_CLEARED = 0x8F52
 
@@ -39,6 +43,9 @@ class Meter(Protocol):
 
     @property
     def firmware(self) -> bytes: ...
+
+    @property
+    def functions(self) -> MeterFunctions: ...
 
     def supply_event(self, event: SupplyEvent, context: CommandContext) -> None:
         """Change the supply state; raises ``AccessError`` where the meter refuses."""
@@ -59,7 +66,11 @@ def bind_conduct(objects: ObjectModel[CommandContext], meter: Meter) -> None:
     """Give the objects of an electricity meter their conduct."""
     window: list[tuple[int, int]] = []
     scripts, clock = esme_objects.SCRIPTS, esme_objects.CLOCK
+    functions = meter.functions
     methods: dict[Key, Method[CommandContext]] = {
+        **functions.prepayment.methods(),
+        **functions.auxiliary.methods(),
+        (*_BLOCKS, 1): lambda data, context: _reset_blocks(data, context),
         (*scripts, 1): lambda data, context: _script(meter, data, context),
         (*clock, 4): lambda _, context: _adjust(meter, window, context),
         (*clock, 5): lambda data, _: _preset(window, data),
@@ -72,6 +83,8 @@ def bind_conduct(objects: ObjectModel[CommandContext], meter: Meter) -> None:
             if key not in methods and conduct is not None:
                 methods[key] = _with_objects(conduct, objects, key)
     getters: dict[Key, Getter[CommandContext]] = {
+        **functions.profiles.getters(),
+        **functions.auxiliary.getters(),
         (*esme_objects.DISCONNECT, 2): lambda _, __: axdr.boolean(meter.switch.reported_closed),
         (*esme_objects.DISCONNECT, 3): lambda _, __: axdr.enum(meter.switch.reported.value),
         (*esme_objects.FIRMWARE, 2): lambda _, __: axdr.octets(meter.firmware),
@@ -82,11 +95,9 @@ def bind_conduct(objects: ObjectModel[CommandContext], meter: Meter) -> None:
         (*esme_objects.POWER_LOG, 2): lambda selection, _: meter.logs[Log.POWER].read(selection),
     }
     getters[(*esme_objects.PREPAYMENT_BALANCES, 2)] = lambda _, __: _balances(objects)
-    for definition in objects:
-        buffer = (definition.class_id, definition.obis, 2)
-        if definition.class_id == 7 and 2 in definition.attributes and buffer not in getters:
-            getters[buffer] = _whole(objects, buffer)
     setters: dict[Key, Setter[CommandContext]] = {
+        **functions.future.setters(),
+        **functions.prepayment.setters(),
         (*esme_objects.SUPPLIER_MESSAGE, 2): lambda data, context: _display("", data, context),
         (*esme_objects.CUSTOMER_NUMBER, 2): lambda data, context: _display("CIN ", data, context),
     }
@@ -101,6 +112,14 @@ def _script(meter: Meter, data: Data, context: CommandContext) -> tuple[int, Dat
     if event is None:
         raise AccessError(ResultCode.OTHER_REASON, f"no script {data.value}; there are {sorted(SCRIPT_EVENTS)}")
     meter.supply_event(event, context)
+    return ResultCode.SUCCESS, None
+
+
+def _reset_blocks(data: Data, context: CommandContext) -> tuple[int, Data | None]:
+    """The tariff block counters begin anew.  No use case reads them, and this meter counts no energy, so it is told."""
+    if data.value != _RESET_BLOCKS:
+        raise AccessError(ResultCode.OTHER_REASON, f"no script {data.value}; there is {_RESET_BLOCKS}")
+    context.effects.append(Record("tariff.blocks_reset", {"counter": context.message.counter}))
     return ResultCode.SUCCESS, None
 
 
@@ -147,11 +166,6 @@ def _balances(objects: ObjectModel[CommandContext]) -> Data:
     debts = (*esme_objects.TIME_DEBTS, esme_objects.PAYMENT_DEBT)
     amounts = [objects.value(*place, 2) for place in credits] + [objects.value(*place, 12) for place in debts]
     return axdr.structure(*amounts)
-
-
-def _whole(objects: ObjectModel[CommandContext], key: Key) -> Getter[CommandContext]:
-    """A profile in which this meter records nothing: whatever range is asked for, the answer is the empty profile."""
-    return lambda _, __: objects.value(*key)
 
 
 # ------------------------------------------------------------------------------------------------- conduct of a class
@@ -229,7 +243,8 @@ def _protected(objects: ObjectModel[CommandContext], _: Key, data: Data, context
     """
     try:
         wanted, (parameters,) = data.value[0].value, data.value[1].value
-        reads = [(part.value[0].value, part.value[1].value, part.value[2].value) for part in wanted]
+        reads = [tuple(element.value for element in part.value[:3]) for part in wanted]
+        ranges = [restriction(part.value[4]) for part in wanted]
         protection_kind, sealing = parameters.value
         counter, _to_us, _from_them, other, agreement = sealing.value
     except (TypeError, ValueError, IndexError, AttributeError):
@@ -239,7 +254,7 @@ def _protected(objects: ObjectModel[CommandContext], _: Key, data: Data, context
     allowed = {(p.class_id, p.obis, p.attribute) for row in context.use_case.dlms for p in row.protects}
     if not reads or any(read not in allowed for read in reads):
         raise AccessError(ResultCode.SCOPE_OF_ACCESS_VIOLATED, "an attribute is not one that this use case protects")
-    plain = axdr.structure(*(objects.get(read, context) for read in reads))
+    plain = axdr.structure(*(objects.get(read, context, limits) for read, limits in zip(reads, ranges, strict=True)))
     titles = axdr.octets(context.message.recipient), axdr.octets(context.message.originator)
     told = axdr.structure(protection_kind, axdr.structure(counter, *titles, other, agreement))
     return axdr.structure(axdr.array(told), axdr.octets(context.seal(axdr.encode(plain))))

@@ -61,6 +61,10 @@ class ReplayFloors:
         """Raise the floor to ``counter``; it never falls."""
         self._floors[self._key(series)] = max(counter, self.floor(series))
 
+    def begin(self, series: Series, floor: int) -> None:
+        """Let the series of a party that is new in its role begin at ``floor``."""
+        self._floors[self._key(series)] = floor
+
     def as_json(self) -> dict[str, int]:
         """JSON types, for what outlives a power cut."""
         return dict(self._floors)

@@ -1,0 +1,149 @@
+"""The gas proxy function (GPF): the mirror of the gas meter, its logs, and the copies of the meter's commands it taps.
+
+Ports: ``han`` and ``line`` carry GBCS messages; on ``han`` the meter's attribute reports arrive as well.  What goes by
+to and from the meter is handed to ``tap`` (a port of the hub that holds the proxy): a tapped command takes effect when
+the meter's answer says that it did.
+
+Must not live here: checks of commands (``parts.commands``), what it shares with the meter (``parts.gas_device``).
+
+Source: facts/gbcs.md 8.3 (tapped commands [single source]), 10.6; facts/use-cases.md.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from devices.machines.core import Effect, Event, Received, Record
+from devices.machines.gas_device import GasDeviceSettings, RecordingDevice
+from devices.machines.parts.commands import PayloadHandler
+from devices.machines.parts.gas_conduct import GasSettings
+from devices.model.credentials import CredentialCells
+from devices.model.gpf_objects import MIRRORED, TAPPED, gpf_clusters
+from devices.model.zcl_objects import ClusterModel
+from devices.trust.keystore import KeyStore
+from devices.wire import gbcs, gbz, gbz_typed, zcl, zcl_general
+from devices.wire.errors import WireError
+from devices.wire.gbcs import CRA, Message
+from devices.wire.zcl_general import DefaultResponse, ReportAttributes
+
+__all__ = ["Gpf", "GpfSettings"]
+
+TAP = "tap"
+TAP_FAILED = 0x819E
+
+
+def _own_logs() -> GasSettings:
+    return GasSettings(event_log=6, security_log=7)
+
+
+@dataclass(frozen=True, slots=True)
+class GpfSettings(GasDeviceSettings):
+    """What a gas proxy adds to the settings of any gas device."""
+
+    gas: GasSettings = field(default_factory=_own_logs)
+    meter: bytes | None = None  # whose reports and commands it takes; None: any [our choice]
+    tapped_limit: int = 32  # commands that wait for the meter's answer; the oldest goes first [our choice]
+
+
+class Gpf(RecordingDevice):
+    """One gas proxy with the device identifier ``identity`` (EUI-64)."""
+
+    KIND = "GPF"
+    settings: GpfSettings
+
+    def __init__(
+        self,
+        identity: bytes,
+        keys: KeyStore,
+        cells: CredentialCells,
+        settings: GpfSettings | None = None,
+        *,
+        handlers: Mapping[int, PayloadHandler] | None = None,
+        peers: Callable[[bytes], bytes | None] | None = None,
+    ) -> None:
+        self.settings = settings or GpfSettings()
+        super().__init__(identity, keys, cells, handlers=handlers, peers=peers)
+
+    def _recall(self, saved: Mapping[str, Any]) -> None:
+        super()._recall(saved)
+        self._tapped: deque[Message] = deque(maxlen=self.settings.tapped_limit)
+
+    def _new_clusters(self) -> ClusterModel:
+        return gpf_clusters()
+
+    def _other(self, event: Event, now: int) -> list[Effect]:
+        if isinstance(event, Received) and event.port == TAP:
+            return self.tap(event.octets, now)
+        return self._mirror(event) if isinstance(event, Received) else []
+
+    # ----------------------------------------------------------------------------------------------------------- mirror
+
+    def _mirror(self, event: Received) -> list[Effect]:
+        """Take over what the meter reports."""
+        if event.cluster not in MIRRORED or self.settings.meter not in (None, event.peer):
+            return []
+        try:
+            frame = zcl.decode(event.octets)
+            body = None if frame.cluster_specific else zcl_general.read(frame.command, frame.payload)
+        except WireError as error:
+            return [Record("mirror.bad", {"peer": event.peer.hex(), "reason": str(error)})]
+        if not isinstance(body, ReportAttributes):
+            return []
+        for report in body.records:
+            where = (event.cluster, report.attribute)
+            row = self.clusters.rows.get(where)
+            if row is not None and row.type == report.type and isinstance(report.value, int | bytes | str):
+                self.clusters.set(where, report.value)
+        return [self.executor.saved()]
+
+    # --------------------------------------------------------------------------------------------------------- tapping
+
+    def tap(self, octets: bytes, now: int) -> list[Effect]:
+        """Take a copy of a message to or from the meter."""
+        try:
+            message = gbcs.decode(octets)
+            if message.message_code not in TAPPED:
+                return []
+            if message.cra == CRA.COMMAND and self.settings.meter in (None, message.recipient):
+                self._tapped.append(message)
+                return []
+            if message.cra != CRA.RESPONSE or self.settings.meter not in (None, message.originator):
+                return []
+            return self._answered(message, now)
+        except WireError as error:
+            return [Record("tap.bad", {"reason": str(error)}), *self.out.event(TAP_FAILED, now)]
+
+    def _answered(self, response: Message, now: int) -> list[Effect]:
+        """The meter's answer: what it carried out is carried out here too."""
+        command = next((one for one in self._tapped if _belong_together(one, response)), None)
+        if command is None:
+            return []
+        self._tapped.remove(command)
+        payload, answer = gbz.decode(command.payload), gbz.decode(response.payload)
+        if not (isinstance(payload, gbz.Payload) and isinstance(answer, gbz.Payload) and _all_done(answer)):
+            return [Record("tap.skipped", {"message_code": f"0x{command.message_code:04X}"})]
+        clusters = TAPPED[command.message_code]
+        wanted = [one for one in payload.components if not clusters or one.cluster in clusters]
+        self._notes = []
+        effects = self.executor.follow(wanted, command, now, self.clock.at(now))
+        told = {"message_code": f"0x{command.message_code:04X}", "counter": command.counter}
+        for code, tell in self._notes:
+            effects += self.out.event(code, now, tell=tell)
+        return [*effects, Record("tapped", told), *self._schedule(now)]
+
+
+def _belong_together(command: Message, response: Message) -> bool:
+    return (command.originator, command.recipient, command.message_code, command.counter) == (
+        response.recipient,
+        response.originator,
+        response.message_code,
+        response.counter,
+    )
+
+
+def _all_done(answer: gbz.Payload) -> bool:
+    bodies = (gbz_typed.read(component) for component in answer.components)
+    return all(body.status == 0 for body in bodies if isinstance(body, DefaultResponse))

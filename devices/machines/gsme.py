@@ -1,0 +1,260 @@
+"""A gas meter (GSME): commands in, responses and alerts out, a valve, a battery, a clock, logs, a button; it sleeps.
+
+Ports: ``han`` (it opens the tunnel to the hub and asks for its messages when it wakes) and ``line`` (bare GBCS
+messages).  Pins: ``valve_open`` and ``valve_close`` out.  Everything that survives the loss of its battery is persisted
+the moment it changes.
+
+Must not live here: checks of commands (``parts.commands``), what commands do (``parts.gas_conduct`` and the conduct
+table), what it shares with its proxy (``parts.gas_device``).
+
+Source: facts/gbcs.md 5.2, 6, 8.3, 10.2, 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from devices.machines.core import (
+    Answer,
+    Asked,
+    ButtonPressed,
+    Effect,
+    NetworkUp,
+    Persist,
+    PowerLost,
+    Record,
+    Refuse,
+    Send,
+    SetTimer,
+    TimerFired,
+)
+from devices.machines.gas_device import GasDeviceSettings, RecordingDevice
+from devices.machines.han_device import SECOND
+from devices.machines.parts.civil_clock import from_zcl
+from devices.machines.parts.commands import Outcome, PayloadHandler
+from devices.machines.parts.gas_conduct import GasConduct
+from devices.machines.parts.gas_reporting import GasReporter
+from devices.machines.parts.gbz_answers import DAY
+from devices.machines.parts.gbz_steps import number
+from devices.machines.parts.sleepy_tunnel import SleepyClient
+from devices.machines.parts.tokens import Tokens, TokenSettings
+from devices.machines.parts.tunnel_end import TunnelEnd
+from devices.machines.parts.valve import Valve, ValveEvent, ValveSettings, ValveState
+from devices.model.credentials import CredentialCells
+from devices.model.gpf_objects import MIRRORED
+from devices.model.gsme_objects import gsme_clusters
+from devices.model.roles import Role
+from devices.model.zcl_objects import ClusterModel
+from devices.trust import protection
+from devices.trust.keystore import KeyStore
+from devices.wire import gbz, zcl, zcl_fields, zcl_general
+from devices.wire.zcl_general import AttributeValue, ReportAttributes
+
+__all__ = ["Gsme", "GsmeSettings"]
+
+BATTERY_DAYS, FIRMWARE, SUMMATION = (0x0702, 0x0205), (0x0702, 0x0206), (0x0702, 0x0000)
+UNCONTROLLED, LOW_BATTERY, LOCAL_ACT_DONE, LOCAL_ACT_FAILED = 0x81BF, 0x8F1F, 0x8161, 0x8162
+BILLING_UPDATED, BILLING_ALERT = 0x8F0A, 0x008B
+WAKE, NETWORK_SAMPLE = "wake", "network_sample"
+
+
+@dataclass(frozen=True, slots=True)
+class GsmeSettings(GasDeviceSettings):
+    """What a gas meter adds to the settings of any gas device."""
+
+    valve: ValveSettings = field(default_factory=ValveSettings)
+    tokens: TokenSettings = field(default_factory=TokenSettings)
+    wake_ns: int = 1800 * SECOND  # between two wakings; the reporting interval (facts/gbcs.md 8.3)
+    button: str | None = None  # the button of the local act; None: any
+    button_hold_ns: int = 2 * SECOND  # how long it is held [our choice]
+    low_battery_days: int = 180  # below this 0x8F1F is told [our choice]
+    reports: bool = True  # report attributes to the mirror on every waking
+
+
+class Gsme(RecordingDevice):
+    """One gas meter with the device identifier ``identity`` (EUI-64)."""
+
+    KIND = "GSME"
+    settings: GsmeSettings
+
+    def __init__(
+        self,
+        identity: bytes,
+        keys: KeyStore,
+        cells: CredentialCells,
+        settings: GsmeSettings | None = None,
+        *,
+        handlers: Mapping[int, PayloadHandler] | None = None,
+        peers: Callable[[bytes], bytes | None] | None = None,
+    ) -> None:
+        self.settings = settings or GsmeSettings()
+        self.flow = 0  # what flows now, in the units of the uncontrolled flow threshold: the bench's to say
+        super().__init__(identity, keys, cells, handlers=handlers, peers=peers)
+
+    def _new_clusters(self) -> ClusterModel:
+        return gsme_clusters({FIRMWARE: self.settings.commands.asn1.firmware})
+
+    def _new_conduct(self) -> GasConduct:
+        self.valve = Valve(self.clusters, self.settings.valve)
+        tokens = Tokens(self.identity, self.keys, self.cells, self.settings.tokens)
+        return GasConduct(self.clusters, self.valve, tokens, self.settings.gas)
+
+    def _new_tunnel(self) -> TunnelEnd:
+        self.sleepy = SleepyClient("han", self.settings.tunnel)
+        return self.sleepy
+
+    def _begun(self, now: int) -> list[Effect]:
+        return [*super()._begun(now), *self.valve.secure(now), self.valve.show()]
+
+    # ----------------------------------------------------------------------------------------------------------- events
+
+    def _lost(self, event: PowerLost, now: int) -> list[Effect]:
+        self.valve.power_lost()
+        return super()._lost(event, now)
+
+    def _network_up(self, event: NetworkUp, now: int) -> list[Effect]:
+        return [*super()._network_up(event, now), *self._wake(now)]
+
+    def _schedule(self, now: int) -> list[Effect]:
+        """After whatever may have activated a firmware: the attribute shows the one that runs."""
+        if self.clusters.get(FIRMWARE) != self.processor.asn1.firmware.version:
+            self.clusters.set(FIRMWARE, self.processor.asn1.firmware.version)
+        effects = super()._schedule(now)
+        if self.conduct.sampling is not None:
+            self.recorder.begin(self.settings.gas.network_sample)
+            effects.append(SetTimer(NETWORK_SAMPLE, self._bench_time(from_zcl(self.conduct.sampling.at), now)))
+        return effects
+
+    def _own_timer(self, event: TimerFired, now: int) -> list[Effect] | None:
+        if event.name == WAKE:
+            return self._wake(now)
+        if event.name == NETWORK_SAMPLE:
+            return self._network_sample(now)
+        judged = self.valve.fired(event.name, now, self.flow)
+        if judged is None:
+            return super()._own_timer(event, now)
+        uncontrolled, effects = judged
+        if not uncontrolled:
+            return effects
+        return [*effects, self.executor.saved(), *self.out.event(UNCONTROLLED, now)]
+
+    def _wake(self, now: int) -> list[Effect]:
+        """Ask the hub for what waits, report to the mirror, sleep again."""
+        effects: list[Effect] = [SetTimer(WAKE, now + self.settings.wake_ns)]
+        if not self._network or self.settings.hub is None:
+            return effects
+        effects += self.sleepy.ask(self.settings.hub, now)
+        if self.settings.reports:
+            effects += self._report(self.settings.hub)
+        return effects
+
+    def _report(self, hub: bytes) -> list[Effect]:
+        """One attribute report a cluster that the proxy mirrors, of what is not as manufactured."""
+        effects: list[Effect] = []
+        for cluster in MIRRORED:
+            held = [
+                AttributeValue(attribute, self.clusters.rows[cluster, attribute].type, value)
+                for (of, attribute), value in sorted(self.clusters.values.items())
+                if of == cluster
+            ]
+            for record in held:
+                body = ReportAttributes((record,))
+                frame = zcl.Frame(zcl.TO_CLIENT, 0, zcl_general.command_of(body), zcl_general.write(body))
+                effects.append(Send("han", hub, zcl.encode(frame), cluster))
+        return effects
+
+    # ----------------------------------------------------------------------------------------------------------- supply
+
+    def _button(self, event: ButtonPressed, now: int) -> list[Effect]:
+        """The local act: a long press opens an armed valve; in every other state it does nothing."""
+        if self.settings.button not in (None, event.button) or event.held_ns < self.settings.button_hold_ns:
+            return []
+        if self.valve.state is ValveState.ON:
+            return []
+        armed = self.valve.state is ValveState.ARMED
+        effects = self.valve.change(ValveEvent.LOCAL_ENABLE, f"button {event.button}", now)
+        done = LOCAL_ACT_DONE if armed else LOCAL_ACT_FAILED
+        return [*effects, self.executor.saved(), *self.out.event(done, now, tell=False)]
+
+    # ------------------------------------------------------------------------------------------------ metering, records
+
+    def _recorded(self, at: int, billed: bool, now: int) -> list[Effect]:
+        effects = self._battery(now) if at % DAY == 0 else []
+        return [*effects, *(self._billing_alert(now) if billed else [])]
+
+    def _network_sample(self, now: int) -> list[Effect]:
+        """One more sample of the network data log."""
+        sampling = self.conduct.sampling
+        if sampling is None:
+            return []
+        self.recorder.sample(self.settings.gas.network_sample, sampling.at, sampling.interval)
+        self.conduct.sampling = sampling.following
+        if self.conduct.sampling is None:
+            self.recorder.end(self.settings.gas.network_sample)
+        kept = [Persist("recorder", self.recorder.as_json()), Persist("gas", self.conduct.as_json())]
+        return [*kept, self.executor.saved(), *self._schedule(now)]
+
+    def _battery(self, now: int) -> list[Effect]:
+        """A day less of battery."""
+        left = max(0, number(self.clusters.get(BATTERY_DAYS)) - 1)
+        self.clusters.set(BATTERY_DAYS, left)
+        return self.out.event(LOW_BATTERY, now) if left == self.settings.low_battery_days else []
+
+    def _billing_alert(self, now: int) -> list[Effect]:
+        """The newest record of the billing data log, sealed, to the supplier (GCS53)."""
+        newest = self.clusters.entries("snapshots")[-1].command
+        at = self.clock.at(now).zcl
+
+        def make(counter: int) -> gbz.Alert:
+            party = self.cells.party_of(Role.SUPPLIER)
+            assert party is not None
+            secret = self.processor.alerts.secret_with(Role.SUPPLIER)
+            blob = protection.seal(zcl_fields.write(newest), secret, self.identity, party, counter)
+            control = zcl.CLUSTER_SPECIFIC | zcl.TO_CLIENT | zcl.DISABLE_DEFAULT_RESPONSE
+            frame = zcl.Frame(control, 0, newest.command, blob)
+            component = gbz.Component(newest.cluster, frame, None, gbz.AdditionalHeader(0, 0))
+            return gbz.Alert(BILLING_UPDATED, at, (component,))
+
+        assert isinstance(self.out, GasReporter)
+        effects = self.out.alert(BILLING_UPDATED, Role.SUPPLIER, make, message_code=BILLING_ALERT, critical=True)
+        return [*effects, *self.out.flush(now)]
+
+    def consume(self, amount: int, price: int, now: int) -> list[Effect]:
+        """Count ``amount`` (units of the register) and take ``price`` from the balance: the bench's gas flow."""
+        self.clusters.set(SUMMATION, (number(self.clusters.get(SUMMATION)) + amount) % (1 << 48))
+        self.conduct.spend(price)
+        return self._settled(now)
+
+    def _settled(self, now: int) -> list[Effect]:
+        """What the credit now means for the supply."""
+        effects = self.conduct.settle(now)
+        notes, self._notes = self._notes, []
+        for code, tell in notes:
+            effects += self.out.event(code, now, tell=tell)
+        return [*effects, self.executor.saved()]
+
+    def _after_command(self, outcome: Outcome, now: int) -> list[Effect]:
+        """A top up, another mode or threshold may have passed a threshold."""
+        self._notes = []
+        reads = outcome.use_case is not None and outcome.use_case.only_reads
+        return [*super()._after_command(outcome, now), *([] if reads else self._settled(now))]
+
+    def _own_verb(self, event: Asked, now: int) -> list[Effect]:
+        """What the bench can do to the meter: gas flows, it wakes, somebody types a token."""
+        match event.verb, event.args:
+            case "consume", {"amount": int(amount), **rest} if self.valve.state is ValveState.ON:
+                return [*self.consume(amount, int(rest.get("price", 0)), now), Answer()]
+            case "flow", {"flow": int(flow)}:
+                self.flow = flow
+                return [Record("flow", {"flow": flow}), Answer()]
+            case "wake", _:
+                return [*self._wake(now), Answer()]
+        return [Refuse(f"a gas meter has no verb {event.verb!r} with {dict(event.args)} now; try 'state' or 'wake'")]
+
+    def state(self, now: int) -> dict[str, Any]:
+        """See :meth:`HanDevice.state`."""
+        return {**super().state(now), "valve": self.valve.state.name.lower()}
+
+    EVENTS = {**RecordingDevice.EVENTS, ButtonPressed: lambda device, event, now: device._button(event, now)}

@@ -1,0 +1,124 @@
+"""The tunnel of a sleepy gas meter: the meter asks with GET, the hub answers with GET-RESPONSE, it sends with PUT.
+
+The meter is the client (it opens the tunnel), the hub the server, which hands out nothing until it is asked.  Each
+TransferData carries one piece: a whole message, or one block of a large one.
+
+Must not live here: when the meter wakes (``gsme``), what the hub lets through (``firewall``), the three headers
+themselves (``wire.tunnelling``).
+
+Source: facts/gbcs.md 8.3 [3 sources]; that the remaining count counts pieces is [our choice].
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from devices.machines.core import Effect, Record, Send
+from devices.machines.parts.tunnel import TunnelClient, TunnelServer, TunnelSettings
+from devices.machines.parts.tunnel_end import Link
+from devices.wire import tunnelling
+from devices.wire.errors import WireError
+from devices.wire.tunnelling import Get, GetResponse, Put, TransferData
+
+__all__ = ["SleepyClient", "SleepyServer"]
+
+_HEADER = 2  # octets of a GET-RESPONSE header; a PUT has one
+_MOST_REMAINING = 0xFF
+
+
+def _with_header(settings: TunnelSettings | None) -> TunnelSettings:
+    """The settings with room for the header in each frame."""
+    chosen = settings or TunnelSettings()
+    return replace(chosen, largest_frame=chosen.largest_frame - _HEADER)
+
+
+class SleepyClient(TunnelClient):
+    """The meter's end."""
+
+    def __init__(self, port: str, settings: TunnelSettings | None = None) -> None:
+        super().__init__(port, _with_header(settings))
+
+    def ask(self, peer: bytes, now: int) -> list[Effect]:
+        """Ask ``peer`` for a message, or for a tunnel to ask through."""
+        link = self._link(peer, now)
+        if link.tunnel is None:
+            return [] if link.asked else self.open(peer, now)
+        command = TransferData(link.tunnel, tunnelling.encode_gas(Get()), to_server=True)
+        return [self._frame(link, command)]
+
+    def _transfer_out(self, link: Link, octets: bytes) -> Send:
+        return super()._transfer_out(link, tunnelling.encode_gas(Put(octets)))
+
+    def _transfer(
+        self, peer: bytes, command: TransferData, frame: bytes, now: int
+    ) -> tuple[list[tuple[bytes, bytes]], list[Effect]]:
+        try:
+            content = tunnelling.decode_gas(command.octets)
+        except WireError as error:
+            return [], [self._bad(peer, str(error), frame)]
+        if not isinstance(content, GetResponse):
+            return [], [self._bad(peer, f"a hub sends GET-RESPONSE, got {type(content).__name__}", frame)]
+        messages: list[tuple[bytes, bytes]] = []
+        effects: list[Effect] = []
+        if content.octets:
+            messages, effects = super()._transfer(peer, replace(command, octets=content.octets), frame, now)
+        if content.remaining:
+            effects = [*effects, *self.ask(peer, now)]
+        return messages, effects
+
+
+class SleepyServer(TunnelServer):
+    """The hub's end: messages wait until the meter asks."""
+
+    def __init__(self, port: str, settings: TunnelSettings | None = None) -> None:
+        super().__init__(port, _with_header(settings))
+
+    def forget(self, peer: bytes) -> list[Effect]:
+        """Drop the tunnel to a meter that is gone, and what waits for it."""
+        link = self._links.pop(peer, None)
+        if link is None:
+            return []
+        waiting = ([] if link.current is None else [link.current]) + list(link.queue)
+        return [told for message in waiting for told in self._break(peer, message, "the peer was removed")]
+
+    def _pump(self, link: Link, now: int) -> list[Effect]:  # noqa: ARG002
+        """Nothing goes out unasked, so that the tunnel may come up and messages may queue."""
+        return []
+
+    def _transfer(
+        self, peer: bytes, command: TransferData, frame: bytes, now: int
+    ) -> tuple[list[tuple[bytes, bytes]], list[Effect]]:
+        try:
+            content = tunnelling.decode_gas(command.octets)
+        except WireError as error:
+            return [], [self._bad(peer, str(error), frame)]
+        if isinstance(content, Put):
+            return super()._transfer(peer, replace(command, octets=content.octets), frame, now)
+        if isinstance(content, GetResponse):
+            return [], [self._bad(peer, "a meter sends GET or PUT, got GetResponse", frame)]
+        messages, effects = super()._transfer(peer, replace(command, octets=b""), frame, now)
+        link = self._links.get(peer)
+        if link is None or link.tunnel != command.tunnel:
+            return messages, effects  # no such tunnel: the answer says so already
+        return [], self._hand_out(link, now)
+
+    def _hand_out(self, link: Link, now: int) -> list[Effect]:
+        """One piece, and how many more there are."""
+        effects: list[Effect] = []
+        while link.current is None and link.queue:
+            effects += self._begin(link)
+        if link.current is None:
+            return [*effects, self._respond(link, 0, b"", b"")]
+        message, piece = link.current, link.blocks.popleft()
+        remaining = min(_MOST_REMAINING, len(link.blocks) + len(link.queue))
+        effects.append(self._respond(link, remaining, piece, message))
+        if not link.blocks:
+            link.current = None
+            link.sent.append((now, message))
+            effects.append(Record("gbcs.tx", self._fields(link.peer, message)))
+        return effects
+
+    def _respond(self, link: Link, remaining: int, piece: bytes, message: bytes) -> Send:
+        assert link.tunnel is not None
+        octets = tunnelling.encode_gas(GetResponse(remaining, piece))
+        return self._frame(link, TransferData(link.tunnel, octets, to_server=self.to_server), message)

@@ -1,0 +1,127 @@
+"""Shapes: what counts as the same answer and what does not; and every published answer of a DLMS device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devices.machines.comms_hub import CommsHub
+from devices.machines.comms_hub_settings import HubSettings
+from devices.machines.esme import Esme, EsmeSettings
+from devices.machines.parts.civil_clock import CivilTime, ClockSettings
+from devices.machines.parts.commands import CommandProcessor
+from devices.machines.parts.shape import data_shape, fits, shape
+from devices.trust import certificates, protection
+from devices.trust.keystore import MemoryKeyStore, agreement_key
+from devices.wire import axdr, cosem, gbcs
+from devices.wire.axdr import Data, Tag, TypeDescription
+from devices.wire.cosem import AccessResponse, Result
+from devices.wire.gbcs import Message
+from tests.machines import published
+
+ROW = TypeDescription(Tag.STRUCTURE, (TypeDescription(Tag.UNSIGNED), TypeDescription(Tag.ENUM)))
+PAIR = axdr.structure(axdr.u8(1), axdr.enum(2))
+SAME = [
+    (axdr.u8(1), axdr.u8(2)),
+    (axdr.array(PAIR), axdr.array(PAIR, PAIR)),
+    (axdr.array(), axdr.array(PAIR)),
+    (axdr.compact(ROW, PAIR), axdr.array(PAIR)),
+    (axdr.compact(ROW), axdr.array(PAIR, PAIR)),
+    (axdr.octets(b""), axdr.octets(b"12")),
+]
+DIFFERENT = [
+    (axdr.u8(1), axdr.u16(1)),
+    (axdr.array(PAIR), axdr.structure(PAIR)),
+    (axdr.array(PAIR), axdr.array(axdr.u8(1))),
+    (axdr.compact(ROW), axdr.array(axdr.u8(1))),
+    (axdr.structure(PAIR), axdr.structure(PAIR, PAIR)),
+    (axdr.array(axdr.array(PAIR)), axdr.array(axdr.array(axdr.u8(1)))),
+    (axdr.null(), axdr.u8(0)),
+    (axdr.octets(b"1"), axdr.visible("1")),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_the_same(one: Data, other: Data) -> None:
+    assert fits(data_shape(one), data_shape(other))
+    assert fits(data_shape(other), data_shape(one))
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_not_the_same(one: Data, other: Data) -> None:
+    assert not fits(data_shape(one), data_shape(other))
+    assert not fits(data_shape(other), data_shape(one))
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 255)), max_size=4))
+def test_results_are_part_of_it(codes: list[tuple[int, int]]) -> None:
+    results = tuple(Result(op, code) for op, code in codes)
+    one = AccessResponse(1, b"", (), (), results)
+    assert fits(shape(one), shape(AccessResponse(2, b"", (), (), results)))
+    assert not fits(shape(one), shape(AccessResponse(1, b"", (), (), (*results, Result(1, 0)))))
+
+
+# --------------------------------------------------------------------------------------------------- published answers
+
+
+def _processor(message: Message, store: MemoryKeyStore, name: str) -> CommandProcessor:
+    clock = ClockSettings()
+    if message.recipient == published.HUB:
+        return CommsHub(HubSettings(message.recipient), store, published.cells(store, "CHF")).processor
+    settings = EsmeSettings(clock=clock, elements=2 if "TWIN" in name else 1)
+    return Esme(message.recipient, store, published.cells(store), settings).processor
+
+
+def _sealed_in(data: Data) -> list[bytes]:
+    if data.tag in (Tag.ARRAY, Tag.STRUCTURE):
+        return [blob for part in data.value for blob in _sealed_in(part)]
+    return [data.value] if data.tag == Tag.OCTET_STRING and data.value[:5] == b"\x31\0\0\0\0" else []
+
+
+def test_every_published_command_of_a_dlms_device_is_answered_as_published(corpus_dir: Path) -> None:
+    """Same code, counter, titles, protection, results and types; encrypted parts open with the party's key and hold
+    the published types."""
+    messages = published.messages(corpus_dir)
+    compared = 0
+    for name, entry in messages.items():
+        if (entry["kind"], entry["outcome"], entry["payload_format"]) != ("command", "SUCCESS", "dlms"):
+            continue
+        command = gbcs.decode(bytes.fromhex(entry["hex"]))
+        answer = messages[name.replace("_COMMAND", "_RESPONSE")]
+        store = published.keys(corpus_dir, command.recipient)
+        outcome = _processor(command, store, name).receive(
+            bytes.fromhex(entry["hex"]), 0, CivilTime(ClockSettings().start_ns)
+        )
+        assert outcome.response is not None, (name, outcome.refused)
+        got, wanted = gbcs.decode(outcome.response), gbcs.decode(bytes.fromhex(answer["hex"]))
+        assert _envelope(got) == _envelope(wanted), name
+        ours, theirs = cosem.decode(got.payload), cosem.decode(wanted.payload)
+        assert fits(shape(ours), shape(theirs)), name
+        assert isinstance(ours, AccessResponse)
+        opened = [_open(blob, got, command, store) for datum in ours.data for blob in _sealed_in(datum)]
+        plain = [axdr.decode(bytes.fromhex(part["plaintext"]))[0] for part in answer["encrypted"] or ()]
+        assert len(opened) == len(plain), name
+        for one, other in zip(opened, plain, strict=True):
+            assert fits(data_shape(one), data_shape(other)), name
+        compared += 1
+    assert compared > 100
+
+
+def _envelope(message: Message) -> tuple[Any, ...]:
+    protected = bool(message.signature), message.mac is not None
+    titles = message.originator, message.recipient, message.supplementary_party, message.supplementary_counter
+    return message.cra, message.counter, message.message_code, titles, bool(message.date_time), protected
+
+
+def _open(blob: bytes, response: Message, command: Message, store: MemoryKeyStore) -> Data:
+    party = response.supplementary_party or response.recipient
+    counter = response.supplementary_originator_counter or response.counter
+    public = store.public(agreement_key(party)) if agreement_key(party) in store.names else b""
+    if command.certificate is not None:
+        public = certificates.parse(command.certificate).public
+    z = store.agree(agreement_key(response.originator), public)
+    return axdr.decode(protection.open_sealed(blob, z, response.originator, party, counter))[0]
