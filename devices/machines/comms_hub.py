@@ -54,6 +54,7 @@ from devices.machines.parts.firewall import Firewall
 from devices.machines.parts.han_tunnels import HanTunnels
 from devices.machines.parts.hub_functions import HubFunctions
 from devices.machines.parts.interpan_window import InterPanWindow, is_close
+from devices.machines.parts.proxy_line import PROXY, ProxyLine
 from devices.machines.parts.tunnel import TunnelServer
 from devices.model.chf_objects import chf_objects
 from devices.model.credentials import CredentialCells
@@ -110,6 +111,7 @@ class CommsHub:
         self._firewall = Firewall(settings.firewall, settings.faults)
         self._han = HanTunnels(HAN, settings.han_tunnel, self._sleeps)
         self._terminals = TunnelServer(INTERPAN, settings.interpan_tunnel)
+        self._proxy = ProxyLine(settings.proxy)
         self._network = False
         self._joining_until = 0  # joining is open until then
         self._window_joining = 0  # until when it is for the sake of the window alone
@@ -214,6 +216,10 @@ class CommsHub:
             return self._from_terminal(event, now)
         if event.port == HAN and event.cluster == tunnel.CLUSTER:
             return self._from_device(event, now)
+        if event.port == PROXY:
+            return self._out_of(event.peer, event.octets, now)
+        if event.port == HAN and self._sleeps(event.peer):
+            return self._proxy.copy_frame(event)
         return []  # other clusters of the HAN are no business of this function
 
     def _from_wan(self, octets: bytes, now: int) -> list[Effect]:
@@ -223,7 +229,7 @@ class CommsHub:
             return [Record("hub.bad", {"port": WAN, "reason": str(error)})]
         if self.settings.misdirects_to is not None and message.recipient != self.settings.eui:
             return self._han.send(self.settings.misdirects_to, octets, now)
-        if message.recipient != self.settings.eui and message.recipient not in self._log:
+        if message.recipient not in self._reached():
             return [Record("hub.unroutable", {"recipient": message.recipient.hex(), "port": WAN})]
         return self._onward(message, octets, now)
 
@@ -244,8 +250,7 @@ class CommsHub:
 
     def _carried(self, terminal: bytes, octets: bytes, now: int) -> list[Effect]:
         """A whole message that a terminal brought."""
-        known = {self.settings.eui, *(entry.eui for entry in self._log)}
-        message, reason = self._firewall.message(octets, known)
+        message, reason = self._firewall.message(octets, self._reached())
         if message is None or reason is not None:
             return [self._dropped(terminal, reason or "no message", octets)]
         self._routes[message.recipient, message.counter, message.message_code] = terminal
@@ -277,9 +282,14 @@ class CommsHub:
             return [Record("hub.bad", {"port": HAN, "peer": device.hex(), "reason": str(error)})]
         if message.originator != device:
             return [Record("hub.bad", {"port": HAN, "peer": device.hex(), "reason": "another device's originator"})]
-        if message.recipient == self.settings.eui or message.recipient in self._log:
-            return self._onward(message, octets, now)
-        return self._homeward(message, octets, now)
+        copies = self._proxy.copy(octets) if self._sleeps(device) else []
+        passed = self._onward if message.recipient in self._reached() else self._homeward
+        return [*copies, *passed(message, octets, now)]
+
+    def _reached(self) -> set[bytes]:
+        """Who can be sent messages through this hub: itself, the devices of its log, its gas proxy."""
+        proxy = () if self.settings.proxy is None else (self.settings.proxy,)
+        return {self.settings.eui, *(entry.eui for entry in self._log), *proxy}
 
     # -------------------------------------------------------------------------------------------------- messages, out
 
@@ -287,10 +297,13 @@ class CommsHub:
         """To whom the message is for: this hub, or a device."""
         if message.recipient == self.settings.eui:
             return self._execute(octets, now)
+        if self._proxy.reaches(message.recipient):
+            return self._proxy.hand(octets)
         entry = self._log.get(message.recipient)
         if entry is not None:
             entry.sent += 1
-        return self._han.send(message.recipient, octets, now)
+        copies = self._proxy.copy(octets) if self._sleeps(message.recipient) else []
+        return [*copies, *self._han.send(message.recipient, octets, now)]
 
     def _execute(self, octets: bytes, now: int) -> list[Effect]:
         """A command for the hub itself."""

@@ -37,6 +37,7 @@ class HubSettings:
     clock: ClockSettings = field(default_factory=ClockSettings)
     sub_ghz: SubGhzSettings = field(default_factory=SubGhzSettings)
     firmware: bytes = bytes.fromhex("00000001")  # 4 octets
+    proxy: bytes | None = None  # the gas proxy function that it holds, at its ports "proxy" and "tap"
     wan_queue: int = 64  # messages kept for the WAN while it is away; the oldest goes first [our choice]
     routes: int = 256  # commands of terminals whose response is still awaited [our choice]
     responses_both_ways: bool = True  # a terminal's response goes to the WAN as well, when it is up (HHT-2)

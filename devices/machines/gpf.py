@@ -76,14 +76,16 @@ class Gpf(RecordingDevice):
 
     def _other(self, event: Event, now: int) -> list[Effect]:
         if isinstance(event, Received) and event.port == TAP:
-            return self.tap(event.octets, now)
+            return self._mirror(event) if event.cluster else self.tap(event.octets, now)
         return self._mirror(event) if isinstance(event, Received) else []
 
     # ----------------------------------------------------------------------------------------------------------- mirror
 
     def _mirror(self, event: Received) -> list[Effect]:
         """Take over what the meter reports."""
-        if event.cluster not in MIRRORED or self.settings.meter not in (None, event.peer):
+        if event.cluster not in MIRRORED:
+            return []
+        if event.port != TAP and self.settings.meter not in (None, event.peer):
             return []
         try:
             frame = zcl.decode(event.octets)

@@ -66,6 +66,9 @@ MINUTE = 60 * SECOND
 AIR = 5 * MS
 WIRE = 20 * MS
 
+WITHIN = {"proxy": "line", "tap": "tap", "line": "proxy"}
+"""The line between a hub and its gas proxy: a port here to the port there."""
+
 Filter = Callable[["Station", Send], bool]
 """Says whether a frame on the air gets through."""
 
@@ -254,6 +257,11 @@ class Lab:
             self._over_the_air(station, send)
         elif send.port == "wan":
             self._over_the_wan(station, send)
+        elif send.port in WITHIN:
+            for other in self.stations.values():
+                if other.eui == send.peer:
+                    arrived = Received(WITHIN[send.port], station.eui, send.octets, send.cluster)
+                    self.later(MS, other.name, arrived)
         elif send.port.startswith("users."):
             way = send.port.removeprefix("users.")
             for other in self.stations.values():
