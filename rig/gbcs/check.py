@@ -34,6 +34,7 @@ from rig.gbcs.corpus import CorpusError, Encrypted, Entry, load_directory, load_
 from rig.gbcs.execute import World, execute, unlike
 from rig.gbcs.reading import Check, Keys, Reading, Verdict, read
 from rig.gbcs.rebuild import difference
+from rig.progress import followed
 
 __all__ = ["Failure", "Tally", "add_parser", "check", "run", "table"]
 
@@ -115,13 +116,13 @@ def check(entries: Iterable[Entry], keys: Keys, directory: Directory | None = No
     tally = Tally()
     readings = [(entry, _check_one(entry, keys, tally)) for entry in entries]
     commands = [(entry, found.message) for entry, found in readings if found and _is_final_command(found.message)]
-    for entry, message in commands:
+    for entry, message in followed(commands, len(commands), "commands built"):
         tally.rebuilt.expected += 1
         tally.judge(tally.rebuilt, entry, "rebuild", difference(message, entry.octets, keys))
     if directory is not None:
         world = World(keys, directory, kinds_of(found.message for _, found in readings if found))
         responses = _responses(readings)
-        for entry, message in commands:
+        for entry, message in followed(commands, len(commands), "commands executed"):
             if entry.outcome == "SUCCESS":
                 _execute_one(entry, message, world, responses, tally)
     return tally

@@ -17,6 +17,7 @@ from rig.gbcs.corpus import CorpusError, load_entries, load_store
 from rig.perf.benchmarks import BENCHMARKS, TIMINGS, Benchmark, Material, Timing
 from rig.perf.measure import measure
 from rig.perf.report import as_json, table
+from rig.progress import followed
 
 __all__ = ["add_parser", "main", "run"]
 
@@ -65,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     figures = measure([(benchmark.name, work) for benchmark, work in ready], arguments.rounds)
     missing: list[Benchmark | Timing] = [benchmark for benchmark, work in prepared if work is None]
     timings: list[tuple[Timing, float]] = []
-    for timing in (timing for timing in TIMINGS if timing.always or arguments.whole):
+    wanted = [timing for timing in TIMINGS if timing.always or arguments.whole]
+    for timing in followed(wanted, len(wanted), "memory and whole runs"):
         figure = timing.measure()
         if figure is None:
             missing.append(timing)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter_ns
 
+from rig.progress import followed
+
 __all__ = ["Figure", "Pass", "measure"]
 
 Pass = Callable[[], int]
@@ -45,7 +47,7 @@ def measure(passes: Sequence[tuple[str, Pass]], rounds: int) -> list[Figure]:
     """Run every pass once to warm up and then ``rounds`` times, taking turns."""
     items = [work() for _, work in passes]
     times: list[list[int]] = [[] for _ in passes]
-    for _ in range(rounds):
+    for _ in followed(range(rounds), rounds, "rounds"):
         for taken, (_, work) in zip(times, passes, strict=True):
             start = perf_counter_ns()
             work()
