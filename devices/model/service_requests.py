@@ -102,14 +102,14 @@ class ServiceRequest:
     @property
     def devices(self) -> tuple[str, ...]:
         """The kinds of device that it may be addressed to, in alphabetical order."""
-        return tuple(sorted({device for use_case in self.use_cases for device in use_case.devices}))
+        return tuple(sorted({device for use_case in self.use_cases for device in use_case.kinds}))
 
     def commands_for(self, device: str) -> tuple[UseCase, ...]:
         """The use cases that a device of the kind ``device`` can be asked to carry out for it.
 
         Those that have been replaced come last.
         """
-        found = [use_case for use_case in self.use_cases if device in use_case.devices]
+        found = [use_case for use_case in self.use_cases if device in use_case.kinds]
         return tuple(sorted(found, key=is_replaced))
 
 

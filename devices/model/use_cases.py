@@ -16,9 +16,13 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from devices.model.credentials import DEVICE_CELLS
 from devices.model.roles import Role
 
 __all__ = ["DlmsRow", "GbzRow", "Protected", "UseCase", "all_use_cases", "by_code", "by_name", "table_of"]
+
+_OF_CREDENTIALS = frozenset({"CS02a", "CS02b", "CS02c", "CS02d", "CS02e"})
+_ANOTHER_FORM = frozenset({(0x0104, "CHF")})  # protected differently there, in a way that no source shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,9 @@ class GbzRow:
 class UseCase:
     """One message code.
 
-    ``use_case`` is the GBCS name, None where a code has none.  ``device_roles`` are the remote party roles that the
-    device itself accepts; empty where no source names them.  ``critical`` and ``replay_protected`` are None where no
+    ``use_case`` is the GBCS name, None where a code has none.  ``devices`` are the kinds of device that published
+    messages show with it.  ``device_roles`` are the remote party roles that the device itself accepts; empty where no
+    source names them.  ``critical`` and ``replay_protected`` are None where no
     source says.  ``protection`` of command, response and alert is ``"sig+MAC"``, ``"sig"``, ``"MAC"``, ``"MAC or sig"``
     or None.  ``response_has_time``: the reply's grouping header carries the 12-octet date-time.
     """
@@ -117,6 +122,24 @@ class UseCase:
     def is_alert(self) -> bool:
         """Whether the code is sent by devices of their own accord only."""
         return bool(self.protection["alert"]) and not self.protection["command"]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of device that may be asked to carry it out.
+
+        Beside ``devices``, the commands about credentials concern every kind that has a cell of a role that may give
+        them [our reading: the table names the kinds that were seen; facts/gbcs.md 9.3 has more kinds with cells].
+        """
+        if self.use_case not in _OF_CREDENTIALS or not self.protection["command"]:
+            return self.devices
+        further = (
+            kind
+            for kind, cells in DEVICE_CELLS.items()
+            if kind not in self.devices
+            and (self.code, kind) not in _ANOTHER_FORM
+            and (not self.device_roles or any(cell.role in self.device_roles for cell in cells))
+        )
+        return (*self.devices, *further)
 
     @property
     def between_devices(self) -> bool:

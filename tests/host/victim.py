@@ -1,5 +1,5 @@
-"""A meter on a journalled store in a process that is killed at a chosen write: ``victim FOLDER POINTS`` on the command
-line, one JSON object a point on its output.
+"""A device on a journalled store in a process that is killed at a chosen write: ``victim KIND FOLDER POINTS`` on the
+command line, one JSON object a point on its output.
 
 A point is ``HOW:CALL``: at the CALL-th of its calls of ``os.write``, ``os.fsync`` and ``os.replace`` the process gets
 SIGKILL; HOW says what the disk then holds:
@@ -8,7 +8,7 @@ SIGKILL; HOW says what the disk then holds:
 * ``torn``: half of what it wanted to write (or, of the other calls, all);
 * ``lost``: of everything before it only what was forced to the disk.
 
-``none:0`` kills nobody.  Afterwards a new meter starts from the file and is given every command again.
+``none:0`` kills nobody.  Afterwards a new device starts from the file and is given every command again.
 """
 
 from __future__ import annotations
@@ -22,37 +22,20 @@ from pathlib import Path
 from typing import Any
 
 from devices.machines.core import Record
-from devices.machines.esme import Esme
-from devices.machines.parts.building import command_payload
-from devices.model.use_cases import by_name
-from devices.wire import axdr
 from rig.host.host import Host, Plugs
 from rig.host.store import JournalStore
-from rig.ports.protocols import Output
+from rig.ports.protocols import HanCapabilities, Output
 from rig.world.clock import VirtualClock
-from tests.machines.meter_bench import KEYS, METER, SUPPLIER, cells, command, read_log, script
+from tests.host.kill_scripts import SCRIPTS, Script
+from tests.machines.asn1_bench import SUPPLIER
 
 SECOND = 1_000_000_000
 SLACK = 0  # so small that the journal is rewritten several times on the way
-FIRST = 1001
-
-_WINDOW = {"start": "2015-11-01T00:00:00Z", "end": "2015-12-01T00:00:00Z"}
-_NEW_KEY = {"key_usage": ["digital_signature"]}
-COMMANDS = [
-    script(52, FIRST),
-    command("ECS81", FIRST + 1, axdr.boolean(True)),
-    script(54, FIRST + 2),
-    script(51, FIRST + 3),
-    command("ECS14", FIRST + 4, axdr.octets(b"")),
-    command("ECS70", FIRST + 5, payload=command_payload(by_name("ECS70"), _WINDOW, FIRST + 5)),
-    command("CS02c", FIRST + 6, payload=command_payload(by_name("CS02c"), _NEW_KEY, FIRST + 6)),
-    script(52, FIRST + 7),
-    read_log("ECS35b", counter=FIRST + 8),
-]
+PINS = ("contactor_set", "contactor_reset", "valve_open", "valve_close")
 
 
 class Line:
-    """The meter's message line; what leaves is told to ``sent`` at once."""
+    """The device's message port; what leaves is told to ``sent`` at once."""
 
     def __init__(self, sent: Callable[[bytes], None]) -> None:
         self.up = True
@@ -81,28 +64,65 @@ class Pin:
     def close(self) -> None: ...
 
 
-class Life:
-    """One life of the meter: from the file to the end of the process, or to the next one."""
+class Silence:
+    """A radio that nobody hears."""
 
-    def __init__(self, path: Path, sent: Callable[[bytes], None]) -> None:
+    capabilities = HanCapabilities(True, True, "none", 100, (2400,), True)
+    largest_frame = 100
+
+    def __init__(self) -> None:
+        self.on_event: Callable[[Any], None] = lambda _event: None
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def send(self, peer: bytes, cluster: int, octets: bytes, token: int = 0) -> None: ...
+
+    def form(self, epid: bytes) -> None: ...
+
+    def join(self, install_code: bytes, epid: bytes | None = None) -> None: ...
+
+    def leave(self) -> None: ...
+
+    def admit(self, peer: bytes, install_code: bytes) -> None: ...
+
+    def forget(self, peer: bytes) -> None: ...
+
+    def open_joining(self, seconds: int) -> None: ...
+
+    def close_joining(self) -> None: ...
+
+    def tune(self, channel: int, pan: int) -> None: ...
+
+    def scan(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Life:
+    """One life of a device: from the file to the end of the process, or to the next one."""
+
+    def __init__(self, script: Script, path: Path, sent: Callable[[bytes], None]) -> None:
         self.records: list[Record] = []
-        self.contactor: str | None = None
+        self.driven = ""
         self.store = JournalStore(path, SLACK)
+        self.kept = dict(self.store.all())
         self.clock = VirtualClock()
         self.line = Line(sent)
-        self.meter = Esme(METER, KEYS, cells())
-        pins: dict[str, Output] = {name: Pin(name, self._driven) for name in ("contactor_set", "contactor_reset")}
-        plugs = Plugs(messages={"line": self.line}, outputs=pins)
-        self.host = Host("meter", lambda: self.meter, self.clock, plugs, self.store, self._record)
+        pins: dict[str, Output] = {name: Pin(name, self._driven) for name in PINS}
+        plugs = Plugs({script.port: self.line}, {"han": Silence()}, {"interpan": Silence()}, pins)
+        self.host = Host("device", script.make, self.clock, plugs, self.store, self._record)
         self.host.start()
         self.clock.advance(self.clock.now + SECOND)
+        self.supply = self.host.ask("state", {})[script.supply] if script.supply else ""
 
     def _record(self, kind: str, fields: Any) -> None:
         self.records.append(Record(kind, fields))
 
     def _driven(self, name: str, level: bool) -> None:
         if level:
-            self.contactor = name
+            self.driven = name
 
     def give(self, octets: bytes) -> None:
         self.line.on_message(SUPPLIER, octets)
@@ -158,7 +178,7 @@ class Disk:
             (self._folder / name).write_bytes(self._forced.get(inode, b""))
 
 
-def live_and_die(path: Path, how: str, point: int, tell: int) -> None:
+def live_and_die(script: Script, path: Path, how: str, point: int, tell: int) -> None:
     """The first life.  Every message that left and, at the end, every state of the store goes through ``tell``."""
     disk = Disk(path.parent, how, point)
     really = disk._write
@@ -166,47 +186,46 @@ def live_and_die(path: Path, how: str, point: int, tell: int) -> None:
     def say(kind: str, value: Any) -> None:
         really(tell, json.dumps([kind, value]).encode() + b"\n")
 
-    life = Life(path, lambda octets: say("sent", octets.hex()))
+    life = Life(script, path, lambda octets: say("sent", octets.hex()))
     say("state", dict(life.store.all()))
-    for octets in COMMANDS:
+    for octets in script.commands:
         life.give(octets)
         say("state", dict(life.store.all()))
     say("calls", disk.calls)
 
 
-def killed_at(folder: Path, point: str) -> dict[str, Any]:
-    """What became of the meter: in the life that ended at ``point``, and in the next one."""
+def killed_at(script: Script, folder: Path, point: str) -> dict[str, Any]:
+    """What became of the device: in the life that ended at ``point``, and in the next one."""
     how, _, number = point.partition(":")
-    path = folder / point.replace(":", "-") / "meter.journal"
+    path = folder / point.replace(":", "-") / "device.journal"
     path.parent.mkdir()
     ear, mouth = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(ear)
-        live_and_die(path, how, int(number), mouth)
+        live_and_die(script, path, how, int(number), mouth)
         os._exit(0)
     os.close(mouth)
     with os.fdopen(ear, "rb") as stream:
         told = [json.loads(line) for line in stream]
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    life = Life(path, lambda _octets: None)
-    kept, at_start = dict(life.store.all()), life.meter.switch.state.name
-    contactor = life.contactor
-    for octets in COMMANDS:
+    life = Life(script, path, lambda _octets: None)
+    driven = life.driven
+    for octets in script.commands:
         life.give(octets)
     return {
         "point": point,
         "status": status,
         "told": told,
-        "kept": kept,
+        "kept": life.kept,
         "torn": life.store.torn,
-        "supply": at_start,
-        "contactor": contactor,
+        "supply": life.supply,
+        "driven": driven,
         "executed": life.executed(),
         "after": dict(life.store.all()),
     }
 
 
 if __name__ == "__main__":
-    for asked in sys.argv[2:]:
-        print(json.dumps(killed_at(Path(sys.argv[1]), asked)), flush=True)
+    for asked in sys.argv[3:]:
+        print(json.dumps(killed_at(SCRIPTS[sys.argv[1]](), Path(sys.argv[2]), asked)), flush=True)

@@ -103,8 +103,16 @@ def certified_cells(kind: str, *, rooted: bool = True) -> CredentialCells:
 class Bench:
     """One device of ``kind`` whose effects are kept as a host keeps them."""
 
-    def __init__(self, kind: str = "ESME", settings: Asn1Settings | None = None, *, rooted: bool = True) -> None:
-        self.kind, self.settings, self.rooted = kind, settings or Asn1Settings(), rooted
+    def __init__(
+        self,
+        kind: str = "ESME",
+        settings: Asn1Settings | None = None,
+        *,
+        rooted: bool = True,
+        kinds_seen_only: bool = False,
+    ) -> None:
+        self.kind, self.rooted = kind, rooted
+        self.settings = CommandSettings(asn1=settings or Asn1Settings(), kinds_seen_only=kinds_seen_only)
         self.keys = fresh_keys()
         self.saved: dict[str, Any] = {}
         self.now = civil()
@@ -116,8 +124,7 @@ class Bench:
         self.keys = keys or self.keys
         self.cells = certified_cells(self.kind, rooted=self.rooted)
         objects: ObjectModel[Any] = ObjectModel(())
-        settings = CommandSettings(asn1=self.settings)
-        self.device = CommandProcessor(DEVICE, self.keys, self.cells, objects, settings, device=self.kind)
+        self.device = CommandProcessor(DEVICE, self.keys, self.cells, objects, self.settings, device=self.kind)
         self.device.restore(json.loads(json.dumps(self.saved)))
 
     def grant(self, effects: tuple[Effect, ...]) -> None:

@@ -241,6 +241,21 @@ def test_after_a_change_of_supplier_the_new_one_commands() -> None:
     assert bench.command(0x0008, request, NEW_SUPPLIER, signed=True).response is not None
 
 
+@pytest.mark.parametrize("kind", ["GSME", "GPF", "SAPC"])
+def test_every_kind_with_a_suppliers_cell_changes_its_supplier(kind: str) -> None:
+    bench = Bench(kind)
+    found = _outcome(bench, bench.command(0x0102, _update(2, bench.counter + 1, SUPPLIER_CELLS[:2], NEW_SUPPLIER)))
+    assert [one.status for one in found.outcomes] == [Status.SUCCESS] * 2
+    assert bench.cells.roles_of(NEW_SUPPLIER) == {Role.SUPPLIER}
+
+
+def test_a_kind_that_no_published_message_shows_may_be_left_out() -> None:
+    for kind, check in (("GSME", "supported"), ("ESME", None)):
+        bench = Bench(kind, kinds_seen_only=True)
+        outcome = bench.command(0x0102, _update(2, bench.counter + 1, SUPPLIER_CELLS[:2], NEW_SUPPLIER))
+        assert (outcome.refused and outcome.refused.check) == check
+
+
 # ---------------------------------------------------------------------------------------------------- cell by cell
 
 

@@ -86,6 +86,24 @@ def test_alert_codes_of_the_table_have_names() -> None:
     assert newer <= {0x8F86, 0x8F87, 0x8F88, 0x8F89}, {f"{code:04X}" for code in newer}
 
 
+@pytest.mark.parametrize(
+    ("code", "kinds"),
+    [
+        (0x0102, {"ESME", "GSME", "GPF", "SAPC"}),  # who has a supplier's cell
+        (0x0105, {"CHF"}),
+        (0x0104, {"ESME", "GSME", "GPF", "PPMID", "HCALCS", "SAPC"}),  # a hub's has another form
+        (0x000A, {"ESME", "GSME", "GPF", "CHF", "PPMID", "HCALCS", "SAPC"}),
+        (0x004F, {"ESME"}),
+        (0x0100, set()),  # no command was published
+    ],
+)
+def test_commands_about_credentials_concern_every_kind_with_the_cell(code: int, kinds: set[str]) -> None:
+    use_case = use_cases.by_code(code)
+    assert use_case is not None
+    assert set(use_case.kinds) == kinds
+    assert use_case.kinds[: len(use_case.devices)] == use_case.devices
+
+
 def test_rules_of_alerts() -> None:
     assert rule(0x8F36).recipients == (Role.NETWORK_OPERATOR,)
     assert rule(0x8F36).message_code == 0x0067

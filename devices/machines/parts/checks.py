@@ -48,6 +48,7 @@ class CommandSettings:
     addressee_alert: int | None = None  # a message for somebody else is not ours to complain about [our choice]
     # Where no source names the roles that a device accepts: any party that it has credentials of [our choice].
     roles_where_unknown: frozenset[Role] = frozenset(Role) - {Role.ROOT, Role.ISSUING_AUTHORITY, Role.OTHER}
+    kinds_seen_only: bool = False  # commands about credentials: only on kinds that published messages show with them
     asn1: Asn1Settings = field(default_factory=Asn1Settings)
     skipped_checks: frozenset[str] = frozenset()  # names of CHECKS that are not enforced: faulty devices only
     counts_refused: bool = False  # a command that is refused uses up its counter: faulty devices only
@@ -139,7 +140,8 @@ class Checks:
     def supported(self, inquiry: Inquiry) -> Refusal | None:
         code = inquiry.message.message_code
         use_case = inquiry.use_case = use_cases.by_code(code)
-        ours = use_case is not None and self.device in use_case.devices and use_case.protection["command"] is not None
+        kinds = () if use_case is None else use_case.devices if self.settings.kinds_seen_only else use_case.kinds
+        ours = use_case is not None and self.device in kinds and use_case.protection["command"] is not None
         families = {"dlms": True, "gbz": self.clusters is not None}
         if ours and use_case is not None and (families.get(use_case.payload or "", False) or code in self.others):
             return None

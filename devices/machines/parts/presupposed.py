@@ -179,18 +179,22 @@ def _prepare_objects(processor: CommandProcessor, message: Message, use_case: Us
 def kinds_of(messages: Iterable[Message]) -> dict[bytes, tuple[str, ...]]:
     """The kinds that every device in ``messages`` can be: those that all its messages fit, mostly one.
 
-    Where several remain, those that another device has for certain come last, the others in the order of their names.
+    Where several remain, those that the table names for all its messages come first, those that another device has for
+    certain last, the others in the order of their names.
     """
     candidates: dict[bytes, set[str]] = {}
+    named: dict[bytes, set[str]] = {}
     for message in messages:
         use_case = use_cases.by_code(message.message_code)
         if use_case is None:
             continue
         device = message.recipient if message.cra == CRA.COMMAND else message.originator
-        candidates.setdefault(device, set(use_case.devices)).intersection_update(use_case.devices)
+        candidates.setdefault(device, set(use_case.kinds)).intersection_update(use_case.kinds)
+        named.setdefault(device, set(use_case.devices)).intersection_update(use_case.devices)
     certain = {next(iter(kinds)) for kinds in candidates.values() if len(kinds) == 1}
     return {
-        device: tuple(sorted(kinds, key=lambda kind: (kind in certain, kind))) for device, kinds in candidates.items()
+        device: tuple(sorted(kinds, key=lambda kind: (kind not in named[device], kind in certain, kind)))
+        for device, kinds in candidates.items()
     }
 
 
