@@ -95,7 +95,7 @@ class _Conversation:
         return self.replace(0x0102, Role.SUPPLIER, SUPPLIER, NEW_SUPPLIER, *_USAGES)
 
 
-_NEW_KEY = {"key_usage": ["digital_signature"]}
+_NEW_KEY, _NEW_AGREEMENT = {"key_usage": ["digital_signature"]}, {"key_usage": ["key_agreement"]}
 _WINDOW = {"start": "2026-01-31T00:00:00Z", "end": "2026-03-01T00:00:00Z"}
 _ISSUED = {"Issuer Event ID": 473385600}
 _SUPPLY = {"Change Supply": _ISSUED}
@@ -150,7 +150,7 @@ def _gsme() -> Script:
 
 def _gpf() -> Script:
     asked = _Conversation().ask("GCS59", {"devices": [{"device": _METER.hex(), "device_type": 1}]})
-    asked.ask("CS02c", _NEW_KEY).new_supplier().ask("CS02c", {"key_usage": ["key_agreement"]}, NEW_SUPPLIER)
+    asked.ask("CS02c", _NEW_KEY).new_supplier().ask("CS02c", _NEW_AGREEMENT, NEW_SUPPLIER)
     return Script(
         lambda: Gpf(DEVICE, KEYS, certified_cells("GPF"), GpfSettings(clock=_CLOCK)),
         asked.octets,
@@ -178,30 +178,30 @@ def _hub() -> Script:
 def _ppmid() -> Script:
     joined = {"method": 1, "device": _METER.hex(), "device_type": 1}
     asked = _Conversation().ask("CS03A2", joined, BROKER).ask("CS02c", _NEW_KEY, BROKER)
-    asked.ask("CS04AC", {"device": _METER.hex()}, BROKER).ask("CS02c", {"key_usage": ["key_agreement"]}, BROKER)
+    asked.ask("CS04AC", {"device": _METER.hex()}, BROKER).new_supplier().ask("CS02c", _NEW_AGREEMENT, NEW_SUPPLIER)
     return Script(
         lambda: Ppmid(DEVICE, KEYS, certified_cells("PPMID"), PpmidSettings(clock=_CLOCK)),
         asked.octets,
-        frozenset({"floors", "clusters", "join_log", "own_keys"}),
-        frozenset({"floors", "join_log", "own_keys"}),
+        frozenset({"floors", "cells", "clusters", "join_log", "own_keys"}),
+        frozenset({"floors", "cells", "join_log", "own_keys"}),
     )
 
 
 def _hcalcs() -> Script:
     joined = {"method": 1, "device": _METER.hex(), "device_type": 1}
-    asked = _Conversation().ask("CS03A2", joined, BROKER).ask("CS02c", _NEW_KEY, BROKER)
+    asked = _Conversation().ask("CS03A2", joined, BROKER).ask("CS02c", _NEW_KEY, BROKER).new_supplier()
     return Script(
         lambda: Hcalcs(DEVICE, KEYS, certified_cells("HCALCS"), HcalcsSettings(clock=_CLOCK)),
         asked.octets,
-        frozenset({"floors", "join_log", "log.event", "own_keys"}),
-        frozenset({"floors", "join_log", "own_keys"}),
+        frozenset({"floors", "cells", "join_log", "log.event", "own_keys"}),
+        frozenset({"floors", "cells", "join_log", "own_keys"}),
     )
 
 
 def _sapc() -> Script:
     asked = _Conversation().ask("CS02c", _NEW_KEY).new_supplier()
     asked.replace(0x0125, Role.LOAD_CONTROLLER, CONTROLLER, STRANGER, *_USAGES)
-    asked.ask("CS02c", {"key_usage": ["key_agreement"]}, NEW_SUPPLIER)
+    asked.ask("CS02c", _NEW_AGREEMENT, NEW_SUPPLIER)
     return Script(
         lambda: Sapc(DEVICE, KEYS, certified_cells("SAPC"), SapcSettings(clock=_CLOCK)),
         asked.octets,

@@ -241,7 +241,7 @@ def test_after_a_change_of_supplier_the_new_one_commands() -> None:
     assert bench.command(0x0008, request, NEW_SUPPLIER, signed=True).response is not None
 
 
-@pytest.mark.parametrize("kind", ["GSME", "GPF", "SAPC"])
+@pytest.mark.parametrize("kind", ["GSME", "GPF", "PPMID", "HCALCS", "SAPC"])
 def test_every_kind_with_a_suppliers_cell_changes_its_supplier(kind: str) -> None:
     bench = Bench(kind)
     found = _outcome(bench, bench.command(0x0102, _update(2, bench.counter + 1, SUPPLIER_CELLS[:2], NEW_SUPPLIER)))

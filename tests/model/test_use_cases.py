@@ -89,7 +89,7 @@ def test_alert_codes_of_the_table_have_names() -> None:
 @pytest.mark.parametrize(
     ("code", "kinds"),
     [
-        (0x0102, {"ESME", "GSME", "GPF", "SAPC"}),  # who has a supplier's cell
+        (0x0102, {"ESME", "GSME", "GPF", "PPMID", "HCALCS", "SAPC"}),  # who has a supplier's cell
         (0x0105, {"CHF"}),
         (0x0104, {"ESME", "GSME", "GPF", "PPMID", "HCALCS", "SAPC"}),  # a hub's has another form
         (0x000A, {"ESME", "GSME", "GPF", "CHF", "PPMID", "HCALCS", "SAPC"}),
