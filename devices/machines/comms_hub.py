@@ -11,7 +11,7 @@ Source: facts/gbcs.md 5.4, 8.1, 8.3, 10.4, 10.7, 11 no. 7, 8, 15.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -45,17 +45,19 @@ from devices.machines.core import (
     Tune,
     eui_text,
 )
-from devices.machines.parts import time_cluster, tunnel
+from devices.machines.parts import sub_ghz, time_cluster, tunnel
 from devices.machines.parts.asn1_execution import Due
 from devices.machines.parts.civil_clock import CivilClock
 from devices.machines.parts.commands import CommandContext, CommandProcessor, Outcome, PayloadHandler, Refusal
 from devices.machines.parts.device_log import DeviceLog
 from devices.machines.parts.firewall import Firewall
+from devices.machines.parts.firmware import transfer_of
 from devices.machines.parts.han_tunnels import HanTunnels
 from devices.machines.parts.hub_functions import HubFunctions
 from devices.machines.parts.interpan_window import InterPanWindow, is_close
 from devices.machines.parts.proxy_line import PROXY, ProxyLine
 from devices.machines.parts.tunnel import TunnelServer
+from devices.machines.parts.wan_line import WAN, WanLine
 from devices.model.chf_objects import chf_objects
 from devices.model.credentials import CredentialCells
 from devices.model.objects import ObjectModel
@@ -67,10 +69,12 @@ from devices.wire.gbcs import CRA, Message
 
 __all__ = ["FAULTS", "CommsHub", "HubSettings"]
 
-WAN, HAN, INTERPAN = "wan", "han", "interpan"
+HAN, INTERPAN = "han", "interpan"
 SECOND: Final = 1_000_000_000
 TIME_TIMER: Final = "hub.time"
 COMMANDS_TIMER: Final = "hub.commands"
+TRANSFER_ALERT: Final = 0x0128
+SUB_GHZ_TIMER: Final = sub_ghz.TIMER
 LOG_CHANGED: Final = 0x8F12
 GAS_METER: Final = 1  # device type of a GSME in the device log
 
@@ -88,7 +92,7 @@ class CommsHub:
     ) -> None:
         self.settings, self._handlers = settings, handlers
         self._keys, self._cells, self._cells_at_manufacture = keys, cells, cells.as_json()
-        self._wan_up = settings.wan_up_at_start  # a fact of the port, not of the machine's memory
+        self._wan = WanLine(settings.wan_queue, up=settings.wan_up_at_start)
         self._powered = True
         self._boot({})
 
@@ -116,11 +120,18 @@ class CommsHub:
         self._joining_until = 0  # joining is open until then
         self._window_joining = 0  # until when it is for the sake of the window alone
         self._sequence = 0
-        self._for_wan: deque[bytes] = deque()
+        self._wan.reset()
         self._routes: OrderedDict[tuple[bytes, int, int], bytes] = OrderedDict()
 
     def handle(self, event: Event, now: int) -> Sequence[Effect]:
         """Take one event; see :class:`devices.machines.core.Machine`."""
+        effects = self._take(event, now)
+        if self._powered:
+            effects += self.functions.sub_ghz.on_air(event, effects, now)
+            effects += self._tell_all(now)
+        return effects
+
+    def _take(self, event: Event, now: int) -> list[Effect]:
         match event:
             case Started(saved):
                 return self._power_up(saved, now)
@@ -129,12 +140,19 @@ class CommsHub:
                 self._clock.restore(saved.get("clock"), now, outage_ns)
                 return [self._outage(outage_ns), *effects, *self._reach_commands(now)]
             case LinkChanged(port=port, up=up) if port == WAN:
-                self._wan_up = up
+                waited = self._wan.changed(up=up)
                 moved = self._window.wan(up=up) if self._powered else []
-                return self._after_closing(moved, now) + (self._flush() if up else [])
+                return self._after_closing(moved, now) + waited
+            case Asked(verb="image_transfer", args=args):
+                return self._transferred(args, now)
             case Asked(verb=verb):
                 return self._asked(verb, now)
         return self._running(event, now) if self._powered else []
+
+    def _tell_all(self, now: int) -> list[Effect]:
+        """The alerts that functions of this hub have to send."""
+        told = self.functions.take_told()
+        return [effect for code, content in told for effect in self._alert(code, now, content)]
 
     def _running(self, event: Event, now: int) -> list[Effect]:
         """Events that only a hub with power notices."""
@@ -165,7 +183,7 @@ class CommsHub:
         """Form the network, open the window; the tunnels follow when the network is up."""
         self._powered = True
         self._boot(saved)
-        effects: list[Effect] = [FormNetwork(HAN, self._log.epid), *self._window.power_up(now, wan_up=self._wan_up)]
+        effects: list[Effect] = [FormNetwork(HAN, self._log.epid), *self._window.power_up(now, wan_up=self._wan.up)]
         if self._window.beaconing:
             effects += self._open_joining(self.settings.window.open_s, now)
             self._window_joining = self._joining_until
@@ -299,6 +317,8 @@ class CommsHub:
             return self._execute(octets, now)
         if self._proxy.reaches(message.recipient):
             return self._proxy.hand(octets)
+        if self.functions.sub_ghz.discards(message):
+            return [Record("hub.discarded", {"recipient": message.recipient.hex(), "octets": octets.hex()})]
         entry = self._log.get(message.recipient)
         if entry is not None:
             entry.sent += 1
@@ -320,9 +340,7 @@ class CommsHub:
             effects += self._homeward(gbcs.decode(outcome.response), outcome.response, now)
         if outcome.refused is not None:
             effects += self._complain(outcome.refused, now)
-        effects += [*self._happened(outcome, now), *self._tell_changes(now)]
-        for code, content in self.functions.take_told():
-            effects += self._alert(code, now, content)
+        effects += [*self._happened(outcome, now), *self._tell_changes(now), *self._tell_all(now)]
         return [*effects, *self._arm_commands(now)]
 
     def _happened(self, what: Outcome | Due, now: int) -> list[Effect]:
@@ -355,37 +373,17 @@ class CommsHub:
         """Responses and alerts: to the WAN, and to the terminal that carried the command, or that listens."""
         if message.cra == CRA.ALERT:
             listeners = self._terminals.peers() if self.settings.alerts_to_terminal else ()
-            return [*self._to_wan(octets), *self._to_terminals(listeners, octets, now)]
+            return [*self._wan.send(octets), *self._to_terminals(listeners, octets, now)]
         terminal = self._routes.pop((message.originator, message.counter, message.message_code), None)
         if terminal is None or not (self._window.is_open and self._terminals.is_open(terminal)):
-            return self._to_wan(octets)
-        effects = self._to_wan(octets) if self.settings.responses_both_ways and self._wan_up else []
+            return self._wan.send(octets)
+        effects = self._wan.send(octets) if self.settings.responses_both_ways and self._wan.up else []
         return effects + self._to_terminals((terminal,), octets, now)
 
     def _to_terminals(self, terminals: Sequence[bytes], octets: bytes, now: int) -> list[Effect]:
         if not self._window.is_open:
             return []
         return [effect for peer in terminals for effect in self._terminals.send(peer, octets, now)]
-
-    def _to_wan(self, octets: bytes) -> list[Effect]:
-        if self._wan_up:
-            return self._wan_send(octets)
-        effects: list[Effect] = []
-        if len(self._for_wan) >= self.settings.wan_queue:
-            effects.append(Record("hub.dropped", {"port": WAN, "octets": self._for_wan.popleft().hex()}))
-        self._for_wan.append(octets)
-        return [*effects, Record("hub.queued", {"port": WAN, "waiting": len(self._for_wan)})]
-
-    def _wan_send(self, octets: bytes) -> list[Effect]:
-        recipient = gbcs.decode(octets).recipient
-        fields = {"port": WAN, "peer": recipient.hex(), "octets": octets.hex()}
-        return [Send(WAN, recipient, octets), Record("gbcs.tx", fields)]
-
-    def _flush(self) -> list[Effect]:
-        """The WAN is back: send what waited, oldest first."""
-        waiting = list(self._for_wan)
-        self._for_wan.clear()
-        return [effect for octets in waiting for effect in self._wan_send(octets)]
 
     # -------------------------------------------------------------------------------------------------- the device log
 
@@ -395,6 +393,8 @@ class CommsHub:
                 "firewall.dropped", {"port": HAN, "peer": peer.hex(), "reason": "joined without being in the log"}
             )
             return [told, ForgetDevice(HAN, peer)]
+        if not self.functions.sub_ghz.takes(peer, (entry.eui for entry in self._log if entry.joined)):
+            return [Record("hub.no_capacity", {"peer": peer.hex()}), ForgetDevice(HAN, peer)]
         news = self._log.joined(peer, joined=True)
         effects = [self._log.persist(), *self._tell_time(now), *self._han.open(peer, now)]
         if not self.settings.alert_on_join:
@@ -430,6 +430,8 @@ class CommsHub:
             return self._tell_time(now)
         if name == COMMANDS_TIMER:
             return self._reach_commands(now)
+        if name == SUB_GHZ_TIMER:
+            return self.functions.sub_ghz.reach(now)
         effects = self._window.fired(name)
         if effects is not None:
             return self._after_closing(effects, now)
@@ -447,9 +449,9 @@ class CommsHub:
             if entry is not None:
                 entry.failed += 1
         responses = [octets for _, octets in self._terminals.take_broken() if gbcs.decode(octets).cra == CRA.RESPONSE]
-        if self.settings.responses_both_ways and self._wan_up:
+        if self.settings.responses_both_ways and self._wan.up:
             return []
-        return [effect for octets in responses for effect in self._to_wan(octets)]
+        return [effect for octets in responses for effect in self._wan.send(octets)]
 
     def _close_window(self, terminal: bytes, now: int) -> list[Effect]:
         if not self.settings.window.close_by_command or not self._terminals.is_open(terminal):
@@ -474,14 +476,23 @@ class CommsHub:
                 *self._after_closing(self._window.close("command"), now),
             ]
         if verb != "status":
-            return [Refuse(f"expected the verb 'status' or 'close_window', got {verb!r}")]
+            return [Refuse(f"expected the verb 'status', 'close_window' or 'image_transfer', got {verb!r}")]
         log = [entry.as_json() | {"install_code": "withheld"} for entry in self._log]
         flags = {"interpan": self._window.is_open, "beaconing": self._window.beaconing}
         left = None if self._window.closes_at is None else (self._window.closes_at - now) // SECOND
-        state = {"eui": eui_text(self.settings.eui), "wan_up": self._wan_up, "waiting_for_wan": len(self._for_wan)}
+        state = {"eui": eui_text(self.settings.eui), "wan_up": self._wan.up, "waiting_for_wan": len(self._wan)}
         ends = {"tunnels": self._han.peers(), "terminals": self._terminals.peers()}
         peers = {name: [peer.hex() for peer in found] for name, found in ends.items()}
         return [Answer({**flags, **state, **peers, "closes_in_s": left, "network": self._network, "device_log": log})]
+
+    def _transferred(self, args: Mapping[str, Any], now: int) -> list[Effect]:
+        """A firmware image was on its way through this hub; what became of it is told (CCS08)."""
+        if not self._powered:
+            return [Refuse("the hub has no supply; switch it on first")]
+        told = self.processor.asn1.alert(
+            transfer_of(args, self._clock.at(now)), TRANSFER_ALERT, Role.ACCESS_CONTROL_BROKER
+        )
+        return [*told.effects, *self._happened(told, now), Answer()]
 
     def _dropped(self, peer: bytes, reason: str, octets: bytes = b"") -> Record:
         fields = {"port": INTERPAN, "peer": peer.hex(), "reason": reason}

@@ -40,7 +40,7 @@ from devices.machines.parts.meter_functions import MeterFunctions
 from devices.model.alerts import Log
 from devices.model.credentials import CredentialCells
 from devices.model.esme_objects import esme_objects
-from devices.model.objects import ObjectDef
+from devices.model.objects import AccessError, ObjectDef
 from devices.trust.keystore import KeyStore
 
 __all__ = ["Esme", "EsmePolicy", "EsmeSettings"]
@@ -198,12 +198,15 @@ class Esme(HanDevice):
     # -------------------------------------------------------------------------------------------------- asked by people
 
     def _own_verb(self, event: Asked, now: int) -> list[Effect]:
-        """What the bench has happen to the meter: power drawn (watts), credit used up (units), the case opened."""
+        """What the bench has happen to the meter: power drawn (watts), credit used up (units), the case opened, an
+        appliance at an auxiliary controller that says how it runs."""
         if event.verb == "tamper":
             return [*self.functions.tamper(now), Answer()]
+        if event.verb == "appliance":
+            return self._appliance(event.args, now)
         name = _QUANTITIES.get(event.verb)
         if name is None:
-            known = "'state', 'load', 'consume' or 'tamper'"
+            known = "'state', 'load', 'consume', 'tamper' or 'appliance'"
             return [Refuse(f"a meter has no verb {event.verb!r} (or no install code to join with); try {known}")]
         number = event.args.get(name)
         if not isinstance(number, int) or isinstance(number, bool) or number < 0:
@@ -211,6 +214,19 @@ class Esme(HanDevice):
         if event.verb == "consume":
             return [*self.functions.consume(number, now), Answer()]
         return [*self.functions.look_at_load(now, number), *self.functions.arm(now), Answer()]
+
+    def _appliance(self, args: Mapping[str, Any], now: int) -> list[Effect]:
+        match args:
+            case {"controller": int(n), "output": int(output), "input": int(input_), **rest} if (
+                rest.keys() <= {"other"} and min(output, input_) >= 0 and max(output, input_) <= 100
+            ):
+                levels = {"outputState": output, "inputState": input_}
+                try:
+                    return [*self.functions.operated(n, levels, str(rest.get("other", "")), now), Answer()]
+                except AccessError as problem:
+                    return [Refuse(f"appliance: {problem}")]
+        wants = "controller, output and input (percent, 0 to 100), and where wanted other"
+        return [Refuse(f"appliance takes {wants}; got {dict(args)}")]
 
     def state(self, now: int) -> dict[str, Any]:
         """Everything that the meter is, in JSON types; two equal states are one meter."""

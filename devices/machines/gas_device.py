@@ -22,6 +22,7 @@ from devices.machines.parts.gas_reporting import GasReporter
 from devices.machines.parts.gbz_execution import GbzExecutor, GbzSettings
 from devices.machines.parts.time_cluster import CLUSTER as TIME_CLUSTER
 from devices.machines.parts.tunnel import CLUSTER as TUNNEL_CLUSTER
+from devices.model.alerts import carrier_of
 from devices.model.credentials import CredentialCells
 from devices.model.roles import Role
 from devices.model.zcl_objects import ClusterModel
@@ -32,6 +33,7 @@ __all__ = ["GasDevice", "GasDeviceSettings", "RecordingDevice"]
 
 CLOCK_ADJUSTED, CLOCK_NOT_ADJUSTED = 0x8145, 0x81C6
 FUTURE_DATED_ALERT = 0x00CD
+IMAGE_START = 0x0020  # two octets before an image's hash [our reading: its length, as of the content of 0x8F66]
 DUE, HALF_HOUR_ENDS = "future_dated", "half_hour"
 
 
@@ -160,6 +162,23 @@ class GasDevice(HanDevice):
         for code, tell in self._notes:
             effects += self.out.event(code, now, tell=tell)
         return [*effects, *self.out.flush(now), *self._schedule(now)]
+
+    def _tell_octets(self, code: int, octets: bytes, now: int) -> list[Effect]:
+        """See :meth:`HanDevice._tell_octets`; a GBZ alert has a form of its own for each."""
+        carrier = carrier_of(code, self.KIND)
+        effects = self.out.event(code, now, octets, tell=False)
+        if carrier is None:
+            return effects
+        assert isinstance(self.out, GasReporter)
+        at = self.clock.at(now).zcl
+        body: gbz.AlertBody = gbz.FirmwareVerified(IMAGE_START, octets)
+        if code == gbz.INTEGRITY_WARNING:
+            body = gbz.IntegrityWarning(int.from_bytes(octets, "big"))
+        critical = carrier.protection["alert"] == "sig"
+        told = self.out.alert(
+            code, Role.SUPPLIER, lambda _: gbz.Alert(code, at, body), message_code=carrier.code, critical=critical
+        )
+        return [*effects, *told, *self.out.flush(now)]
 
     def _reported(self, alert: gbz.Alert) -> list[Effect]:
         assert isinstance(self.out, GasReporter)

@@ -46,11 +46,13 @@ from devices.machines.parts.commands import (
     Outcome,
     PayloadHandler,
 )
+from devices.machines.parts.firmware import NOT_VERIFIED, VERIFIED, Image
 from devices.machines.parts.reporting import Reporter
 from devices.machines.parts.time_cluster import CLUSTER as TIME_CLUSTER
 from devices.machines.parts.time_cluster import time_in
 from devices.machines.parts.tunnel import TunnelSettings
 from devices.machines.parts.tunnel_end import TunnelEnd
+from devices.model.alerts import carrier_of
 from devices.model.credentials import CredentialCells
 from devices.model.objects import ObjectDef, ObjectModel
 from devices.trust.keystore import KeyStore
@@ -60,6 +62,7 @@ from devices.wire.axdr import Data
 __all__ = ["HanDevice", "HanSettings"]
 
 JOINED, COMMAND_DONE, COMMAND_FAILED, UNSUPPORTED = 0x8183, 0x8154, 0x8155, 0x8F85
+INTEGRITY_ISSUE = 0x81A0
 COMMANDS_TIMER = "commands"
 SECOND = 1_000_000_000
 
@@ -340,7 +343,30 @@ class HanDevice:
             self._network = False
             self.tunnel.reset()
             return [LeaveNetwork("han"), StopTimer("join"), Answer()]
+        if event.verb == "image":
+            return [*self._image(Image.of_args(event.args), now), Answer()]
+        if event.verb == "integrity":
+            return self._integrity(event.args, now)
         return self._own_verb(event, now)
+
+    def _image(self, image: Image, now: int) -> list[Effect]:
+        """A firmware image came over the air, was verified, and is kept where it is good."""
+        if not image.is_good:
+            return self._tell_octets(NOT_VERIFIED, image.sha256, now)
+        kept = self.processor.asn1.firmware.hold(image.sha256, image.version)
+        return [kept, *self._tell_octets(VERIFIED, image.sha256, now)]
+
+    def _integrity(self, args: Mapping[str, Any], now: int) -> list[Effect]:
+        """The device doubts itself; what the number of 16 bits means is its maker's to say."""
+        issue = args.get("issue")
+        if not isinstance(issue, int) or isinstance(issue, bool) or not 0 <= issue < 1 << 16 or len(args) != 1:
+            return [Refuse(f"integrity takes issue, a whole number of 16 bits; got {dict(args)}")]
+        return [*self._tell_octets(INTEGRITY_ISSUE, issue.to_bytes(2, "big"), now), Answer()]
+
+    def _tell_octets(self, code: int, octets: bytes, now: int) -> list[Effect]:
+        """An event that is told with octets, by devices whose alerts have a place for them; logged by all others."""
+        told = carrier_of(code, self.KIND) is not None
+        return self.out.event(code, now, b"", (axdr.octets(octets),), tell=told)
 
     def state(self, now: int) -> dict[str, Any]:
         """Everything that the device is, in JSON types; two equal states are one device."""

@@ -17,9 +17,11 @@ from typing import Any
 from devices.machines.core import Answer, Asked, Effect, Record, Refuse, Show
 from devices.machines.gas_device import GasDevice, GasDeviceSettings
 from devices.machines.parts.commands import PayloadHandler
+from devices.machines.parts.firmware import ActivationCode, Image, activated_alert
 from devices.model import use_cases
 from devices.model.credentials import CredentialCells
 from devices.model.ppmid_objects import ppmid_clusters
+from devices.model.roles import Role
 from devices.model.zcl_objects import ClusterModel
 from devices.trust import protection
 from devices.trust.errors import TrustError
@@ -33,6 +35,7 @@ from devices.wire.zcl_general import DefaultResponse
 __all__ = ["Ppmid", "PpmidSettings"]
 
 PREPAYMENT, TOP_UP, EMERGENCY_CREDIT = 0x0705, 0x04, 0x00
+ACTIVATED_ALERT = 0x012B
 ORIGINATING_DEVICE = 2  # a PPMID (facts/use-cases.md, PCS01)
 
 
@@ -76,7 +79,23 @@ class Ppmid(GasDevice):
                     ("Originating Device", ORIGINATING_DEVICE),
                 )
                 return self._ask_meter("PCS02", EMERGENCY_CREDIT, fields, now)
-        return [Refuse(f"a PPMID has no verb {event.verb!r}; try 'top_up' or 'emergency_credit'")]
+        return [Refuse(f"a PPMID has no verb {event.verb!r}; try 'top_up', 'emergency_credit' or 'image'")]
+
+    def _image(self, image: Image, now: int) -> list[Effect]:
+        """No command activates an image here, so a good one runs as soon as it has come [our reading], which is told
+        (CS09)."""
+        firmware = self.processor.asn1.firmware
+        if not image.is_good:
+            return super()._image(image, now)
+        effects: list[Effect] = [firmware.hold(image.sha256, image.version)]
+        result, done, events = firmware.run(image.sha256)
+        effects += done
+        for code in events:
+            effects += self.out.event(code, now, image.sha256, tell=False)
+        told = activated_alert(firmware.version, ActivationCode(result.code), self.clock.at(now))
+        due = self.processor.asn1.alert(told, ACTIVATED_ALERT, Role.ACCESS_CONTROL_BROKER)
+        effects += [*due.effects, *(self.out.keep(octets) for octets in due.alerts)]
+        return [*effects, *self.out.flush(now)]
 
     # ----------------------------------------------------------------------------------------------- towards the meter
 

@@ -16,6 +16,7 @@ from functools import cache
 from importlib import resources
 
 from devices.model.roles import Role
+from devices.model.use_cases import UseCase, all_use_cases
 
 __all__ = [
     "GENERIC_CRITICAL",
@@ -23,6 +24,7 @@ __all__ = [
     "AlertRule",
     "Log",
     "alert_name",
+    "carrier_of",
     "non_critical_codes",
     "rule",
 ]
@@ -106,7 +108,8 @@ _RULES: Mapping[int, AlertRule] = dict(
         _rule(0x8F88, Log.EVENT, _S, message_code=0x0123),
         _rule(0x81A0, Log.EVENT, _S, critical=False, message_code=0x00F0),
         # Sub GHz of a hub: told to the broker, facts/gbcs.md 8.4 [3 sources]
-        *(_rule(code, Log.EVENT, _A, critical=False, message_code=0x0110) for code in range(0x8F20, 0x8F26)),
+        _rule(0x8F20, Log.EVENT, _A, critical=False, message_code=0x0110),
+        *(_rule(code, Log.EVENT, _A, critical=False) for code in range(0x8F21, 0x8F26)),
         _rule(0x8F26, Log.EVENT, _A, critical=False, message_code=0x0111),
         _rule(0x8F28, Log.EVENT, _A, critical=False, message_code=0x0112),
         _rule(0x8F2A, Log.EVENT, _A, critical=False, message_code=0x0113),
@@ -134,6 +137,13 @@ def rule(code: int) -> AlertRule:
     """
     known = _RULES.get(code)
     return known if known is not None else _rule(code, Log.EVENT, Role.SUPPLIER, critical=code >> 8 == 0x8F)[1]
+
+
+@cache
+def carrier_of(code: int, kind: str) -> UseCase | None:
+    """The alert of its own by which a device of that ``kind`` tells of event ``code``; None where the generic ones
+    carry it."""
+    return next((one for one in all_use_cases() if one.is_alert and code in one.alerts and kind in one.devices), None)
 
 
 def alert_name(code: int) -> str:

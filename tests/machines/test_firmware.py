@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from devices.machines.parts.firmware import ActivationCode, TransferCode, activated_alert, transfer_alert
-from devices.model.roles import Role
+from devices.machines.comms_hub import CommsHub, HubSettings
+from devices.machines.core import (
+    Answer,
+    Asked,
+    Effect,
+    Event,
+    LinkChanged,
+    Machine,
+    MachineError,
+    Persist,
+    Received,
+    Refuse,
+    Send,
+    Started,
+)
+from devices.machines.esme import Esme, EsmeSettings
+from devices.machines.gpf import Gpf, GpfSettings
+from devices.machines.gsme import Gsme, GsmeSettings
+from devices.machines.hcalcs import Hcalcs, HcalcsSettings
+from devices.machines.parts.civil_clock import ClockSettings
+from devices.machines.parts.firmware import ActivationCode, TransferCode
+from devices.machines.ppmid import Ppmid, PpmidSettings
+from devices.model import use_cases
 from devices.trust import protection
 from devices.trust.keystore import signing_key
-from devices.wire import gbcs
+from devices.wire import asn1_typed, gbcs, gbz
 from devices.wire.asn1_typed import (
     ActivateFirmware,
     ActivationResult,
@@ -21,7 +45,21 @@ from devices.wire.asn1_typed import (
     FirmwareVersionRequest,
     WillActivate,
 )
-from tests.machines.asn1_bench import BROKER, DEVICE, KEYS, NOW, STRANGER, SUPPLIER, Bench, civil
+from devices.wire.gbcs import CRA, Message
+from tests.machines.asn1_bench import (
+    BROKER,
+    DEVICE,
+    KEYS,
+    NOW,
+    SECOND,
+    STRANGER,
+    SUPPLIER,
+    Bench,
+    certified_cells,
+    civil,
+    command,
+)
+from tests.machines.meter_bench import notification_of
 
 IMAGE, OTHER = bytes(range(32)), bytes(32)
 OLD, NEW = bytes.fromhex("00010000"), bytes.fromhex("00020000")
@@ -97,22 +135,133 @@ def test_the_version_is_read(kind: str) -> None:
     assert bench.answer(outcome) == FirmwareVersion(OLD, 0)
 
 
+# ------------------------------------------------------------------------- images that come, through whole machines
+
+CLOCK = ClockSettings(start_ns=round(NOW.timestamp()) * SECOND)
+GOOD = {"sha256": IMAGE.hex(), "version": NEW.hex()}
+BAD = {**GOOD, "good": False}
+
+MACHINES: dict[str, Callable[[], Machine]] = {
+    "ESME": lambda: Esme(DEVICE, KEYS, certified_cells("ESME"), EsmeSettings(clock=CLOCK)),
+    "GSME": lambda: Gsme(DEVICE, KEYS, certified_cells("GSME"), GsmeSettings(clock=CLOCK)),
+    "GPF": lambda: Gpf(DEVICE, KEYS, certified_cells("GPF"), GpfSettings(clock=CLOCK)),
+    "PPMID": lambda: Ppmid(DEVICE, KEYS, certified_cells("PPMID"), PpmidSettings(clock=CLOCK)),
+    "HCALCS": lambda: Hcalcs(DEVICE, KEYS, certified_cells("HCALCS"), HcalcsSettings(clock=CLOCK)),
+    "CHF": lambda: CommsHub(HubSettings(DEVICE, clock=CLOCK), KEYS, certified_cells("CHF")),
+}
+
+
+class Running:
+    """A machine with a line, and what left it."""
+
+    def __init__(self, kind: str) -> None:
+        self.machine, self.saved = MACHINES[kind](), dict[str, Any]()
+        self.give(Started({}))
+        self.give(LinkChanged("line", True))
+
+    def give(self, event: Event) -> list[Effect]:
+        effects = list(self.machine.handle(event, 0))
+        self.saved |= {one.key: one.value for one in effects if isinstance(one, Persist)}
+        return effects
+
+    def ask(self, verb: str, args: Mapping[str, Any]) -> list[Message]:
+        """The messages that left; exactly one answer was given, and no refusal."""
+        effects = self.give(Asked(verb, args))
+        assert [one for one in effects if isinstance(one, Answer | Refuse)] == [Answer()]
+        return [gbcs.decode(one.octets) for one in effects if isinstance(one, Send) and one.port in ("line", "wan")]
+
+
+def content(message: Message) -> object:
+    """What an alert says after code and time, whatever its family."""
+    assert message.cra == CRA.ALERT
+    if message.message_code in (0x0128, 0x012B):
+        return asn1_typed.read(message.message_code, message.cra, message.payload).view
+    if message.payload[:1] == b"\x0f":
+        code, (told,) = notification_of(message)
+        return code, told.value
+    alert = gbz.decode(message.payload)
+    assert isinstance(alert, gbz.Alert)
+    return alert.code, alert.body
+
+
+TOLD = [
+    ("ESME", "image", GOOD, 0x00CE, (0x8F72, IMAGE)),
+    ("ESME", "image", BAD, 0x00CE, (0x8F1C, IMAGE)),
+    ("GSME", "image", GOOD, 0x00CF, (0x8F72, gbz.FirmwareVerified(0x0020, IMAGE))),
+    ("GSME", "image", BAD, 0x00CF, (0x8F1C, gbz.FirmwareVerified(0x0020, IMAGE))),
+    ("PPMID", "image", GOOD, 0x012B, FirmwareActivated(0x8F8B, NOW, NEW, 0)),
+    ("ESME", "integrity", {"issue": 5}, 0x00F0, (0x81A0, b"\0\x05")),
+    ("GSME", "integrity", {"issue": 5}, 0x00F2, (0x81A0, gbz.IntegrityWarning(5))),
+    *(
+        (
+            "CHF",
+            "image_transfer",
+            {"device": STRANGER.hex(), "version": NEW.hex(), "outcome": code.name.lower()},
+            0x0128,
+            FirmwareTransferAlert(0x8F89 if code else 0x8F8A, NOW, STRANGER, NEW, int(code)),
+        )
+        for code in TransferCode
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "verb", "args", "code", "says"), TOLD)
+def test_what_is_told(kind: str, verb: str, args: Mapping[str, Any], code: int, says: object) -> None:
+    running = Running(kind)
+    (message,) = running.ask(verb, args)
+    assert (message.message_code, content(message)) == (code, says)
+    carrier = use_cases.by_code(code)
+    assert carrier is not None
+    assert carrier.protection["alert"] == ("sig" if message.signature else "MAC")
+    assert kind in carrier.devices
+
+
+@pytest.mark.parametrize(("kind", "args"), [("GPF", GOOD), ("HCALCS", GOOD), ("HCALCS", BAD), ("PPMID", BAD)])
+def test_what_no_alert_of_this_kind_carries_is_logged_alone(kind: str, args: Mapping[str, Any]) -> None:
+    running = Running(kind)
+    before = json.dumps(running.saved, sort_keys=True)
+    assert running.ask("image", args) == []
+    assert json.dumps(running.saved, sort_keys=True) != before
+
+
+def test_an_image_that_came_is_activated_by_command() -> None:
+    running = Running("ESME")
+    running.ask("image", GOOD)
+    assert running.saved["firmware"]["images"] == {IMAGE.hex(): NEW.hex()}
+    octets = command(0x0012, ActivateFirmware(IMAGE, 1), 1)
+    sent = [one for one in running.give(Received("line", SUPPLIER, octets)) if isinstance(one, Send)]
+    response = gbcs.decode(sent[0].octets)
+    assert asn1_typed.read(0x0012, CRA.RESPONSE, response.payload).view == ActivationResult(0, NEW)
+
+
+def test_a_bad_image_is_not_kept() -> None:
+    running = Running("ESME")
+    running.ask("image", BAD)
+    assert "firmware" not in running.saved
+
+
 @pytest.mark.parametrize(
-    ("code", "alert"), [(TransferCode.SUCCESS, 0x8F8A), (TransferCode.DISCARDED, 0x8F89), (TransferCode(3), 0x8F89)]
+    ("kind", "verb", "args"),
+    [
+        ("ESME", "image", {}),
+        ("ESME", "image", {**GOOD, "sha256": "00"}),
+        ("ESME", "image", {**GOOD, "version": 7}),
+        ("ESME", "image", {**GOOD, "good": "yes"}),
+        ("ESME", "image", {**GOOD, "colour": "red"}),
+        ("ESME", "integrity", {"issue": 1 << 16}),
+        ("GSME", "integrity", {"issue": True}),
+        ("CHF", "image_transfer", {}),
+        ("CHF", "image_transfer", {"device": "x", "version": NEW.hex(), "outcome": "success"}),
+        ("CHF", "image_transfer", {"device": STRANGER.hex(), "version": NEW.hex(), "outcome": "lost"}),
+    ],
 )
-def test_a_hub_tells_of_a_transfer(code: TransferCode, alert: int) -> None:
-    bench = Bench("CHF")
-    view = transfer_alert(STRANGER, NEW, code, bench.now)
-    due = bench.device.asn1.alert(view, 0x0128, Role.ACCESS_CONTROL_BROKER)
-    (message,) = (gbcs.decode(octets) for octets in due.alerts)
-    assert (message.message_code, message.recipient, bool(message.signature)) == (0x0128, BROKER, True)
-    assert bench.view(message) == FirmwareTransferAlert(alert, NOW, STRANGER, NEW, int(code))
-
-
-def test_an_in_home_device_tells_of_its_activation() -> None:
-    bench = Bench("PPMID")
-    view = activated_alert(NEW, ActivationCode.SUCCESS, bench.now)
-    due = bench.device.asn1.alert(view, 0x012B, Role.ACCESS_CONTROL_BROKER)
-    (message,) = (gbcs.decode(octets) for octets in due.alerts)
-    assert bench.view(message) == FirmwareActivated(0x8F8B, NOW, NEW, 0)
-    assert message.signature
+def test_what_makes_no_sense_changes_nothing(kind: str, verb: str, args: Mapping[str, Any]) -> None:
+    running = Running(kind)
+    before = json.dumps(running.saved, sort_keys=True)
+    try:
+        (answer,) = running.give(Asked(verb, args))
+        reason = answer.reason if isinstance(answer, Refuse) else ""
+    except MachineError as problem:
+        reason = str(problem)
+    assert f"{verb} takes" in reason
+    assert json.dumps(running.saved, sort_keys=True) == before

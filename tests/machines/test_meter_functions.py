@@ -37,6 +37,7 @@ from tests.machines.meter_bench import (
     cells,
     command,
     notification_of,
+    protected_well,
     response_of,
 )
 
@@ -187,6 +188,39 @@ def test_a_commanded_level_is_held_until_its_time_and_told_to_nobody() -> None:
     assert json.loads(bench.meter.objects.value(*key).value) == {"outputState": 100, "inputState": 100}
     sent = [gbcs.decode(octets) for octets in bench.sent]
     assert {m.message_code for m in sent if m.cra == CRA.ALERT} <= {0x0067}
+
+
+def test_an_appliance_that_says_how_it_runs_is_told_and_shown() -> None:
+    bench = Bench()
+    bench.meter.out.line_up = True
+    bench.give(Asked("appliance", {"controller": 3, "output": 100, "input": 0}))
+    alert = gbcs.decode(bench.sent[-1])
+    text = axdr.Data(axdr.Tag.UTF8_STRING, b'{"outputState":"100","inputState":"0","other-data":""}')
+    assert (alert.message_code, alert.recipient, notification_of(alert)) == (0x0123, SUPPLIER, (0x8F88, (text,)))
+    assert protected_well(alert)
+    bench.cut(60 * SECOND)
+    kept = json.loads(bench.meter.objects.value(1, bytes((0, 0, 94, 44, 0, 33)), 2).value)
+    assert kept == {"outputState": 100, "inputState": 0, "other-data": ""}
+    assert 0x8F88 in [code for _, code, *_ in bench.state()["logs"]["event"]]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {},
+        {"controller": 6, "output": 1, "input": 1},
+        {"controller": 1, "output": 101, "input": 1},
+        {"controller": 1, "output": 1, "input": -1},
+        {"controller": 1, "output": 1, "input": 1, "colour": "red"},
+    ],
+)
+def test_an_appliance_that_makes_no_sense_is_refused(args: dict[str, object]) -> None:
+    bench = Bench()
+    before = bench.state()
+    (refused,) = bench.give(Asked("appliance", args))
+    assert isinstance(refused, Refuse)
+    assert "appliance" in refused.reason
+    assert bench.state() == before
 
 
 def test_a_hold_outlives_a_cut() -> None:

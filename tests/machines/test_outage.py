@@ -156,3 +156,18 @@ def test_the_power_log_is_read_remotely() -> None:
     rows = response_of(response).data[0].value.rows
     assert [(row.value[1].value, row.value[2].value) for row in rows] == [(0x8F35, 10), (0x8F36, 200)]
     assert len(bench.line(command("ECS45", 1))) == 1
+
+
+@pytest.mark.parametrize(("phase", "short", "long"), [(1, 0x8F37, 0x8F38), (2, 0x8F39, 0x8F3A), (3, 0x8F3B, 0x8F3C)])
+def test_a_phase_of_a_polyphase_meter_has_its_own_codes(phase: int, short: int, long: int) -> None:
+    for away, code in ((179 * SECOND, short), (180 * SECOND, long)):
+        bench = Bench(EsmeSettings(outage=OutageSettings(phase=phase)))
+        bench.meter.out.line_up = True
+        bench.cut(away)
+        (line,) = [line for line in bench.state()["logs"]["power"] if line[1] in (short, long)]
+        assert line[1] == code
+
+
+def test_there_are_three_phases() -> None:
+    with pytest.raises(ValueError, match="a phase is 1, 2 or 3"):
+        OutageSettings(phase=4)

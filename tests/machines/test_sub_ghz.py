@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from devices.machines.comms_hub import CommsHub, HubSettings
-from devices.machines.core import Effect, PowerLost, PowerRestored, Received, Send, Started
+from devices.machines.core import (
+    Effect,
+    ForgetDevice,
+    PeerJoined,
+    Persist,
+    PowerLost,
+    PowerRestored,
+    Received,
+    Send,
+    SetTimer,
+    Started,
+    TimerFired,
+)
 from devices.machines.parts.civil_clock import CivilTime
+from devices.machines.parts.duty_cycle import DutyCycle, DutyCycleSettings
+from devices.machines.parts.sub_ghz import SubGhzSettings
 from devices.model import data_types, use_cases
 from devices.model.chf_objects import CHANNEL_LOG
-from devices.model.credentials import cells_from_publics
+from devices.model.credentials import CredentialCells, cells_from_publics
 from devices.model.roles import Role
 from devices.trust import protection
 from devices.trust.keystore import MemoryKeyStore, agreement_key, generate, signing_key
@@ -46,14 +63,17 @@ class Bench:
     def __init__(self) -> None:
         publics = {name: KEYS.public(name) for name in KEYS.names}
         cells = cells_from_publics("CHF", {Role.ACCESS_CONTROL_BROKER: BROKER}, publics)
-        self.hub = CommsHub(HubSettings(HUB), KEYS, cells)
+        self.hub = self.make(KEYS, cells)
         self.saved: dict[str, Any] = {}
         self.counter = 0
         self.give(Started())
 
+    def make(self, keys: MemoryKeyStore, cells: CredentialCells) -> CommsHub:
+        return CommsHub(HubSettings(HUB), keys, cells)
+
     def give(self, event: Any) -> list[Message]:
         effects: list[Effect] = list(self.hub.handle(event, 0))
-        self.saved |= {e.key: e.value for e in effects if type(e).__name__ == "Persist"}  # type: ignore[union-attr]
+        self.saved |= {e.key: e.value for e in effects if isinstance(e, Persist)}
         return [gbcs.decode(e.octets) for e in effects if isinstance(e, Send) and e.port == "wan"]
 
     def command(self, name: str, *data: Data, selection: Data | None = None) -> list[Message]:
@@ -171,3 +191,114 @@ def test_a_device_of_the_log_has_a_row_of_the_published_type() -> None:
                 assert data_types.matches(data_types.parse(row.data_type or ""), datum)
             else:
                 assert all([part.tag for part in one.value] == [axdr.Tag.OCTET_STRING] * 2 for one in rows)
+
+
+# ------------------------------------------------------------------------------------------------ devices on this radio
+
+METER, OTHER = bytes.fromhex("00db0000000000a1"), bytes.fromhex("00db0000000000a2")
+MINUTE = 60_000_000_000
+EVERY_DEVICE = SubGhzSettings(devices=frozenset((METER, OTHER)), capacity=1)
+
+
+class Dual(Bench):
+    """A hub with Sub GHz devices in its log; frames of the meter come as often as the test wants."""
+
+    def __init__(self, settings: SubGhzSettings = EVERY_DEVICE) -> None:
+        self.settings, self.now, self.timers, self.gone = settings, 0, dict[str, int](), list[bytes]()
+        super().__init__()
+        for device in (METER, OTHER):
+            added = axdr.structure(axdr.octets(device), axdr.enum(0), axdr.octets(bytes(16)), axdr.enum(0))
+            self.command("CCS01", added, axdr.u16(90), axdr.boolean(True))
+
+    def make(self, keys: MemoryKeyStore, cells: CredentialCells) -> CommsHub:
+        return CommsHub(HubSettings(HUB, sub_ghz=self.settings), keys, cells)
+
+    def give(self, event: Any) -> list[Message]:
+        effects = list(self.hub.handle(event, self.now))
+        for effect in effects:
+            match effect:
+                case Persist(key, value):
+                    self.saved[key] = value
+                case SetTimer(name, at):
+                    self.timers[name] = at
+                case ForgetDevice(_, peer):
+                    self.gone.append(peer)
+        return [gbcs.decode(e.octets) for e in effects if isinstance(e, Send) and e.port == "wan"]
+
+    def frames(self, count: int) -> list[Message]:
+        """So many frames of the meter, of 100 octets each and of a cluster that means nothing to the hub."""
+        return [told for _ in range(count) for told in self.give(Received("han", METER, bytes(100), 0x0B05))]
+
+    def for_meter(self) -> list[Message]:
+        """A command for the meter from the WAN; what the hub tells."""
+        message = Message(CRA.COMMAND, 77, BROKER, METER, 0x0080, b"")
+        return self.give(Received("wan", BROKER, gbcs.encode(message)))
+
+
+def test_a_device_too_many_is_refused_and_told() -> None:
+    bench = Dual()
+    bench.give(PeerJoined("han", METER))
+    assert bench.gone == []
+    (alert,) = bench.give(PeerJoined("han", OTHER))
+    assert (alert.message_code, notification_of(alert)) == (0x0115, (0x8F2D, (axdr.octets(OTHER),)))
+    assert bench.gone == [OTHER]
+    joined = {entry["eui"]: entry["joined"] for entry in bench.saved["device_log"]["entries"]}
+    assert joined == {METER.hex(): True, OTHER.hex(): False}
+    assert [told.message_code for told in bench.give(PeerJoined("han", METER))] == []  # one that is there stays
+
+
+def test_a_device_that_takes_too_much_of_the_air_is_suspended_for_a_while() -> None:
+    small = DutyCycleSettings(normal_limited=1, limited_critical=2, regulated=3)  # of 10,000: 0.36 s of an hour
+    bench = Dual(replace(EVERY_DEVICE, duty_cycle=small))
+    bench.give(PeerJoined("han", METER))
+    frame_ns = (100 + small.overhead) * 80_000
+    enough = -(-360_000_000 // frame_ns)
+    assert bench.frames(enough - 2) == []
+    (alert,) = bench.frames(2)
+    assert (alert.message_code, notification_of(alert)) == (0x0110, (0x8F20, (axdr.octets(METER),)))
+
+    (discarded,) = bench.for_meter()
+    identity = b"\x01" + (77).to_bytes(8, "big") + BROKER + METER
+    assert (discarded.message_code, notification_of(discarded)) == (0x0114, (0x8F2C, (axdr.octets(identity),)))
+
+    critical = bench.frames(2 * enough)
+    assert [notification_of(told)[0] for told in critical] == [0x8F22, 0x8F24]
+    assert {told.message_code for told in critical} == {0x1001}
+
+    bench.now = bench.timers["hub.sub_ghz"]
+    assert bench.now == 60 * MINUTE
+    below = bench.give(TimerFired("hub.sub_ghz"))
+    assert [notification_of(told)[0] for told in below] == [0x8F25, 0x8F23, 0x8F21]
+    assert bench.for_meter() == []
+    (log,) = bench.command("ECS35c", selection=_range())
+    codes = [row.value[1].value for row in response_of(log).data[0].value.rows]
+    assert [code for code in codes if code != 0x8154] == [0x8F20, 0x8F2C, 0x8F22, 0x8F24, 0x8F25, 0x8F23, 0x8F21]
+
+
+def test_the_thresholds_are_those_of_the_configuration() -> None:
+    bench = Dual()
+    assert bench.hub.functions.sub_ghz.thresholds == (130, 220, 280)
+    changed = axdr.structure(*CONFIGURATION.value[:4], axdr.u16(7), axdr.u16(9), *CONFIGURATION.value[6:])
+    bench.command("DBCH04", changed)
+    assert bench.hub.functions.sub_ghz.thresholds == (7, 9, 280)
+
+
+def test_devices_on_another_radio_are_not_counted() -> None:
+    bench = Dual(SubGhzSettings(capacity=0, duty_cycle=DutyCycleSettings(normal_limited=0)))
+    assert bench.give(PeerJoined("han", METER)) != []  # CS14, as ever
+    assert bench.frames(3) == []
+    assert bench.gone == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 2000)), max_size=40))
+def test_a_share_is_what_the_last_hour_saw(frames: list[tuple[int, int]]) -> None:
+    """Against a plain sum over all frames whose minute began less than an hour ago."""
+    duty, now, sent = DutyCycle(), 0, list[tuple[int, int]]()
+    for minutes, octets in frames:
+        now += minutes * MINUTE
+        duty.took(METER, octets, now, (130, 220, 280))
+        sent.append((now, (octets + duty.settings.overhead) * 80_000))
+        expected = sum(taken for at, taken in sent if at + 60 * MINUTE > now)
+        assert duty.share(METER, now) == expected / (60 * MINUTE)
+        assert duty.suspended(METER) == (expected >= 0.013 * 60 * MINUTE)
+        assert (duty.next_due is not None) == duty.suspended(METER)

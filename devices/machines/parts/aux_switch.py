@@ -7,8 +7,8 @@ action of a switch or the level in percent.
 
 Must not live here: the calendar's arithmetic (``calendars``), the supply's own switch (``load_switch``).
 
-Source: published messages of ECS47, ECS47e, ECS61a, ECS61d, ECS35f and ECS101, from which the coding of the scripts is
-read [our reading]; facts/use-cases.md.
+Source: published messages of ECS47, ECS47e, ECS61a, ECS61d, ECS61e, ECS35f, ECS101 and ECS200, from which the coding
+of the scripts is read [our reading]; facts/use-cases.md.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from devices.wire.axdr import Data, Tag
 __all__ = ["COUNT", "LIMIT_ENDED", "LIMIT_PROCESSED", "Auxiliary", "AuxiliarySettings", "Told"]
 
 COUNT: Final = 5
-LIMIT_PROCESSED, LIMIT_ENDED = 0x8F86, 0x8F87
+LIMIT_PROCESSED, LIMIT_ENDED, OPERATIONAL_UPDATE = 0x8F86, 0x8F87, 0x8F88
 _KEY = "auxiliary"
 _CLOSE, _OPEN, _RESET = 0x11, 0x12, 0x20
 _CALENDAR_CLOSE = 1
@@ -250,12 +250,35 @@ class Auxiliary:
     def _state_getter(self, n: int) -> Getter[CommandContext]:
         return lambda _selection, context: axdr.boolean(self.closed(n, context.civil))
 
+    # ------------------------------------------------------------------------------------------------- operational data
+
+    def operated(self, n: int, levels: Mapping[str, int], other: str) -> list[Effect]:
+        """The appliance at proportional controller ``n`` says how it runs: ``outputState`` and ``inputState`` in
+        percent, and ``other`` as its maker likes.  Kept as operational data, and told.
+
+        Raises ``AccessError`` for a controller that is none.
+        """
+        if not self._objects.has(self._operational(n)):
+            raise AccessError(ResultCode.OBJECT_UNDEFINED, f"no proportional controller {n}; there are 1 to {COUNT}")
+        data = {**levels, "other-data": other}
+        self._keep_operational(n, data)
+        # Unlike in ECS61e all values are text in a published ECS200, and no blanks stand between them.
+        told = json.dumps({name: str(value) for name, value in data.items()}, separators=(",", ":"))
+        self._tell(Told(OPERATIONAL_UPDATE, (Data(Tag.UTF8_STRING, told.encode()),)))
+        return [Record("auxiliary", {"controller": n, "operational": data, "cause": "appliance"})]
+
     def _show_levels(self, n: int, civil: CivilTime) -> None:
         """Keep the operational data of a proportional controller (ECS61e) as it now is."""
-        key = (1, bytes((0, 0, 94, 44, 0, 30 + n)), 2)
-        if self._objects.has(key):
+        if self._objects.has(self._operational(n)):
             levels = {name: self.level(n, direction, civil) for name, direction in _DIRECTIONS.items()}
-            self._objects.put(*key, Data(Tag.UTF8_STRING, json.dumps(levels).encode()))
+            self._keep_operational(n, levels)
+
+    def _keep_operational(self, n: int, data: Mapping[str, Any]) -> None:
+        self._objects.put(*self._operational(n), Data(Tag.UTF8_STRING, json.dumps(data).encode()))
+
+    @staticmethod
+    def _operational(n: int) -> Key:
+        return 1, bytes((0, 0, 94, 44, 0, 30 + n)), 2
 
     @staticmethod
     def _record(n: int, action: int, cause: str) -> Record:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
-from devices.machines.core import Effect, Persist, Record
+from devices.machines.core import Effect, MachineError, Persist, Record
 from devices.machines.parts.civil_clock import CivilTime
 from devices.machines.parts.credential_updates import datetime_of, ns_of
 from devices.machines.parts.execution import CommandContext
 from devices.model.roles import Role
+from devices.wire import eui64
 from devices.wire.asn1_typed import (
     ActivateFirmware,
     ActivationResult,
@@ -32,10 +33,20 @@ from devices.wire.asn1_typed import (
     WillActivate,
 )
 
-__all__ = ["Activation", "ActivationCode", "Firmware", "TransferCode", "activated_alert", "transfer_alert"]
+__all__ = [
+    "NOT_VERIFIED",
+    "VERIFIED",
+    "Activation",
+    "ActivationCode",
+    "Firmware",
+    "Image",
+    "TransferCode",
+    "activated_alert",
+    "transfer_of",
+]
 
 KEY: Final = "firmware"
-CHANGED, VERIFIED = 0x8F43, 0x8F72
+CHANGED, VERIFIED, NOT_VERIFIED = 0x8F43, 0x8F72, 0x8F1C
 TRANSFER_FAILED, TRANSFERRED, ACTIVATED = 0x8F89, 0x8F8A, 0x8F8B
 _NEVER: Final = 9999
 """The year of an execution time that cancels."""
@@ -69,6 +80,28 @@ class _Waiting:
 
     def as_json(self) -> list[Any]:
         return [self.due, self.image_hash.hex(), self.counter, self.originator.hex(), self.role.label]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as it comes over the air: SHA-256 hash, version (4 octets), whether it is what it says it is."""
+
+    sha256: bytes
+    version: bytes
+    is_good: bool = True
+
+    @classmethod
+    def of_args(cls, args: Mapping[str, Any]) -> Image:
+        """From the arguments ``sha256``, ``version`` (hexadecimal) and ``good``; raises :class:`MachineError`."""
+        try:
+            image = cls(bytes.fromhex(args["sha256"]), bytes.fromhex(args["version"]), args.get("good", True))
+        except (KeyError, TypeError, ValueError):
+            image = cls(b"", b"")
+        known = args.keys() <= {"sha256", "version", "good"}
+        if (len(image.sha256), len(image.version)) != (32, 4) or not isinstance(image.is_good, bool) or not known:
+            wants = "sha256 (32 octets), version (4 octets), both in hexadecimal, and where wanted good: true or false"
+            raise MachineError(f"image takes {wants}; got {dict(args)}")
+        return image
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +166,7 @@ class Firmware:
             context.effects.append(self.persist())
             context.results = (0,)
             return WillActivate()
-        result, effects, events = self._run(view.image_hash)
+        result, effects, events = self.run(view.image_hash)
         context.effects += effects
         context.events += events
         context.results = (result.code,)
@@ -157,11 +190,12 @@ class Firmware:
         if waiting is None or waiting.due > civil.ns:
             return None, [], []
         self._waiting = None
-        result, effects, events = self._run(waiting.image_hash)
+        result, effects, events = self.run(waiting.image_hash)
         done = Activation(waiting.originator, waiting.role, waiting.due, waiting.counter, result)
         return done, [*effects, self.persist()], events
 
-    def _run(self, image_hash: bytes) -> tuple[ActivationResult, list[Effect], list[int]]:
+    def run(self, image_hash: bytes) -> tuple[ActivationResult, list[Effect], list[int]]:
+        """Run an image that is held: what came of it, effects, events."""
         code, effects, events = ActivationCode.SUCCESS, list[Effect](), list[int]()
         if not self._images:
             code = ActivationCode.NO_IMAGE_HELD
@@ -178,8 +212,19 @@ class Firmware:
         return ActivationResult(int(code), self.version), effects, events
 
 
-def transfer_alert(device: bytes, version: bytes, code: TransferCode, civil: CivilTime) -> FirmwareTransferAlert:
-    """CCS08: what became of an image for ``device``."""
+def transfer_of(args: Mapping[str, Any], civil: CivilTime) -> FirmwareTransferAlert:
+    """CCS08: what became of an image on its way through a hub, from the arguments ``device`` (EUI-64), ``version`` (4
+    octets in hexadecimal) and ``outcome`` (the name of a :class:`TransferCode`).  Raises :class:`MachineError`."""
+    try:
+        device, version = eui64.parse(str(args["device"])), bytes.fromhex(args["version"])
+        code = TransferCode[str(args["outcome"]).upper()]
+    except (KeyError, TypeError, ValueError):
+        device, version, code = b"", b"", TransferCode.SUCCESS
+    if len(version) != 4 or len(args) != 3:
+        outcomes = ", ".join(one.name.lower() for one in TransferCode)
+        raise MachineError(
+            f"image_transfer takes device, version (4 octets in hexadecimal) and outcome ({outcomes}); got {dict(args)}"
+        )
     alert = TRANSFERRED if code is TransferCode.SUCCESS else TRANSFER_FAILED
     return FirmwareTransferAlert(alert, datetime_of(civil.ns), device, version, int(code))
 

@@ -166,6 +166,11 @@ class MeterFunctions:
         saved = Persist("objects", self._objects.as_json())
         return [saved, *self._settle(now), *self._tell_all(now), *self.arm(now)]
 
+    def operated(self, n: int, levels: Mapping[str, int], other: str, now: int) -> list[Effect]:
+        """The appliance at an auxiliary controller says how it runs; see :meth:`Auxiliary.operated`."""
+        effects = self.auxiliary.operated(n, levels, other)
+        return [*effects, Persist("objects", self._objects.as_json()), *self._tell_all(now)]
+
     def tamper(self, now: int) -> list[Effect]:
         """Somebody opened the meter: logged, told, and where the tamper state says so the supply goes and stays off."""
         effects = self._meter.out.event(TAMPERED, now)

@@ -29,7 +29,12 @@ class OutageSettings:
 
     long_ns: int = 180_000_000_000  # 3 minutes or longer [3 sources]
     keeps_supply_state: bool = True  # facts/gbcs.md 11 no. 16 [recalled: make it a setting]
+    phase: int | None = None  # of a polyphase meter: the one whose supply is switched, 1 to 3; its codes are its own
     drives_on_return: bool = False  # a bistable contactor stays where it is; True: drive it to the saved state again
+
+    def __post_init__(self) -> None:
+        if self.phase not in (None, 1, 2, 3):
+            raise ValueError(f"a phase is 1, 2 or 3, got {self.phase}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,12 @@ def restored(saved: Mapping[str, Any], civil: CivilTime, outage_ns: int | None) 
 
 def restoration_code(settings: OutageSettings) -> Callable[[int | None], int]:
     """The rule for the alert code: a long outage is told by a code of its own; an unknown duration counts as long,
-    since only an outage that outlasted the backup of the clock is unknown."""
+    since only an outage that outlasted the backup of the clock is unknown.  The codes of each phase follow those of a
+    meter with one."""
+    phase = 2 * (settings.phase or 0)
 
     def code(duration_ns: int | None) -> int:
-        return RESTORED_AFTER_LONG if duration_ns is None or duration_ns >= settings.long_ns else RESTORED
+        is_long = duration_ns is None or duration_ns >= settings.long_ns
+        return phase + (RESTORED_AFTER_LONG if is_long else RESTORED)
 
     return code
