@@ -1,8 +1,9 @@
 """Two responses held against each other: the same shape, whatever the values.
 
-DLMS: the same results and the same tags all the way down, arrays of any length, a compact-array counting as the array
-of its elements (``devices.machines.parts.shape``).  GBZ: the same components in the same order, each with the same
-command, fields, types and statuses.  ASN.1: the same objects with the same fields present; statuses and codes are
+The same parties and counters in the envelopes, the same invoke id or sequence numbers.  DLMS: the same results and the
+same tags all the way down, arrays of any length, a compact-array counting as the array of its elements
+(``devices.machines.parts.shape``).  GBZ: the same components in the same order, each with the same command, fields,
+types and statuses.  ASN.1: the same objects with the same fields present; statuses and codes are
 equal.  Encrypted parts are held against each other as they are once decrypted.
 
 Whether the device numbered its answer to an unknown user anew (other-information of 26 octets) or not (18) is not
@@ -18,7 +19,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from devices.machines.parts.shape import Shape, data_shape, fits, shape
-from devices.wire import asn1_typed, axdr, dlms_alerts, gbz, gbz_typed, payload
+from devices.wire import asn1_typed, axdr, cosem, dlms_alerts, gbz, gbz_typed, payload
 from devices.wire.errors import WireError
 from devices.wire.gbcs import Message
 from devices.wire.gbz_typed import Body, Command, DefaultResponse, ReadAttributesResponse, Sealed
@@ -55,12 +56,16 @@ def _envelopes(got: Message, wanted: Message) -> list[tuple[str, Any, Any]]:
     def parts(message: Message) -> list[tuple[str, Any]]:
         return [
             ("kind", message.cra),
+            ("originator", message.originator.hex()),
+            ("recipient", message.recipient.hex()),
+            ("counter", message.counter),
             ("message code", f"0x{message.message_code:04X}"),
             ("family", payload.family(message.payload)),
             ("signature", bool(message.signature)),
             ("MAC", message.mac is not None),
             ("time in the header", bool(message.date_time)),
-            ("supplementary party", message.supplementary_party is not None),
+            ("supplementary party", (message.supplementary_party or b"").hex()),
+            ("supplementary counter", message.supplementary_counter),
         ]
 
     return [(name, ours, theirs) for (name, ours), (_, theirs) in zip(parts(got), parts(wanted), strict=True)]
@@ -77,12 +82,19 @@ def _payload(message: Message) -> Shape:
         return _view(body.view)
     if isinstance(body, dlms_alerts.Alert | gbz_typed.Alert):
         return type(body).__name__
-    return shape(body)
+    return (body.invoke, shape(body)) if isinstance(body, cosem.AccessResponse) else shape(body)
 
 
 def _component(component: gbz_typed.Component) -> Shape:
     control = component.frame_control
-    head = (component.cluster, control & 3, bool(control & 8), component.command, component.from_time is not None)
+    head = (
+        component.sequence,
+        component.cluster,
+        control & 3,
+        bool(control & 8),
+        component.command,
+        component.from_time is not None,
+    )
     return (*head, _body(component.body))
 
 

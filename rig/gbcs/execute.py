@@ -1,8 +1,9 @@
 """Whether an emulated device carries out a published command, and whether it answers as the published device did.
 
 *Executed*: a device in the state that the command presupposes authenticates it, executes it and acknowledges it in a
-response whose protection verifies.  *Answered*: that response has the shape of the published one: the same message
-code, family and protection, the same results, the same types and tags all the way down, encrypted parts included.
+response whose protection verifies and which says of no part of it that it failed.  *Answered*: that response has the
+shape of the published one: the same message code, family and protection, the same results, the same types and tags all
+the way down, encrypted parts included.
 
 Must not live here: the presupposed state and the device (``devices.machines``), the counting (``check``).
 """
@@ -18,12 +19,17 @@ from devices.machines.parts.presupposed import Circumstances, circumstances_of, 
 from devices.model import use_cases
 from devices.trust.directory import Directory
 from devices.trust.keystore import MemoryKeyStore
+from devices.wire import cosem, gbz_typed, payload
 from devices.wire.errors import WireError
 from devices.wire.gbcs import Message
+from devices.wire.gbz_typed import DefaultResponse, ReadAttributesResponse
 from rig.gbcs.answer import mismatch
 from rig.gbcs.reading import Keys, Reading, Verdict, read
 
 __all__ = ["Answer", "World", "execute", "unlike"]
+
+_NOTHING_THERE = 0x8B
+"""ZCL status NOT_FOUND: a good answer to a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,30 @@ def _answer(message: Message, octets: bytes, world: World, kind: str, circumstan
     for what, found in (("signature", reading.signature), ("MAC", reading.mac)):
         if found.verdict not in (Verdict.VALID, Verdict.ABSENT):
             return Answer(None, f"the {what} of its response is {found.verdict.value} {found.reason}".strip())
+    if reason := _says_no(reading):
+        return Answer(None, reason)
     return Answer(reading)
+
+
+def _says_no(reading: Reading) -> str:
+    """What a response says was not done, whatever the device holds of itself; nothing where all was."""
+    use_case = use_cases.by_code(reading.message.message_code)
+    good = {0, _NOTHING_THERE} if use_case is not None and use_case.only_reads else {0}
+    try:
+        body = payload.typed(reading.message)
+    except WireError as fault:
+        return f"its response is not what its use case says: {fault}"
+    said: list[int] = []
+    if isinstance(body, cosem.AccessResponse):
+        said = [result.code for result in body.results]
+    elif isinstance(body, gbz_typed.Payload):
+        answers = [component.body for component in body.components]
+        said = [answer.status for answer in answers if isinstance(answer, DefaultResponse)]
+        said += [
+            one.status for answer in answers if isinstance(answer, ReadAttributesResponse) for one in answer.records
+        ]
+    bad = [f"0x{code:02X}" for code in said if code not in good]
+    return f"its response says {', '.join(bad[:4])}" if bad else ""
 
 
 def _unacknowledged(outcome: Outcome) -> str:

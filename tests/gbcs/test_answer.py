@@ -50,10 +50,10 @@ COMPACT = Data(Tag.COMPACT_ARRAY, CompactArray(ROW, (row(1), row(2))))
 @pytest.mark.parametrize(
     ("got", "wanted"),
     [
-        (dlms(axdr.u16(1)), dlms(axdr.u16(9), invoke=7)),
+        (dlms(axdr.u16(1)), dlms(axdr.u16(9))),
         (dlms(axdr.octets(b"ab")), dlms(axdr.octets(b""))),
         (dlms(axdr.array(row(1))), dlms(axdr.array(row(1), row(2), row(3)))),
-        (dlms(axdr.array()), dlms(axdr.array(row(1)))),
+        (dlms(axdr.array()), dlms(axdr.array())),
         (dlms(axdr.array(row(1))), dlms(COMPACT)),
         (dlms(COMPACT), dlms(axdr.array(row(5), row(6), row(7)))),
         (dlms(axdr.null(), codes=(3,)), dlms(axdr.null(), codes=(3,))),
@@ -67,6 +67,7 @@ def test_the_same_shape(got: Reading, wanted: Reading) -> None:
 @pytest.mark.parametrize(
     ("got", "wanted", "reason"),
     [
+        (dlms(axdr.u16(1)), dlms(axdr.u16(1), invoke=7), "expected 7, got 1"),
         (dlms(axdr.u16(1)), dlms(axdr.u32(1)), "expected double_long_unsigned, got long_unsigned"),
         (dlms(axdr.u16(1)), dlms(axdr.u16(1), axdr.u16(1)), "2 elements expected, got 1"),
         (dlms(axdr.u16(1), codes=(0,)), dlms(axdr.u16(1), codes=(3,)), "has another shape"),
@@ -78,6 +79,27 @@ def test_the_same_shape(got: Reading, wanted: Reading) -> None:
 def test_another_shape(got: Reading, wanted: Reading, reason: str) -> None:
     assert reason in mismatch(got, wanted)
     assert mismatch(wanted, got)
+
+
+def test_an_empty_array_is_no_answer_where_something_was_published() -> None:
+    assert mismatch(dlms(axdr.array(row(1))), dlms(axdr.array())) == ""
+    assert "has another shape" in mismatch(dlms(axdr.array()), dlms(axdr.array(row(1))))
+
+
+ENVELOPES: list[tuple[dict[str, Any], str]] = [
+    ({"originator": SUPPLIER, "recipient": METER}, "originator"),
+    ({"counter": 1001}, "counter"),
+    ({"supplementary_party": SUPPLIER, "supplementary_counter": 2}, "supplementary counter"),
+    ({"supplementary_party": METER, "supplementary_counter": 1}, "supplementary party"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), ENVELOPES)
+def test_parties_and_counters_must_agree(changes: dict[str, Any], reason: str) -> None:
+    party = {"supplementary_party": SUPPLIER, "supplementary_counter": 1}
+    good = reading(b"\x02\x01\x00", 0x000B, **party)
+    assert mismatch(reading(b"\x02\x01\x00", 0x000B, **party), good) == ""
+    assert mismatch(reading(b"\x02\x01\x00", 0x000B, **{**party, **changes}), good).startswith(reason)
 
 
 def test_the_envelope_must_agree() -> None:

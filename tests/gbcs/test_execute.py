@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from devices.machines.parts.building import Envelope, command_message, protect_command, use_case_named
-from devices.machines.parts.presupposed import Circumstances, circumstances_of, device_for
+from devices.machines.parts.presupposed import Circumstances, Presupposed, circumstances_of, device_for
 from devices.trust.authority import Authority
 from devices.trust.certificates import Role, Usage
 from devices.trust.directory import Directory
@@ -19,6 +20,7 @@ from devices.trust.keystore import MemoryKeyStore, generate
 from devices.trust.protection import add_mac, sign
 from devices.wire import cosem, gbcs
 from devices.wire.gbcs import Message
+from rig.gbcs import execute
 from rig.gbcs.check import Tally, check
 from rig.gbcs.corpus import load_directory, load_entries, load_keys
 from rig.gbcs.reading import read
@@ -167,6 +169,24 @@ def test_a_command_that_the_device_refuses(world: World) -> None:
     assert "it differs from octet" in told["rebuild"]
 
 
+def test_a_response_that_says_no_is_no_acknowledgement(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the device thinks that it did."""
+
+    def last_result_bad(message: Message) -> Message:
+        return message._replace(payload=message.payload[:-1] + b"\xfa")
+
+    def made(*args: Any) -> Presupposed:
+        device = device_for(*args)
+        device.processor.settings = replace(device.processor.settings, before_protection=last_result_bad)
+        return device
+
+    monkeypatch.setattr(execute, "device_for", made)
+    world.put("ENABLE_COMMAND", world.command("ECS42"))
+    tally = world.check()
+    assert counts(tally) == [(1, 1), (0, 1), (0, 0)]
+    assert reasons(tally) == [("execute", "its response says 0xFA")]
+
+
 def test_an_unknown_message_code(world: World) -> None:
     command = world.command("ECS42")._replace(message_code=0x7FFF, mac=None)
     world.put("NEW_COMMAND", sign(command, world.store, f"{SUPPLIER.hex()}-ds"))
@@ -190,12 +210,29 @@ def test_nobody_knows_the_parties_where_no_certificates_are(world: World) -> Non
 # -------------------------------------------------------------------------------------------------------- circumstances
 
 
+SNAPSHOTS = {
+    name: {"Earliest Start Time": 1, "Latest End Time": 0xFFFFFFFE} for name in ("GetSnapshot", "Get Prepay Snapshot")
+}
+_WHICH = {"Provider ID": 0, "Issuer Calendar ID": 0xFFFFFFFE}
+CALENDAR = {
+    "GetDayProfiles": {**_WHICH, "Start Day ID": 1, "Number of Days": 0},
+    "GetWeekProfiles": {**_WHICH, "Start Week Id": 1, "Number of Weeks": 0},
+    "GetSeasons": _WHICH,
+    "GetSpecialDays": {**_WHICH, "Start Time": 0, "Number of Events": 0, "Calendar Type": 3},
+}
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "device", "args", "circumstances"),
     [
         ("ECS21a", "ESME", METER, {}, Circumstances(elements=2)),
         ("GCS18", "GSME", GAS, {}, Circumstances(records=False)),
         ("GCS18", "GSME", GAS, {}, Circumstances()),
+        *(
+            ("GCS15c", "GSME", GAS, SNAPSHOTS, Circumstances(counts=(("snapshots", n), ("prepayment_snapshots", m))))
+            for n, m in ((0, 3), (1, 12), (12, 0))
+        ),
+        ("GCS21b", "GSME", GAS, CALENDAR, Circumstances(counts=(("day_profiles", 5), ("week_profiles", 1)))),
     ],
 )
 def test_what_a_command_leaves_open_may_be_either_way(

@@ -281,7 +281,12 @@ def statuses(outcome: Outcome) -> list[tuple[int, int]]:
 def test_what_follows_a_failure_is_not_carried_out() -> None:
     made = meter()
     outcome = made.receive(command("GCS05", 1000, cap(5), week(99), cap(6)))
-    assert statuses(outcome) == [(0x0C, 0x00), (0x02, 0x8B), (0x0C, 0x00)]  # not found does not stop the rest
+    assert statuses(outcome) == [(0x0C, 0x00), (0x02, 0x8B), (0xFF, 0x01)]  # nothing that it could write into
+    assert list(outcome.results) == [0x00, 0x8B, 0x01]
+    seasons = component(0x0707, False, 0x03, Provider_ID=0, Issuer_Calendar_ID=99)
+    nothing = made.receive(command("GCS21b", 1001, seasons, seasons))
+    assert statuses(nothing) == [(0x03, 0x8B), (0x03, 0x8B)]  # that nothing is there is an answer
+    assert list(nothing.results) == [0, 0]
     unfit = component(
         0x0705,
         False,
@@ -297,7 +302,7 @@ def test_what_follows_a_failure_is_not_carried_out() -> None:
         Debt_Recovery_Amount=-5,
         Debt_Recovery_Balance_Percentage=0,
     )
-    outcome = made.receive(command("GCS04", 1001, unfit, unfit))
+    outcome = made.receive(command("GCS04", 1002, unfit, unfit))
     assert statuses(outcome) == [(0x02, 0x87), (0xFF, 0x01)]
     assert outcome.results == (0x87, 0x01)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from devices.machines.core import MachineError
+from devices.machines.core import MachineError, Record
 from devices.machines.kinds import MACHINES, PROCESSORS
 from devices.machines.parts.building import Envelope, command_message, protect_command, use_case_named
 from devices.machines.parts.commands import CommandSettings
@@ -21,8 +21,9 @@ from devices.trust.authority import Authority
 from devices.trust.directory import Directory
 from devices.trust.keystore import MemoryKeyStore, generate, public_of, signing_key
 from devices.trust.protection import signature_valid
-from devices.wire import cosem, gbcs
+from devices.wire import axdr, cosem, gbcs
 from devices.wire.gbcs import CRA, Message
+from rig.gbcs.reading import Keys, read
 
 BROKER, SUPPLIER, RIVAL = (bytes.fromhex(text) for text in ("90b3000000000002", "90b3000000010000", "90b3000000030000"))
 METER, HUB, GAS = (bytes.fromhex(text) for text in ("00db0000000000a0", "00db0000000000a2", "00db0000000000a1"))
@@ -111,6 +112,39 @@ def test_whoever_sends_plays_his_role_and_a_stranger_does_not() -> None:
     outcome = meter.receive(gbcs.encode(unknown))
     assert outcome.executed
     assert outcome.response is not None
+
+
+@pytest.mark.parametrize("user", [SUPPLIER, RIVAL])
+def test_an_answer_is_sealed_for_the_user_whom_the_broker_names_without_a_certificate(user: bytes) -> None:
+    message = command("ECS21b", originator=BROKER, on_behalf=user, on_behalf_counter=7)
+    meter = device(message)
+    assert meter.processor.cells.party_of(Role.SUPPLIER) == user
+    response = meter.receive(gbcs.encode(message)).response
+    assert response is not None
+    (part, *_) = read(response, Keys(KEYS, BROKER)).sealed
+    assert (part.fault, part.plaintext is None) == ("", False)
+
+
+def test_a_user_whom_the_device_does_not_know_gets_nothing_sealed() -> None:
+    message = command("ECS21b", originator=BROKER, on_behalf=bytes(8), on_behalf_counter=7)
+    outcome = device(message).receive(gbcs.encode(message))
+    assert outcome.response is None
+    (told,) = [one for one in outcome.effects if isinstance(one, Record) and one.kind == "response.unsendable"]
+    assert "no key agreement key of 0000000000000000" in told.fields["reason"]
+
+
+READS_OF_LOGS = [("CCS05/CCS04", "CHF", HUB, 1), ("CCS06", "CHF", HUB, 1), ("CCS07", "CHF", HUB, 2)]
+
+
+@pytest.mark.parametrize(("name", "kind", "eui", "lists"), READS_OF_LOGS)
+def test_a_log_that_is_read_is_not_empty(name: str, kind: str, eui: bytes, lists: int) -> None:
+    message = command(name, originator=BROKER, device=eui)
+    response = device(message, kind).receive(gbcs.encode(message)).response
+    assert response is not None
+    body = cosem.decode(gbcs.decode(response).payload)
+    assert isinstance(body, cosem.AccessResponse)
+    rows = [one.value if one.tag == axdr.Tag.ARRAY else one.value[2].value for one in body.data if one.value]
+    assert [len(found) for found in rows] == [1] * lists
 
 
 def test_the_clock_lies_in_the_window_that_the_command_names() -> None:

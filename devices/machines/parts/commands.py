@@ -24,7 +24,7 @@ from devices.machines.parts.device_keys import DeviceKeys
 from devices.machines.parts.execution import CommandContext, execute
 from devices.machines.parts.gbz_execution import GbzExecutor
 from devices.machines.parts.replay import ReplayFloors
-from devices.model.credentials import CredentialCells
+from devices.model.credentials import CredentialCells, Usage
 from devices.model.objects import ObjectModel
 from devices.model.roles import Role
 from devices.model.use_cases import UseCase
@@ -264,6 +264,13 @@ class CommandProcessor:
         except TrustError:
             return None
 
+    def _key_of_user(self, party: bytes) -> bytes:
+        """The key agreement key of a party on whose behalf the broker asks and whose certificate it did not send."""
+        for cell, credential in self.alerts.cells:
+            if credential.party == party and cell.usage is Usage.KEY_AGREEMENT and not cell.prepayment:
+                return credential.public
+        raise TrustError(f"no key agreement key of {party.hex()}, for whom the answer is; send its certificate along")
+
     def _seal(self, plaintext: bytes, command: Message, role: Role, supplementary: int | None) -> bytes:
         """Encrypt for the remote party of ``command`` (facts/gbcs.md 2.5)."""
         party = command.originator if command.supplementary_party is None else command.supplementary_party
@@ -272,6 +279,8 @@ class CommandProcessor:
             if unknown.eui != party:
                 raise TrustError(f"the certificate in the command is not that of {party.hex()}, whom it names")
             z = self.own_keys.agree(agreement_key(self.identity), unknown.public)
+        elif command.supplementary_party is not None:
+            z = self.own_keys.agree(agreement_key(self.identity), self._key_of_user(party))
         else:
             z = self.alerts.secret_with(role)
         counter = command.counter if supplementary is None else supplementary

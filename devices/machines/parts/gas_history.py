@@ -5,39 +5,58 @@ window, carry its cause or type and belong to its calendar; so such entries are 
 
 Must not live here: what is answered (``gbz_answers``), how entries look (``model.gas_records``).
 
-Source: facts/use-cases.md; two records in a log as in the published responses, the values are [our choice].
+How many entries a store holds is nobody's to say: two, unless the caller wants another number.
+
+Source: facts/use-cases.md; the numbers and the values are [our choice].
 """
 
 from __future__ import annotations
 
 import calendar
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from devices.machines.parts.gbz_answers import DAILY, DAY, FROM_TIME
 from devices.machines.parts.gbz_steps import number
 from devices.model import gas_records
+from devices.model.use_cases import UseCase
 from devices.model.zcl_objects import ClusterModel, Entry, calendar_types, conduct_rows, store_rows
 from devices.wire import gbz, gbz_typed, zcl_fields
 from devices.wire.zcl_fields import Command, Value
 
-__all__ = ["RECORDS", "give_past"]
+__all__ = ["counted_stores", "give_past"]
 
-RECORDS = 2
-_DAYS, _WEEKS = 4, 2  # weekdays and weekends of two kinds of week
+_USUAL = 2
+_COUNTS = {"day_profiles": 4, "week_profiles": 2}  # weekdays and weekends of two kinds of week
 _NO_LIMIT = 0xFFFFFFFE  # from here on an end means none
 _INTERVALS = {0: 1800, 1: DAILY, 2: 360}  # seconds between samples, by Sample ID: half hours, days, network data
 _TARIFF_SCHEME = 0x00  # time of use
 _NON_DISABLEMENT = 3  # type of calendar
 
 Asked = Mapping[str, Value]
+Counts = Mapping[str, int]
+"""Store to the number of entries that it is to hold."""
 
 
-def give_past(clusters: ClusterModel, payload: gbz.Payload, now: int) -> None:
+def counted_stores(use_case: UseCase) -> dict[str, int]:
+    """The stores of which a command of this use case gets every entry, and how many of them a response has room for."""
+    room: dict[str, int] = {}
+    for store, row in store_rows().items():
+        for component in use_case.gbz:
+            answers = component.message == "response" and component.most is not None and component.most > 1
+            if answers and (component.cluster, component.command) == (row.cluster, row.command):
+                room[store] = component.most or 0
+    return room
+
+
+def give_past(clusters: ClusterModel, payload: gbz.Payload, now: int, counts: Counts | None = None) -> None:
     """Fill the stores with what the commands in ``payload`` ask for, where there is nothing yet.
 
-    ``now`` is the device's time, seconds since 2000.  Raises ``WireError`` for a payload that can't be read.
+    ``now`` is the device's time, seconds since 2000; ``counts`` says how many entries where they are not as usual.
+    Raises ``WireError`` for a payload that can't be read.
     """
+    wanted = defaultdict(lambda: _USUAL, {**_COUNTS, **(counts or {})})
     for component in payload.components:
         body = gbz_typed.read(component)
         if not isinstance(body, Command):
@@ -49,16 +68,16 @@ def give_past(clusters: ClusterModel, payload: gbz.Payload, now: int) -> None:
         if component.from_time is not None:
             asked[FROM_TIME] = component.from_time
         for store in (row.answer["find"],) if "find" in row.answer else row.answer.get("needs", ()):
-            _MAKERS[store](clusters, row.answer, asked, now)
+            _MAKERS[store](clusters, row.answer, asked, now, wanted)
 
 
-def _times(answer: Mapping[str, Any], asked: Asked, now: int) -> list[int]:
-    """Moments inside the window that is asked for, the last of them as late as possible but not after ``now``."""
+def _times(answer: Mapping[str, Any], asked: Asked, now: int, count: int = _USUAL) -> list[int]:
+    """So many moments inside the window that is asked for, the last as late as possible but not after ``now``."""
     since = number(asked.get(answer.get("since", ""), 0))
     until = number(asked.get(answer.get("until", ""), 0))
     end = now if until == 0 or until >= _NO_LIMIT else min(until, max(now, since))
-    step = min(DAY, max(1, (end - since) // (RECORDS + 1)))
-    return [end - step * (RECORDS - place) for place in range(RECORDS)]
+    step = min(DAY, max(1, (end - since) // (count + 1)))
+    return [end - step * (count - place) for place in range(count)]
 
 
 def _lowest(mask: int) -> int:
@@ -66,40 +85,40 @@ def _lowest(mask: int) -> int:
     return mask & -mask
 
 
-def _snapshots(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int) -> None:
+def _snapshots(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int, counts: Counts) -> None:
     maker = {"snapshots": gas_records.snapshot, "prepayment_snapshots": gas_records.prepayment_snapshot}[answer["find"]]
     if clusters.entries(answer["find"]):
         return
     cause = _lowest(number(asked["Snapshot Cause"]))
-    for place, at in enumerate(_times(answer, asked, now)):
+    for place, at in enumerate(_times(answer, asked, now, counts[answer["find"]])):
         clusters.keep(answer["find"], Entry(maker(clusters, place, at, cause)))
 
 
-def _samples(clusters: ClusterModel, _: Mapping[str, Any], asked: Asked, now: int) -> None:
+def _samples(clusters: ClusterModel, _: Mapping[str, Any], asked: Asked, now: int, __: Counts) -> None:
     identifier, since = number(asked["SampleID"]), number(asked["EarliestSampleTime"])
     interval = _INTERVALS.get(identifier, 1800)
-    start = since if since > DAY else now - RECORDS * interval
-    clusters.keep("samples", Entry(gas_records.samples(identifier, start, interval, range(1, RECORDS + 1))))
+    start = since if since > DAY else now - _USUAL * interval
+    clusters.keep("samples", Entry(gas_records.samples(identifier, start, interval, range(1, _USUAL + 1))))
 
 
-def _top_ups(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int) -> None:
+def _top_ups(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int, _: Counts) -> None:
     for place, at in enumerate(_times(answer, asked, now)):
         token = f"7394{place:016}".encode("ascii")
         clusters.keep("top_ups", Entry(gas_records.top_up(token, 1_000_000 * (place + 1), at)))
 
 
-def _debt_payments(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int) -> None:
+def _debt_payments(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int, _: Counts) -> None:
     for place, at in enumerate(_times(answer, asked, now)):
         clusters.keep("debt_payments", Entry(gas_records.debt_payment(at, 50_000, 500_000 - 50_000 * place)))
 
 
-def _events(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int) -> None:
+def _events(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int, _: Counts) -> None:
     log = number(asked["Event Control / Log ID"]) & 0x0F
     for at in _times(answer, asked, now):
         clusters.keep("events", Entry(gas_records.event(log, 0x8F32, at)))
 
 
-def _billing_periods(clusters: ClusterModel, _: Mapping[str, Any], __: Asked, now: int) -> None:
+def _billing_periods(clusters: ClusterModel, _: Mapping[str, Any], __: Asked, now: int, ___: Counts) -> None:
     fields: dict[str, Value] = {
         "Provider ID": 0,
         "Issuer Event ID": now,
@@ -111,7 +130,7 @@ def _billing_periods(clusters: ClusterModel, _: Mapping[str, Any], __: Asked, no
     _keep(clusters, "billing_periods", fields)
 
 
-def _tariffs(clusters: ClusterModel, _: Mapping[str, Any], __: Asked, now: int) -> None:
+def _tariffs(clusters: ClusterModel, _: Mapping[str, Any], __: Asked, now: int, ___: Counts) -> None:
     fields: dict[str, Value] = {
         "Provider ID": 0,
         "Issuer Event ID": now - DAY,
@@ -132,8 +151,9 @@ def _tariffs(clusters: ClusterModel, _: Mapping[str, Any], __: Asked, now: int) 
     _keep(clusters, "tariffs", fields)
 
 
-def _calendar(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int) -> None:
-    """The calendar that is asked for, whole: days, a week, a season, special days."""
+def _calendar(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int, counts: Counts) -> None:
+    """The calendar that is asked for, whole: days, weeks, a season, special days."""
+    days_held, weeks_held = counts["day_profiles"], counts["week_profiles"]
     identifier = number(asked[answer["calendar"]])
     kind = calendar_types().get(identifier, 0)
     if any(entry.tag == kind for entry in clusters.entries("calendars")):
@@ -142,15 +162,15 @@ def _calendar(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, n
     head: dict[str, Value] = {"Provider ID": 0, "Issuer Event ID": now - DAY, "Issuer Calendar ID": own}
     one: dict[str, Value] = {"Command Index": 0, "Total Number of Commands": 1}
     whole: dict[str, Value] = {"Calendar Time Reference": 0, "Calendar Name": b"", "Number of Seasons": 1}
-    counts: dict[str, Value] = {"Number of Week Profiles": _WEEKS, "Number of Day Profiles": _DAYS}
+    sizes: dict[str, Value] = {"Number of Week Profiles": weeks_held, "Number of Day Profiles": days_held}
     dated: dict[str, Value] = {"Start Time": now - DAY, "Calendar Type": kind}
-    _keep(clusters, "calendars", {**head, **dated, **whole, **counts}, kind)
+    _keep(clusters, "calendars", {**head, **dated, **whole, **sizes}, kind)
     switch = "Friendly Credit Enable" if kind == _NON_DISABLEMENT else "Price Tier"
-    for day in range(1, _DAYS + 1):
+    for day in range(1, days_held + 1):
         fields: dict[str, Value] = {"Day ID": day, "Total Number of Schedule Entries": 1, **one, "Calendar Type": kind}
         entries: Value = ((("Start Time", 0), (switch, 1)),)
         _keep(clusters, "day_profiles", {**head, **fields, "Day Schedule Entries": entries}, kind)
-    for number_of in range(1, _WEEKS + 1):
+    for number_of in range(1, weeks_held + 1):
         days_of = {name: 2 * number_of - (not name.startswith("S")) for name in calendar.day_name}
         week: dict[str, Value] = {f"Day ID Ref {name}": day for name, day in days_of.items()}
         _keep(clusters, "week_profiles", {**head, "Week ID": number_of, **week}, kind)
@@ -168,11 +188,11 @@ def _keep(clusters: ClusterModel, store: str, fields: Mapping[str, Value], tag: 
     clusters.keep(store, Entry(Command(*kind, zcl_fields.name_of(*kind), tuple(fields.items())), tag))
 
 
-def _nothing(_: ClusterModel, __: Mapping[str, Any], ___: Asked, ____: int) -> None:
+def _nothing(_: ClusterModel, __: Mapping[str, Any], ___: Asked, ____: int, _____: Counts) -> None:
     """What every device of the kind holds from manufacture."""
 
 
-_MAKERS: dict[str, Callable[[ClusterModel, Mapping[str, Any], Asked, int], None]] = {
+_MAKERS: dict[str, Callable[[ClusterModel, Mapping[str, Any], Asked, int, Counts], None]] = {
     "snapshots": _snapshots,
     "prepayment_snapshots": _snapshots,
     "samples": _samples,

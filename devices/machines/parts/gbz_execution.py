@@ -121,11 +121,11 @@ class GbzExecutor:
             else:
                 answers, status = self._component(component, act, context)
             results.append(status)
-            failed = failed or status not in (Status.SUCCESS, Status.NOT_FOUND)
+            failed = failed or status != Status.SUCCESS
             for answer in answers:
                 sealed = sum(done.additional is not None for done in answered)
                 answered.append(self._answer(component, answer, sealed, context))
-        context.results = tuple(0 if status == Status.NOT_FOUND else status for status in results)
+        context.results = tuple(results)
         if self.clusters.revision != before:
             context.effects.append(self.saved())
         return gbz.encode(Payload(tuple(answered)))
@@ -173,7 +173,9 @@ class GbzExecutor:
         except ZclRefusal as refusal:
             told = {"command": body.name, "status": int(refusal.status), "reason": refusal.reason}
             context.effects.append(Record("component.refused", told))
-            return [DefaultResponse(body.command, refusal.status)], refusal.status
+            nothing_there = refusal.status == Status.NOT_FOUND and row.answer is not None  # that answers a question
+            status = Status.SUCCESS if nothing_there else refusal.status
+            return [DefaultResponse(body.command, refusal.status)], status
 
     def _read(self, cluster: int, asked: ReadAttributes) -> tuple[list[Answer], int]:
         records = []

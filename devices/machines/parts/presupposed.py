@@ -8,7 +8,7 @@ certificates of the parties, and nothing else; no rule knows a use case by name.
     credentials    the cells of its kind, filled from the certificates of the organisations, the originator's first
     counters       the floor of the row that the command counts in lies just below it
     clock          inside the window that the command names for it, else within the validity of the certificates
-    objects        what the command takes away is there
+    objects        what the command takes away or asks for is there: no log that it reads is empty
 
 The clock is in ``presupposed_time``, what is peculiar to ASN.1 commands in ``presupposed_asn1``.
 
@@ -19,6 +19,7 @@ Source: facts/gbcs.md 2.7, 3.9 no. 6, 9.2, 9.3, 11 no. 25.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -30,12 +31,12 @@ from devices.machines.kinds import MACHINES, Delivery
 from devices.machines.parts.checks import series
 from devices.machines.parts.civil_clock import CivilTime, ClockSettings
 from devices.machines.parts.commands import CommandContext, CommandProcessor, CommandSettings, Outcome
-from devices.machines.parts.gas_history import give_past
+from devices.machines.parts.gas_history import counted_stores, give_past
 from devices.machines.parts.presupposed_asn1 import fill_authorising_cells, prepare
 from devices.machines.parts.presupposed_time import parsed, time_for
-from devices.model import use_cases
+from devices.model import chf_objects, use_cases
 from devices.model.credentials import DEVICE_CELLS, CredentialCells, cells_from_publics
-from devices.model.objects import AccessError
+from devices.model.objects import AccessError, ObjectModel
 from devices.model.roles import Role
 from devices.model.use_cases import UseCase
 from devices.trust.directory import Directory
@@ -51,10 +52,11 @@ __all__ = ["Circumstances", "Presupposed", "circumstances_of", "device_for", "ki
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What no command says of the device that it is sent to: whether its logs, calendars and tariffs hold what is asked
-    for, and how many elements the meter has."""
+    for, of which stores they hold another number than usual, and how many elements the meter has."""
 
     records: bool = True
     elements: int = 1
+    counts: tuple[tuple[str, int], ...] = ()
 
 
 def circumstances_of(use_case: UseCase) -> tuple[Circumstances, ...]:
@@ -69,6 +71,9 @@ def circumstances_of(use_case: UseCase) -> tuple[Circumstances, ...]:
         found.append(Circumstances(elements=2))
     if use_case.payload == "gbz" and use_case.only_reads:
         found.append(Circumstances(records=False))
+        stores = counted_stores(use_case)
+        numbers = itertools.product(*(range(room + 1) for room in stores.values()))
+        found += [Circumstances(counts=tuple(zip(stores, held, strict=True))) for held in numbers if held]
     return tuple(found)
 
 
@@ -139,6 +144,11 @@ _INVERSES: Final[Mapping[tuple[int, int], tuple[int, Callable[[Data], Data]]]] =
 }
 """Class and method of what takes something away, to the method that puts it there and its argument."""
 
+_DEVICE_LOG: Final = 104
+_BACKUP, _RESTORE, _ACTIVE = 4, 5, 4
+_JOINED: Final = (bytes.fromhex("00db00000000ff01"), bytes.fromhex("00db00000000ff02"))
+"""Two devices that had joined a hub [our choice]; the second left again."""
+
 
 def _prepare(
     processor: CommandProcessor,
@@ -157,7 +167,7 @@ def _prepare(
         elif use_case.payload == "gbz" and processor.clusters is not None and circumstances.records:
             body = gbz.decode(message.payload)
             if isinstance(body, gbz.Payload):
-                give_past(processor.clusters.clusters, body, civil.zcl)
+                give_past(processor.clusters.clusters, body, civil.zcl, dict(circumstances.counts))
 
 
 def _prepare_objects(processor: CommandProcessor, message: Message, use_case: UseCase, civil: CivilTime) -> None:
@@ -165,12 +175,31 @@ def _prepare_objects(processor: CommandProcessor, message: Message, use_case: Us
     if not isinstance(request, cosem.AccessRequest):
         return
     context = CommandContext(0, civil, message, use_case, Role.OTHER, bytes)
+    if any(_asks_for_device_log(spec) for spec in request.specs):
+        _fill_device_logs(processor.objects, context)
     for spec, datum in zip(request.specs, request.data, strict=False):
         inverse = _INVERSES.get((spec.class_id, spec.index)) if spec.op == cosem.Op.ACTION else None
         if inverse is None:
             continue
         with suppress(AccessError):  # an argument that makes no sense; the device will say so itself
             processor.objects.act((spec.class_id, spec.obis, inverse[0]), inverse[1](datum), context)
+
+
+def _asks_for_device_log(spec: cosem.Spec) -> bool:
+    if spec.class_id != _DEVICE_LOG:
+        return False
+    return spec.index == (_BACKUP if spec.op == cosem.Op.ACTION else _ACTIVE)
+
+
+def _fill_device_logs(objects: ObjectModel[CommandContext], context: CommandContext) -> None:
+    """One device in the log of a hub and one in its historic log, by the hub's own methods."""
+    place = chf_objects.DEVICE_LOG
+    _, backup = objects.act((*place, _BACKUP), axdr.null(), context)
+    if backup is None:
+        return
+    rows = [axdr.structure(axdr.octets(device), axdr.octets(device * 2)) for device in _JOINED]
+    objects.act((*place, _RESTORE), axdr.structure(backup.value[1], axdr.array(*rows)), context)
+    objects.act((*place, _UNREGISTER[1]), axdr.octets(_JOINED[1]), context)
 
 
 # ----------------------------------------------------------------------------------------------------------------- kind
@@ -222,10 +251,11 @@ def _keys(identity: bytes, keys: MemoryKeyStore) -> MemoryKeyStore:
 def _credentials(message: Message, kind: str, directory: Directory) -> CredentialCells:
     """Cells filled with the organisations whose certificates are known.
 
-    Of several parties with one role: whoever sent the command, else the first that is not the user whose certificate
-    the command has to bring along because the device does not know him.
+    Of several parties with one role: whoever sent the command, or on whose behalf it was sent, else the first that is
+    not the user whose certificate the command has to bring along because the device does not know him.
     """
     stranger = message.supplementary_party if message.certificate is not None else None
+    senders = {message.originator, message.supplementary_party} - {stranger}
     parties: dict[Role, bytes] = {}
     for name, octets in sorted(directory.certificates.items()):
         found = parsed(octets)
@@ -234,6 +264,6 @@ def _credentials(message: Message, kind: str, directory: Directory) -> Credentia
         if found.eui.hex() != name.partition("-")[0]:
             continue  # filed under the name of another party
         role = Role(found.role)
-        if role not in parties or found.eui == message.originator or parties[role] == stranger:
+        if role not in parties or found.eui in senders or parties[role] == stranger:
             parties[role] = found.eui
     return cells_from_publics(kind, parties, directory.publics, directory.certificates)

@@ -4,7 +4,8 @@
                          (a handover is commanded by the party that held the cells until then)
     taken away           the device log holds what a command removes from it
     brought along        a certificate for the device itself finds the key pair that it was made for waiting
-    asked for            the device holds its own published certificates, and the image that is to be run
+    asked for            the device holds its own published certificates, the image that is to be run, and one device in
+                         a log that is read
 
 Must not live here: what a device does with a command, expected answers.
 
@@ -28,6 +29,7 @@ from devices.wire.asn1_typed import (
     ActivateFirmware,
     Certificate,
     CredentialsRequest,
+    DeviceLogRequest,
     TrustAnchorCell,
     Unjoin,
     UpdateCredentials,
@@ -39,6 +41,7 @@ from devices.wire.gbcs import Message
 __all__ = ["fill_authorising_cells", "prepare"]
 
 _NAMES: Final = {Usage.DIGITAL_SIGNATURE: signing_key, Usage.KEY_AGREEMENT: agreement_key}
+_JOINED: Final = bytes.fromhex("00db00000000ff01")  # [our choice]
 _NEW_VERSION: Final = bytes.fromhex("00010001")
 
 
@@ -72,6 +75,8 @@ def prepare(processor: CommandProcessor, message: Message, known: Mapping[str, b
                 found = certificates.parse(octets)
                 if found.usage in (certificates.Usage.DIGITAL_SIGNATURE, certificates.Usage.KEY_AGREEMENT):
                     device.own.expect(found.usage, found.public)
+        case DeviceLogRequest():
+            device.log.enter(_JOINED, int(PeerType.TYPE_2))
         case ActivateFirmware(image_hash):
             device.firmware.hold(image_hash, _NEW_VERSION)
         case _:

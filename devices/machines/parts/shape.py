@@ -1,7 +1,8 @@
 """The shape of a payload: results, tags and nesting without the values, to hold one answer against another.
 
 Two payloads of one shape have the same results and the same types and tags all the way down.  Arrays may be of any
-length, and a compact-array counts as the array of its elements; what an array holds is told by its rows.
+length, though not empty where the other's is not, and a compact-array counts as the array of its elements; what an
+array holds is told by its rows.
 
 Must not live here: octets (``wire``), which answers are to be compared.
 
@@ -66,12 +67,12 @@ def described(description: TypeDescription) -> Shape:
 
 
 def fits(got: Shape, wanted: Shape) -> bool:
-    """Whether two shapes are the same, where an empty array has the shape of any other."""
+    """Whether ``got`` has the shape of ``wanted``: where an empty array is wanted, any array will do."""
     if not isinstance(got, tuple) or not isinstance(wanted, tuple):
         return got == wanted
     if got[:1] == wanted[:1] == (_ARRAY,):
         ours, theirs = got[1:], wanted[1:]
-        return not ours or not theirs or all(any(fits(one, other) for other in theirs) for one in ours)
+        return not theirs or (bool(ours) and all(any(fits(one, other) for other in theirs) for one in ours))
     return len(got) == len(wanted) and all(map(fits, got, wanted))
 
 
