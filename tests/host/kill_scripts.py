@@ -9,16 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import Machine
-from devices.machines.esme import Esme, EsmeSettings
-from devices.machines.gpf import Gpf, GpfSettings
-from devices.machines.gsme import Gsme, GsmeSettings
-from devices.machines.hcalcs import Hcalcs, HcalcsSettings
 from devices.machines.parts.building import command_payload, use_case_named
-from devices.machines.parts.civil_clock import ClockSettings
-from devices.machines.ppmid import Ppmid, PpmidSettings
-from devices.machines.sapc import Sapc, SapcSettings
 from devices.model.credentials import Usage
 from devices.model.roles import Role
 from devices.wire import asn1_typed
@@ -27,22 +19,19 @@ from tests.machines.asn1_bench import (
     BROKER,
     CONTROLLER,
     DEVICE,
-    KEYS,
     NEW_SUPPLIER,
-    NOW,
     STRANGER,
     SUPPLIER,
     WAN,
     authority,
-    certified_cells,
     command,
     organisation,
 )
+from tests.machines.every_kind import MACHINES, port_of
 
 __all__ = ["SCRIPTS", "Script"]
 
 FIRST = 1001
-_CLOCK = ClockSettings(start_ns=round(NOW.timestamp()) * 1_000_000_000)
 _USAGES = {KeyUsage.DIGITAL_SIGNATURE: Usage.DIGITAL_SIGNATURE, KeyUsage.KEY_AGREEMENT: Usage.KEY_AGREEMENT}
 
 
@@ -123,7 +112,7 @@ def _esme() -> Script:
     asked.ask("ECS70", _WINDOW).ask("CS02c", _NEW_KEY).new_supplier()
     asked.ask("ECS43", party=NEW_SUPPLIER).ask("ECS35b", {"from": 0, "to": 0xFFFFFFFF}, NEW_SUPPLIER)
     return Script(
-        lambda: Esme(DEVICE, KEYS, certified_cells("ESME"), EsmeSettings(clock=_CLOCK)),
+        MACHINES["ESME"],
         asked.octets,
         frozenset({"floors", "cells", "supply", "objects", "log.event", "log.security", "once", "clock", "own_keys"}),
         frozenset({"floors", "cells", "supply", "objects", "once", "own_keys"}),
@@ -139,7 +128,7 @@ def _gsme() -> Script:
     asked.ask("GCS41", {"Update SiteID": {**_ISSUED, "SiteID": b"1234567890".hex()}})
     asked.ask("CS03B", _TOGETHER).ask("CS02c", _NEW_KEY).new_supplier().ask("GCS32", _SUPPLY, NEW_SUPPLIER)
     return Script(
-        lambda: Gsme(DEVICE, KEYS, certified_cells("GSME"), GsmeSettings(clock=_CLOCK)),
+        MACHINES["GSME"],
         asked.octets,
         frozenset({"floors", "cells", "clusters", "gas", "clock", "join_log", "own_keys"}),
         frozenset({"floors", "cells", "join_log", "own_keys"}),
@@ -152,7 +141,7 @@ def _gpf() -> Script:
     asked = _Conversation().ask("GCS59", {"devices": [{"device": _METER.hex(), "device_type": 1}]})
     asked.ask("CS02c", _NEW_KEY).new_supplier().ask("CS02c", _NEW_AGREEMENT, NEW_SUPPLIER)
     return Script(
-        lambda: Gpf(DEVICE, KEYS, certified_cells("GPF"), GpfSettings(clock=_CLOCK)),
+        MACHINES["GPF"],
         asked.octets,
         frozenset({"floors", "cells", "clusters", "join_log", "own_keys", "clock"}),
         frozenset({"floors", "cells", "join_log", "own_keys"}),
@@ -167,11 +156,11 @@ def _hub() -> Script:
     asked.ask("CS02c", _NEW_KEY, BROKER).replace(0x0105, Role.WAN_PROVIDER, WAN, STRANGER, KeyUsage.DIGITAL_SIGNATURE)
     asked.ask("DBCH05", party=BROKER)
     return Script(
-        lambda: CommsHub(HubSettings(DEVICE, clock=_CLOCK), KEYS, certified_cells("CHF")),
+        MACHINES["CHF"],
         asked.octets,
         frozenset({"floors", "cells", "objects", "device_log", "log.event", "counter", "own_keys"}),
         frozenset({"floors", "cells", "objects", "device_log", "own_keys"}),
-        port="wan",
+        port=port_of("CHF"),
     )
 
 
@@ -180,7 +169,7 @@ def _ppmid() -> Script:
     asked = _Conversation().ask("CS03A2", joined, BROKER).ask("CS02c", _NEW_KEY, BROKER)
     asked.ask("CS04AC", {"device": _METER.hex()}, BROKER).new_supplier().ask("CS02c", _NEW_AGREEMENT, NEW_SUPPLIER)
     return Script(
-        lambda: Ppmid(DEVICE, KEYS, certified_cells("PPMID"), PpmidSettings(clock=_CLOCK)),
+        MACHINES["PPMID"],
         asked.octets,
         frozenset({"floors", "cells", "clusters", "join_log", "own_keys"}),
         frozenset({"floors", "cells", "join_log", "own_keys"}),
@@ -191,7 +180,7 @@ def _hcalcs() -> Script:
     joined = {"method": 1, "device": _METER.hex(), "device_type": 1}
     asked = _Conversation().ask("CS03A2", joined, BROKER).ask("CS02c", _NEW_KEY, BROKER).new_supplier()
     return Script(
-        lambda: Hcalcs(DEVICE, KEYS, certified_cells("HCALCS"), HcalcsSettings(clock=_CLOCK)),
+        MACHINES["HCALCS"],
         asked.octets,
         frozenset({"floors", "cells", "join_log", "log.event", "own_keys"}),
         frozenset({"floors", "cells", "join_log", "own_keys"}),
@@ -203,7 +192,7 @@ def _sapc() -> Script:
     asked.replace(0x0125, Role.LOAD_CONTROLLER, CONTROLLER, STRANGER, *_USAGES)
     asked.ask("CS02c", _NEW_AGREEMENT, NEW_SUPPLIER)
     return Script(
-        lambda: Sapc(DEVICE, KEYS, certified_cells("SAPC"), SapcSettings(clock=_CLOCK)),
+        MACHINES["SAPC"],
         asked.octets,
         frozenset({"floors", "cells", "log.event", "own_keys"}),
         frozenset({"floors", "cells", "own_keys"}),

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import (
-    Answer,
     Asked,
-    Effect,
-    Event,
-    LinkChanged,
-    Machine,
     MachineError,
-    Persist,
     Received,
     Refuse,
     Send,
-    Started,
 )
-from devices.machines.esme import Esme, EsmeSettings
-from devices.machines.gpf import Gpf, GpfSettings
-from devices.machines.gsme import Gsme, GsmeSettings
-from devices.machines.hcalcs import Hcalcs, HcalcsSettings
-from devices.machines.parts.civil_clock import ClockSettings
 from devices.machines.parts.firmware import ActivationCode, TransferCode
-from devices.machines.ppmid import Ppmid, PpmidSettings
 from devices.model import use_cases
 from devices.trust import protection
 from devices.trust.keystore import signing_key
@@ -51,14 +37,13 @@ from tests.machines.asn1_bench import (
     DEVICE,
     KEYS,
     NOW,
-    SECOND,
     STRANGER,
     SUPPLIER,
     Bench,
-    certified_cells,
     civil,
     command,
 )
+from tests.machines.every_kind import Running
 from tests.machines.meter_bench import notification_of
 
 IMAGE, OTHER = bytes(range(32)), bytes(32)
@@ -137,38 +122,8 @@ def test_the_version_is_read(kind: str) -> None:
 
 # ------------------------------------------------------------------------- images that come, through whole machines
 
-CLOCK = ClockSettings(start_ns=round(NOW.timestamp()) * SECOND)
 GOOD = {"sha256": IMAGE.hex(), "version": NEW.hex()}
 BAD = {**GOOD, "good": False}
-
-MACHINES: dict[str, Callable[[], Machine]] = {
-    "ESME": lambda: Esme(DEVICE, KEYS, certified_cells("ESME"), EsmeSettings(clock=CLOCK)),
-    "GSME": lambda: Gsme(DEVICE, KEYS, certified_cells("GSME"), GsmeSettings(clock=CLOCK)),
-    "GPF": lambda: Gpf(DEVICE, KEYS, certified_cells("GPF"), GpfSettings(clock=CLOCK)),
-    "PPMID": lambda: Ppmid(DEVICE, KEYS, certified_cells("PPMID"), PpmidSettings(clock=CLOCK)),
-    "HCALCS": lambda: Hcalcs(DEVICE, KEYS, certified_cells("HCALCS"), HcalcsSettings(clock=CLOCK)),
-    "CHF": lambda: CommsHub(HubSettings(DEVICE, clock=CLOCK), KEYS, certified_cells("CHF")),
-}
-
-
-class Running:
-    """A machine with a line, and what left it."""
-
-    def __init__(self, kind: str) -> None:
-        self.machine, self.saved = MACHINES[kind](), dict[str, Any]()
-        self.give(Started({}))
-        self.give(LinkChanged("line", True))
-
-    def give(self, event: Event) -> list[Effect]:
-        effects = list(self.machine.handle(event, 0))
-        self.saved |= {one.key: one.value for one in effects if isinstance(one, Persist)}
-        return effects
-
-    def ask(self, verb: str, args: Mapping[str, Any]) -> list[Message]:
-        """The messages that left; exactly one answer was given, and no refusal."""
-        effects = self.give(Asked(verb, args))
-        assert [one for one in effects if isinstance(one, Answer | Refuse)] == [Answer()]
-        return [gbcs.decode(one.octets) for one in effects if isinstance(one, Send) and one.port in ("line", "wan")]
 
 
 def content(message: Message) -> object:
