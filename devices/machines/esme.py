@@ -34,7 +34,7 @@ from devices.machines.parts.civil_clock import CivilTime
 from devices.machines.parts.commands import CommandContext, Outcome, PayloadHandler
 from devices.machines.parts.contactor import Supply, SupplyEvent
 from devices.machines.parts.event_log import EventLog
-from devices.machines.parts.load_switch import LoadSwitch
+from devices.machines.parts.load_switch import MOVING, LoadSwitch
 from devices.machines.parts.meter_conduct import bind_conduct
 from devices.machines.parts.meter_functions import MeterFunctions
 from devices.model.alerts import Log
@@ -115,7 +115,7 @@ class Esme(HanDevice):
         joining = super()._restored(PowerRestored(saved, event.outage_ns), now)
         effects: list[Effect] = []
         changed = self.switch.state.name != event.saved.get("supply", self.settings.supply.name)
-        if self.settings.outage.drives_on_return or changed:
+        if self.settings.outage.drives_on_return or changed or event.saved.get(MOVING):
             effects += self.switch.drive("power restored", now)
         effects += [self.switch.show(), *joining, *self.functions.catch_up(now)]
         gone = outage.restored(saved, self.clock.at(now), event.outage_ns)

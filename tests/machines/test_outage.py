@@ -158,6 +158,18 @@ def test_the_power_log_is_read_remotely() -> None:
     assert len(bench.line(command("ECS45", 1))) == 1
 
 
+@pytest.mark.parametrize(("after", "driven"), [(0, True), (SECOND, False)])
+def test_a_contactor_that_was_under_way_when_power_went_is_driven_again(after: int, driven: bool) -> None:
+    """A pulse cut short leaves it anywhere; one that ended leaves it where it is."""
+    bench = Bench()
+    bench.line(script(52, 10))
+    bench.advance(after)
+    bench.cut(MINUTE)
+    assert bench.pins.get("contactor_reset", False) == driven
+    assert not bench.pins.get("contactor_set")
+    assert bench.supply() == "disabled"
+
+
 @pytest.mark.parametrize(("phase", "short", "long"), [(1, 0x8F37, 0x8F38), (2, 0x8F39, 0x8F3A), (3, 0x8F3B, 0x8F3C)])
 def test_a_phase_of_a_polyphase_meter_has_its_own_codes(phase: int, short: int, long: int) -> None:
     for away, code in ((179 * SECOND, short), (180 * SECOND, long)):

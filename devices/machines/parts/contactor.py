@@ -16,9 +16,13 @@ from enum import Enum
 
 from devices.machines.core import Drive, Effect, Record, SetTimer, StopTimer
 
-__all__ = ["TRANSITIONS", "Contactor", "ContactorSettings", "Supply", "SupplyEvent", "after"]
+__all__ = ["PULSE", "TRANSITIONS", "Contactor", "ContactorSettings", "Supply", "SupplyEvent", "after"]
 
 MILLISECOND = 1_000_000
+
+
+PULSE = "contactor.pulse"
+"""The timer that ends a pulse."""
 
 
 class Supply(Enum):
@@ -91,7 +95,7 @@ class Contactor:
         return [
             Drive(other, False),
             Drive(pin, True),
-            SetTimer("contactor.pulse", now + s.pulse_ns),
+            SetTimer(PULSE, now + s.pulse_ns),
             StopTimer("contactor.check"),
             Record("contactor.drive", {"pin": pin, "pulse_ms": s.pulse_ns // MILLISECOND}),
         ]
@@ -108,7 +112,7 @@ class Contactor:
 
         The first value is whether the contact stands as it was driven, None while that is not judged.
         """
-        if name == "contactor.pulse":
+        if name == PULSE:
             effects: list[Effect] = [Drive(self.settings.set_pin, False), Drive(self.settings.reset_pin, False)]
             if self.settings.feedback:
                 effects.append(SetTimer("contactor.check", now + self.settings.settle_ns))

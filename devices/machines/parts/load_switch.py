@@ -1,6 +1,7 @@
 """The supply of a meter: its state, what it drives the contactor to, what the display says of it.
 
-A change is remembered before the contactor moves.  With an auxiliary contact the switch says when it did not move.
+A change is remembered before the contactor moves, and until its pulse has ended that it moves: power that goes in
+between leaves it anywhere, so it is driven again.  With an auxiliary contact the switch says when it did not move.
 
 Must not live here: the table and the pulses (``contactor``), who commands it, buttons.
 
@@ -12,9 +13,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from devices.machines.core import Effect, Persist, Record, Show
-from devices.machines.parts.contactor import TRANSITIONS, Contactor, ContactorSettings, Supply, SupplyEvent, after
+from devices.machines.parts.contactor import (
+    PULSE,
+    TRANSITIONS,
+    Contactor,
+    ContactorSettings,
+    Supply,
+    SupplyEvent,
+    after,
+)
 
-__all__ = ["CONNECT_FAILURE", "DISCONNECT_FAILURE", "LoadSwitch"]
+__all__ = ["CONNECT_FAILURE", "DISCONNECT_FAILURE", "MOVING", "LoadSwitch"]
+
+MOVING = "contactor_moving"
+"""The key under which a meter keeps that its contactor is under way."""
 
 CONNECT_FAILURE, DISCONNECT_FAILURE = 0x81BD, 0x81C0
 
@@ -66,13 +78,16 @@ class LoadSwitch:
             told = {"old": old.name.lower(), "new": self.state.name.lower(), "cause": cause}
             effects.append(Record("supply.state", told))
         if self._contact(self.state) != self._contact(old) or event is SupplyEvent.DISABLE:
-            effects += self._contactor.move(self._contact(self.state), now)
+            effects += self._move(now)
         return [*effects, self.show()]
 
     def drive(self, cause: str, now: int) -> list[Effect]:
         """Drive the contactor to where the state wants it, wherever it stands."""
         told = {"old": None, "new": self.state.name.lower(), "cause": cause}
-        return [Record("supply.state", told), *self._contactor.move(self._contact(self.state), now)]
+        return [Record("supply.state", told), *self._move(now)]
+
+    def _move(self, now: int) -> list[Effect]:
+        return [Persist(MOVING, True), *self._contactor.move(self._contact(self.state), now)]
 
     def show(self) -> Show:
         """What the display says of the supply."""
@@ -88,6 +103,8 @@ class LoadSwitch:
         if judged is None:
             return None
         stands, effects = judged
+        if name == PULSE:
+            effects = [Persist(MOVING, False), *effects]
         failure = CONNECT_FAILURE if self._contactor.wanted else DISCONNECT_FAILURE
         return failure if stands is False else None, effects
 
