@@ -8,6 +8,7 @@ Source: facts/gbcs.md 3.2, 6, 8.3, 11; alert 0x00CD from published messages.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,7 +46,7 @@ class GasDeviceSettings(HanSettings):
     gas: GasSettings = field(default_factory=GasSettings)
 
 
-class GasDevice(HanDevice):
+class GasDevice(HanDevice, ABC):
     """One device with ZCL clusters.  ``peers`` gives the key agreement keys of devices that may command it."""
 
     settings: GasDeviceSettings
@@ -64,8 +65,8 @@ class GasDevice(HanDevice):
 
     # ----------------------------------------------------------------------------------------- what the kinds differ in
 
-    def _new_clusters(self) -> ClusterModel:
-        raise NotImplementedError
+    @abstractmethod
+    def _new_clusters(self) -> ClusterModel: ...
 
     def _new_conduct(self) -> GasConduct:
         return GasConduct(self.clusters, settings=self.settings.gas)

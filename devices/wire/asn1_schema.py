@@ -10,6 +10,7 @@ of length, so that writing gives the same message again.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Self, cast, get_args, get_origin, get_type_hints
 
@@ -48,19 +49,19 @@ class SequenceOf:
         return writer.element(place, self.tag, b"".join([self.kind.write(writer, one) for one in value]))
 
 
-class Element:
+class Element(ABC):
     """A dataclass that stands for one ASN.1 element, a :class:`Record` or a :class:`Single`."""
 
     __slots__ = ()
 
     @classmethod
+    @abstractmethod
     def read_at(cls, reader: Reader, position: int, limit: int, tag: int) -> tuple[Self, int]:
         """Read the element at ``position``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write_with(self, writer: Writer, tag: int) -> bytes:
         """Write the element."""
-        raise NotImplementedError
 
     @classmethod
     def from_node(cls, node: Node) -> Self:

@@ -288,7 +288,8 @@ def add_parser(subparsers: Any) -> None:
         "check",
         help="decode, re-encode and verify every message of a folder, rebuild and execute every command",
         description="Decode, re-encode and verify every message of a folder (keys.json and *.jsonl); build every "
-        "command again from its named arguments, and have emulated devices execute and answer it. "
+        "command again from its named arguments, and have emulated devices execute and answer it. Responses are held "
+        "against the published ones, the devices' alerts are not; commands published as failing are not executed. "
         "Exit status 0: everything holds; 1: something falls short; 2: the folder cannot be used.",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of the corpus")

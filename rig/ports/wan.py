@@ -21,6 +21,7 @@ from __future__ import annotations
 import random
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -81,17 +82,17 @@ class WanEndpoint:
             clock.call_soon(lambda: self.on_link(level))
 
 
-class _Carrier:
+class _Carrier(ABC):
     """What an endpoint needs of whoever carries its messages."""
 
-    def is_up(self, eui: bytes) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_up(self, eui: bytes) -> bool: ...
 
-    def carry(self, source: bytes, target: bytes, octets: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def carry(self, source: bytes, target: bytes, octets: bytes) -> None: ...
 
-    def leave(self, eui: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def leave(self, eui: bytes) -> None: ...
 
 
 # -------------------------------------------------------------------------------------------------------------- virtual

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
@@ -31,7 +32,7 @@ class Chip(Protocol):
         ...
 
 
-class WordRegisterChip:
+class WordRegisterChip(ABC):
     """A chip with an 8-bit register pointer and 16-bit registers, most significant octet first (INA226 and its kin).
 
     The pointer stays where the last write put it; a read longer than two octets repeats the register.
@@ -40,13 +41,13 @@ class WordRegisterChip:
     def __init__(self) -> None:
         self._pointer = 0
 
+    @abstractmethod
     def read_register(self, register: int) -> int:
         """The 16 bits of a register; registers that do not exist read 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write_register(self, register: int, value: int) -> None:
         """Write 16 bits; writes to read-only or absent registers are swallowed, as the chip does."""
-        raise NotImplementedError
 
     def xfer(self, written: bytes, n_read: int) -> bytes:
         if written:

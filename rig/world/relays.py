@@ -9,6 +9,7 @@ Must not live here: what a contact switches (``supplies``), and who drives the c
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -82,7 +83,7 @@ class _Poles:
     bouncing: list[Handle] = field(default_factory=list)
 
 
-class _Armature:
+class _Armature(ABC):
     """What both kinds of relay share: the moving part, its contacts and its faults.
 
     ``guided`` says that the auxiliary contacts are mechanically linked to the main one (mirror contacts): when the main
@@ -127,8 +128,8 @@ class _Armature:
         self.faults.discard(fault)
         self._reconsider()
 
-    def _reconsider(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _reconsider(self) -> None: ...
 
     def _head_for(self, target: bool | None) -> None:
         """The coils pull towards ``target`` (None: nowhere).  A move under way to elsewhere is given up."""

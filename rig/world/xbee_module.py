@@ -8,6 +8,7 @@ Must not live here: the radio (``xbee_zigbee``, ``xbee_802154``).  Source: facts
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ class ModuleSettings:
     character_ns: int = 86_806  # one character at 115200 baud; times RO it ends a packet in transparent mode
 
 
-class XBeeModule:
+class XBeeModule(ABC):
     """One module.  ``eui`` is its 64-bit address; ``table`` its registers; ``registers`` override defaults."""
 
     def __init__(
@@ -65,33 +66,33 @@ class XBeeModule:
 
     # ------------------------------------------------------------------------------------- what the firmware fills in
 
+    @abstractmethod
     def _started(self) -> None:
         """The firmware runs: bring the radio up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _silenced(self) -> None:
         """No power, or reset: the radio is off and what is volatile is gone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _applied(self, names: list[str]) -> None:
         """These registers have new values that hold from now."""
-        raise NotImplementedError
 
     def _read(self, name: str) -> bytes:
         """The present value of a register."""
         return self._registers[name]
 
+    @abstractmethod
     def _execute(self, name: str, value: bytes, frame_id: int) -> Outcome | None:
         """A command that is no register; None: answered later.  Unknown: BAD_COMMAND."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _api_frame(self, frame: xbee.Frame) -> None:
         """An API frame other than AT."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _transparent(self, octets: bytes) -> None:
         """In transparent mode: send these."""
-        raise NotImplementedError
 
     # ---------------------------------------------------------------------------------------------------------- power
 

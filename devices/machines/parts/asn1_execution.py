@@ -36,6 +36,8 @@ from devices.wire.asn1_typed import (
     CredentialsAlert,
     CredentialsRequest,
     DeviceLogBackup,
+    FirmwareActivated,
+    FirmwareTransferAlert,
     UpdateCredentials,
     View,
 )
@@ -148,10 +150,10 @@ class Asn1Execution:
             self._tell(code, _FIRMWARE_OUTCOME, role, activation.alert(code), alerts, effects, party=party)
         return Due(tuple(alerts), tuple(events), tuple(effects))
 
-    def alert(self, view: View, message_code: int, recipient: Role) -> Due:
-        """An alert of ``view`` (which says its code first) under ``message_code``, e.g. CCS08 or CS09."""
+    def alert(self, view: FirmwareTransferAlert | FirmwareActivated, message_code: int, recipient: Role) -> Due:
+        """An alert of ``view`` under ``message_code``: CCS08 or CS09."""
         alerts, effects = list[bytes](), list[Effect]()
-        self._tell(view.alert_code, message_code, recipient, view, alerts, effects)  # type: ignore[attr-defined]
+        self._tell(view.alert_code, message_code, recipient, view, alerts, effects)
         return Due(tuple(alerts), (), tuple(effects))
 
     # ----------------------------------------------------------------------------------------------------------- inside

@@ -8,6 +8,7 @@ Source: facts/gbcs.md 1.5 [2 sources], 8.3 [3 sources], 11 no. 11 and 12 [our ch
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
@@ -84,7 +85,7 @@ class Link:
     touched: int = 0
 
 
-class TunnelEnd:
+class TunnelEnd(ABC):
     """What both ends share: frames in, whole messages out; whole messages in, frames out."""
 
     to_server: bool
@@ -179,18 +180,18 @@ class TunnelEnd:
 
     # ------------------------------------------------------------------------------------------ what the ends differ in
 
+    @abstractmethod
     def _ready(self, link: Link, now: int) -> list[Effect]:
         """A message waits for ``link``: send it if the tunnel is up, else see to the tunnel."""
-        raise NotImplementedError
 
-    def _manage(self, peer: bytes, command: tunnelling.TunnelCommand, sequence: int, now: int) -> list[Effect]:
-        raise NotImplementedError
+    @abstractmethod
+    def _manage(self, peer: bytes, command: tunnelling.TunnelCommand, sequence: int, now: int) -> list[Effect]: ...
 
-    def _lost(self, link: Link, reason: str, now: int) -> list[Effect]:
-        raise NotImplementedError
+    @abstractmethod
+    def _lost(self, link: Link, reason: str, now: int) -> list[Effect]: ...
 
-    def _timed(self, what: str, link: Link, now: int) -> list[Effect]:
-        raise NotImplementedError
+    @abstractmethod
+    def _timed(self, what: str, link: Link, now: int) -> list[Effect]: ...
 
     # ---------------------------------------------------------------------------------------------------------- sending
 
