@@ -1,8 +1,9 @@
 """The MQTT client: paho-mqtt 2 (MQTT 3.1.1), wrapped so that its known traps cannot be stepped into.
 
-The traps and what is done about each are in facts/mqtt.md 4 and 6: fixed client id and a session that outlives the
-connection, TCP_NODELAY, subscriptions made anew at every connection, callbacks that only queue, exceptions that never
-kill the network thread, bounded queues that count what they drop.
+The traps and what is done about each are in facts/mqtt.md 4 and 6: TCP_NODELAY, subscriptions made anew at every
+connection, callbacks that only queue, exceptions that never kill the network thread, bounded queues that count what
+they drop.  Two lives never share a client id, and a broker keeps nothing for a life that ended: :class:`BusClient`
+says why.
 
 The only importer of paho.  Must not live here: topics, messages, order.
 """
@@ -19,6 +20,7 @@ import ssl
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +40,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message as it arrived; ``retained`` when the broker had stored it (or kept it for an absent session)."""
+    """A message as it arrived; ``retained`` when the broker had stored it."""
 
     topic: str
     payload: bytes
@@ -130,7 +132,7 @@ class Counters:
     connections: int = 0
     received: int = 0
     unasked: int = 0
-    """Messages that no subscription of ours asked for (the embedded broker leaks retained ones, facts/mqtt.md 2)."""
+    """Messages that no subscription of ours asked for (amqtt leaks retained ones, facts/mqtt.md 2)."""
     dropped_out: int = 0
     dropped_by_hook: int = 0
     sink_errors: int = 0
@@ -203,9 +205,19 @@ class _Delayer:
 
 
 class BusClient:
-    """One connection to the broker.
+    """One connection to the broker, for one life of what ``name`` stands for.
 
-    ``client_id`` is fixed for what the client stands for: the broker keeps its session over a lost connection.
+    ``client_id`` is the name and a part that no other life has.  A broker that still holds the connection of an earlier
+    life (its machine lost power, its goodbye is on the way) would otherwise take the new one for the old one come
+    back: MQTT 3.1.1 has it close the old connection (3.1.4-2) and go on with its session, and what the broker then does
+    to end the old one, it may do to the new one.  The embedded broker does: nothing more is delivered.  The name stands
+    in front, for access by prefix and for people who read a broker's log; access is best given by user or certificate.
+    A broker that makes the client id from those (``use_username_as_clientid``) settles it as it likes.
+
+    The session is a clean one.  A broker would keep another for ever for an id that nobody uses again, and what was
+    queued in it for a life that is over.  Nothing is lost by it that is not asked for again: what we send with QoS 1 is
+    kept here over a lost connection, subscriptions are made anew, commands are repeated, missing events fetched.
+
     ``jitter`` gives a delay in seconds for each incoming message; ``drop`` is asked with each incoming topic and has it
     thrown away on True: both are for the proof that order and completeness do not hang on the network's mood.
     """
@@ -213,7 +225,7 @@ class BusClient:
     def __init__(
         self,
         url: str,
-        client_id: str,
+        name: str,
         *,
         tls: Tls | None = None,
         allow_plain: bool = False,
@@ -222,7 +234,7 @@ class BusClient:
         settings: ClientSettings | None = None,
     ) -> None:
         self.address = Address.parse(url, allow_plain=allow_plain)
-        self.client_id = client_id
+        self.client_id = f"{name}-{uuid.uuid4().hex[:12]}"
         self.counters = Counters()
         self.on_link: Callable[[bool], None] = _nobody
         """Called on the network thread: True when connected and subscribed, False when the connection is lost."""
@@ -234,11 +246,11 @@ class BusClient:
         self._subscribing = 0
         self._state = "new"
         self._drop = drop
-        self._delayer = _Delayer(client_id, jitter, self._deliver) if jitter else None
+        self._delayer = _Delayer(name, jitter, self._deliver) if jitter else None
         self._library: paho.Client | None = self._make(tls)
 
     def _make(self, tls: Tls | None) -> paho.Client:
-        client = paho.Client(CallbackAPIVersion.VERSION2, self.client_id, clean_session=False, protocol=paho.MQTTv311)
+        client = paho.Client(CallbackAPIVersion.VERSION2, self.client_id, clean_session=True, protocol=paho.MQTTv311)
         client.reconnect_delay_set(self._settings.reconnect_first_s, self._settings.reconnect_most_s)  # type: ignore[arg-type]
         client.max_inflight_messages_set(self._settings.inflight)
         client.max_queued_messages_set(self._settings.outgoing_limit)
@@ -326,11 +338,9 @@ class BusClient:
             return False
         return info.is_published()
 
-    def close(self, *, forget: bool = False) -> None:
-        """Say goodbye (no last will) and end the threads.  ``forget``: the broker need keep nothing for us either."""
+    def close(self) -> None:
+        """Say goodbye (no last will) and end the threads."""
         if self._state == "open":
-            if forget and self.connected and self._sinks:
-                self._paho.unsubscribe([pattern for pattern, _ in self._sinks])
             self._state = "closed"
             self._paho.disconnect()
             self._paho.loop_stop()

@@ -109,8 +109,8 @@ class _Mouth:
         self._thread = threading.Thread(target=self._run, name=f"{client.client_id}-mouth", daemon=True)
         self._thread.start()
 
-    def say(self, topic: str, payload: bytes) -> None:
-        self._outbox.put((topic, payload))
+    def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self._outbox.put((topic, payload, retain))
 
     def close(self) -> None:
         self._outbox.put("end")
@@ -121,7 +121,8 @@ class _Mouth:
         while (item := self._outbox.get(max(0.0, due - time.monotonic()))) != "end":
             try:
                 if item is not None:
-                    self._client.publish(*item)
+                    topic, payload, retain = item
+                    self._client.publish(topic, payload, retain=retain)
                 if time.monotonic() >= due:
                     due = time.monotonic() + self._every_s
                     self._renew()
@@ -163,6 +164,7 @@ class Controller:
         for pattern in (topics.answers(bench, name), topics.events(bench), topics.presence(bench, topics.ANY)):
             client.subscribe(pattern, self._inbox.put)
         client.subscribe(topics.caps(bench, topics.ANY), self._inbox.put)
+        client.subscribe(topics.lease(bench), self._inbox.put)
         client.set_will(topics.lease(bench), Holder("lost", name, self._settings.lease_s).encode())
         client.on_link = self._inbox.put
 
@@ -252,7 +254,7 @@ class Controller:
         finally:
             self._mouth.close()
             self._mouth = None
-            self._client.close(forget=True)
+            self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -403,6 +405,10 @@ class Controller:
             self._down_since = None if item else self._clock()
             return
         try:
+            if item.topic == topics.lease(self.bench):
+                if item.payload:
+                    self._on_holder(Holder.decode(item.payload))
+                return
             node = topics.node_of(self.bench, item.topic)
             branch = item.topic.split("/")[4]
             if branch == "re":
@@ -416,6 +422,11 @@ class Controller:
         except BusError as problem:
             self.bad_messages += 1
             log.warning("%s", problem)
+
+    def _on_holder(self, word: Holder) -> None:
+        """A broker may notice late that an earlier holder is gone: its last will must not stand over our word."""
+        if self._leases and self._mouth is not None and word.st != "held":
+            self._mouth.say(topics.lease(self.bench), self._holder("held"), retain=True)
 
     def _on_answer(self, node: str, answer: Answer) -> None:
         if answer.id != self._awaited or self._answer is not None:

@@ -47,11 +47,13 @@ class NodeAgent:
         self._caps = Caps(executor.boot, tuple(sorted(handlers)), dict(caps or {}))
         self._software = software
         self._said = itertools.count(1)
+        self._leaving = False
         self._states: dict[str, ChannelState] = {}
         self._state_seq = itertools.count(1)
         self.bad_messages = 0
         """Commands that could not be read, or asked for an answer outside of this node's own topics."""
         client.subscribe(topics.commands(bench, name), self._on_command)
+        client.subscribe(topics.presence(bench, name), self._on_presence)
         client.set_will(topics.presence(bench, name), self._presence("lost", 0).encode())
         client.on_link = self._on_link
         executor.add(self)
@@ -73,11 +75,12 @@ class NodeAgent:
 
     def stop(self) -> None:
         """Say that the node goes, and disconnect."""
+        self._leaving = True
         try:
             self._announce("offline", wait_s=1.0)
         except BusError as problem:
             log.debug("%s: not connected at the end: %s", self._name, problem)
-        self.client.close(forget=True)
+        self.client.close()
 
     # ------------------------------------------------------------------------------------------ on the executor thread
 
@@ -126,6 +129,24 @@ class NodeAgent:
     def _announce(self, st: str, wait_s: float = 0.0) -> None:
         payload = self._presence(st, next(self._said)).encode()
         self.client.publish(topics.presence(self.bench, self._name), payload, retain=True, wait_s=wait_s)
+
+    def _on_presence(self, incoming: Incoming) -> None:
+        """Our own words come by here, and whatever else is said in our place.  What the broker had kept is older than
+        the word that follows our subscription.
+
+        A broker may notice late that an earlier life of this node is gone, or an earlier connection of this life, and
+        its last will then stands as the last word for whoever comes later: so we speak again.  Words of being there are
+        let stand, for two nodes of one name would go on contradicting each other for ever.
+        """
+        if self._leaving or incoming.retained or not incoming.payload:  # an empty one clears what was retained
+            return
+        try:
+            word = Presence.decode(incoming.payload)
+        except BusError as problem:
+            log.warning("%s: said in our place: %s", self._name, problem)
+            return
+        if word.st in ("lost", "offline"):
+            self._announce("online")
 
     def _on_command(self, incoming: Incoming) -> None:
         arrived = self._executor.now_ns()

@@ -128,7 +128,7 @@ class Bench:
         if self.tidy and agent.client.connected:
             for topic in (topics.presence(self.bench, agent.name), topics.caps(self.bench, agent.name)):
                 agent.client.publish(topic, b"", retain=True)
-            agent.client.close(forget=True)
+            agent.client.close()
         else:
             agent.stop()
 

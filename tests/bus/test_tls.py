@@ -29,6 +29,7 @@ pattern write rig/1/{BENCH}/%u/state/#
 pattern write rig/1/{BENCH}/%u/evt/#
 pattern write rig/1/{BENCH}/%u/re/#
 pattern read rig/1/{BENCH}/%u/cmd/#
+pattern read rig/1/{BENCH}/%u/state/presence
 """
 
 
