@@ -114,6 +114,26 @@ def test_a_lost_connection_comes_back_with_its_subscriptions(connect: Connect, b
     assert ends.counters.connections == 2
 
 
+def test_two_lives_of_one_name_have_two_client_ids() -> None:
+    ids = {BusClient("mqtt://127.0.0.1:1", "bench-node").client_id for _ in range(2)}
+    assert len(ids) == 2
+    assert all(one.startswith("bench-node-") for one in ids)
+
+
+def test_what_is_kept_for_others_does_not_come_unasked(connect: Connect, bench: str) -> None:
+    asks, speaks, comes, inbox = connect("asks"), connect("speaks"), connect("comes"), Inbox()
+    asks.subscribe(f"{bench}/kept/#", inbox.put)
+    asks.connect()
+    speaks.connect()
+    assert speaks.publish(f"{bench}/kept/word", b"for those who ask", retain=True, wait_s=5.0)
+    assert inbox.get(5.0).payload == b"for those who ask"
+    comes.subscribe(f"{bench}/own", inbox.put)
+    comes.connect()
+    assert speaks.publish(f"{bench}/own", b"for this one", wait_s=5.0)
+    assert inbox.get(5.0).payload == b"for this one"
+    assert (comes.counters.received, comes.counters.unasked) == (1, 0)
+
+
 def test_a_sink_that_fails_does_not_end_the_client(
     connect: Connect, bench: str, caplog: pytest.LogCaptureFixture
 ) -> None:
