@@ -12,6 +12,12 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("rig", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("rig")
 
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """A process a core, as xdist has it; but one for whoever wants to see what a test writes (``-s``)."""
+    return 0 if config.getoption("capture") == "no" else None
+
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -5,11 +5,8 @@ A suite that passes a device from this table is no suite.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -82,25 +79,10 @@ def test_every_fault_has_a_test_that_must_catch_it() -> None:
     assert len(CAUGHT_BY) >= 10
 
 
-@pytest.fixture(scope="module")
-def verdicts(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mapping[str, Future[Verdict]]]:
-    """Fault to what a run on the faulty device ended in; of the faults that were asked for, on all cores."""
-    chosen = {item.name for item in request.session.items if item.path == request.path}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {
-            fault.name: pool.submit(
-                judged, fault.device, fault.name, *CAUGHT_BY[fault.name], tmp_path_factory.mktemp(fault.name)
-            )
-            for fault in FAULTS.values()
-            if f"test_fault_is_caught[{fault.name}]" in chosen
-        }
-
-
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda f: f.name)
-def test_fault_is_caught(fault: Fault, verdicts: Mapping[str, Future[Verdict]]) -> None:
-    exit_status, (status, message, tags) = verdicts[fault.name].result()
+def test_fault_is_caught(fault: Fault, tmp_path: Path) -> None:
+    suite, test = CAUGHT_BY[fault.name]
+    exit_status, (status, message, tags) = judged(fault.device, fault.name, suite, test, tmp_path / "out")
     assert (exit_status, status) == (1, "FAIL"), message
     assert f"req:{fault.requirement}".casefold() in tags
     assert "INFRA" not in message
