@@ -57,31 +57,45 @@ def timeline(folder: Path) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------------------------------------------------- the capture
 
 
-def test_no_frame_is_malformed(folders: list[Path]) -> None:
-    for folder in folders:
-        assert stock_tshark("-r", folder / "ether.pcapng", "-Y", "_ws.malformed") == "", folder
-
-
 WHOLE = "gbcs_message.grouping_header.message_code"
 """What a frame has that completes a message; one with a piece of a message has only the header of the piece."""
 HEADER = ("business_originator_id", "originator_counter", "message_code", "cra_flag")
+MALFORMED = "_ws.malformed"
 COLUMNS = (
+    MALFORMED,
     *("wpan.src64", "wpan.src16", "zbee_aps.counter", "zbee_zcl.cmd.tsn"),
     *(f"gbcs_message.grouping_header.{name}" for name in HEADER),
 )
 
 
-def shown(capture: Path) -> Counter[Sent]:
+Row = tuple[str, ...]
+"""One frame: what stands in each of COLUMNS."""
+
+
+@pytest.fixture(scope="module")
+def rows(folders: list[Path]) -> dict[Path, list[Row]]:
+    """The frames of each capture that tshark calls malformed, and those that complete a message; read once for all."""
+    wanted = [argument for name in COLUMNS for argument in ("-e", name)]
+    select = ("-Y", f"{MALFORMED} || {WHOLE}", "-T", "fields", *wanted)
+    return {
+        folder: [tuple(line.split("\t")) for line in stock_tshark("-r", folder / "ether.pcapng", *select).splitlines()]
+        for folder in folders
+    }
+
+
+def test_no_frame_is_malformed(rows: dict[Path, list[Row]]) -> None:
+    for folder, frames in rows.items():
+        assert [row for row in frames if row[0]] == [], folder
+
+
+def shown(rows: list[Row]) -> Counter[Sent]:
     """The GBCS messages that tshark shows whole, repetitions of one frame (no acknowledgement came) left out.
 
     A repeated frame carries the same APS counter, or in inter-PAN, which has none, the same ZCL sequence number.  A
     message that a machine sends again has a new one, and counts again.
     """
-    wanted = [argument for name in COLUMNS for argument in ("-e", name)]
-    text = stock_tshark("-r", capture, "-Y", WHOLE, "-T", "fields", *wanted)
-    frames = {tuple(line.split("\t")) for line in text.splitlines()}
     found: Counter[Sent] = Counter()
-    for long, short, _aps, _zcl, originator, counter, code, cra in frames:
+    for _malformed, long, short, _aps, _zcl, originator, counter, code, cra in {row for row in rows if not row[0]}:
         port = "han" if short else "interpan"
         sender = long if port == "interpan" else "coordinator" if int(short, 16) == 0 else "joined"
         found[Sent(port, sender, originator, int(counter), int(code, 16), int(cra, 16))] += 1
@@ -110,7 +124,7 @@ def told(folder: Path, kind: str, bench: bench_file.Bench) -> Counter[Sent]:
     return found
 
 
-def test_tshark_shows_every_message_that_the_machines_sent(folders: list[Path]) -> None:
+def test_tshark_shows_every_message_that_the_machines_sent(rows: dict[Path, list[Row]]) -> None:
     """Message by message and not only in number.
 
     A message is sent, for a machine, when it has given the last piece to its radio.  The radio puts all pieces on the
@@ -120,8 +134,8 @@ def test_tshark_shows_every_message_that_the_machines_sent(folders: list[Path]) 
     bench = bench_file.load(bench_path("virtual"))
     ports: Counter[str] = Counter()
     broken = 0
-    for folder in folders:
-        seen, sent = shown(folder / "ether.pcapng"), told(folder, "gbcs.tx", bench)
+    for folder, frames in rows.items():
+        seen, sent = shown(frames), told(folder, "gbcs.tx", bench)
         assert seen - sent == Counter(), f"{folder}: on the air, and sent by nobody"
         assert sent - seen == Counter(), f"{folder}: sent, and not on the air"
         lost = told(folder, "tunnel.broken", bench)
