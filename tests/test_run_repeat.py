@@ -47,8 +47,10 @@ def same(first: dict[str, str], run: Run) -> None:
 def test_a_run_leaves_the_same_evidence_with_and_without_jitter(tmp_path: Path) -> None:
     """Of the longest suite; all of them, twenty times, by marker."""
     plain, late = two_runs(tmp_path, {}, JITTER, suites=("installation",))
-    first = digests(plain)
-    assert len(first) >= 4 * 16, plain.said  # four files a test
+    first, closing = digests(plain), plain.closing()
+    ran = int(closing["total"]) - int(closing["skipped"])  # without the published messages some of them are skipped
+    assert ran >= 10, plain.said
+    assert len(first) >= 4 * ran, plain.said  # four files a test
     assert [run.closing()["more"] for run in (plain, late)] == ["", ""], plain.said
     same(first, late)
     statuses = [{name: status for name, (status, _) in run.tests().items()} for run in (plain, late)]
