@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rig.bus.client import BusClient, Tls
+from tests.reserved import reserved_port
 
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
@@ -32,21 +32,19 @@ def tool(name: str) -> str:
 def mosquitto(folder: Path, lines: Sequence[str], scheme: str, tls: Tls | None = None) -> Iterator[str]:
     """Run it on a free port with these lines of configuration; gives its URL once it answers."""
     binary = tool("mosquitto")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    always = [f"listener {port} 127.0.0.1", "allow_anonymous false", "set_tcp_nodelay true", "persistence false"]
-    always += ["max_queued_messages 100000", "max_inflight_messages 100"]
-    always += ["user root"] if os.geteuid() == 0 else []
-    (folder / "mosquitto.conf").write_text("\n".join([*always, *lines, ""]))
-    with subprocess.Popen(
-        [binary, "-c", str(folder / "mosquitto.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            url = f"{scheme}127.0.0.1:{port}"
-            first = BusClient(url, "is-it-up", tls=tls)
-            first.connect(5.0)
-            first.close()
-            yield url
-        finally:
-            process.terminate()
+    with reserved_port() as port:
+        always = [f"listener {port} 127.0.0.1", "allow_anonymous false", "set_tcp_nodelay true", "persistence false"]
+        always += ["max_queued_messages 100000", "max_inflight_messages 100"]
+        always += ["user root"] if os.geteuid() == 0 else []
+        (folder / "mosquitto.conf").write_text("\n".join([*always, *lines, ""]))
+        with subprocess.Popen(
+            [binary, "-c", str(folder / "mosquitto.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                url = f"{scheme}127.0.0.1:{port}"
+                first = BusClient(url, "is-it-up", tls=tls)
+                first.connect(5.0)
+                first.close()
+                yield url
+            finally:
+                process.terminate()

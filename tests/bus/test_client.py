@@ -12,6 +12,7 @@ import pytest
 
 from rig.bus.client import Address, BusClient, Inbox, Incoming, Tls
 from rig.bus.errors import AccessRefused, BadTopic, BadUrl, BrokerGone, NotConnected
+from tests.reserved import reserved_port
 
 Connect = Callable[..., BusClient]
 
@@ -182,9 +183,8 @@ def test_strangers_are_refused(broker_url: str) -> None:
 
 
 def test_a_broker_that_is_not_there() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        client = BusClient(f"mqtt://127.0.0.1:{taken.getsockname()[1]}", "lonely")
+    with reserved_port() as port:
+        client = BusClient(f"mqtt://127.0.0.1:{port}", "lonely")
         with pytest.raises(BrokerGone, match="nothing listens there"):
             client.connect(0.2)
 

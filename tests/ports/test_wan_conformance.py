@@ -18,6 +18,7 @@ from rig.ports.message_line import LineMessageLink
 from rig.ports.protocols import MessageLink, PortBusy, PortError, PortLost, PortMissing, PortUnable
 from rig.ports.wan import TcpWanClient, TcpWanServer, TcpWanSettings, VirtualWan, WanFrameError, WanQuality
 from rig.world.clock import VirtualClock
+from tests.reserved import reserved_port
 
 SECOND = 1_000_000_000
 MS = 1_000_000
@@ -342,18 +343,18 @@ def test_a_message_that_is_too_long_is_not_begun(server: TcpWanServer) -> None:
 
 def test_a_client_finds_a_head_end_that_starts_later() -> None:
     clock = RealClock()
-    with socket.create_server(("127.0.0.1", 0)) as placeholder:
-        address = placeholder.getsockname()
-    client = TcpWanClient(address, HUB, clock, SHORT_RETRY)
-    assert not clock.advance(clock.now + 30 * MS, lambda: client.up)
-    server = TcpWanServer(address, clock, SHORT_RETRY)
-    assert clock.advance(clock.now + 5 * SECOND, lambda: server.hubs == (HUB,))
-    server.close()
-    assert clock.advance(clock.now + 5 * SECOND, lambda: not client.up)
-    again = TcpWanServer(address, clock, SHORT_RETRY)
-    assert clock.advance(clock.now + 5 * SECOND, lambda: again.hubs == (HUB,))
-    client.close()
-    again.close()
+    with reserved_port() as port:
+        address = ("127.0.0.1", port)
+        client = TcpWanClient(address, HUB, clock, SHORT_RETRY)
+        assert not clock.advance(clock.now + 30 * MS, lambda: client.up)
+        server = TcpWanServer(address, clock, SHORT_RETRY)
+        assert clock.advance(clock.now + 5 * SECOND, lambda: server.hubs == (HUB,))
+        server.close()
+        assert clock.advance(clock.now + 5 * SECOND, lambda: not client.up)
+        again = TcpWanServer(address, clock, SHORT_RETRY)
+        assert clock.advance(clock.now + 5 * SECOND, lambda: again.hubs == (HUB,))
+        client.close()
+        again.close()
 
 
 def test_a_hostile_head_end_is_left() -> None:
@@ -375,7 +376,7 @@ def test_a_port_that_is_taken(server: TcpWanServer) -> None:
 
 
 def test_nothing_is_left_running_whenever_it_is_closed() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())  # those of earlier tests may end meanwhile
     for _ in range(5):
         clock = RealClock()
         server = TcpWanServer(("127.0.0.1", 0), clock)
@@ -383,7 +384,7 @@ def test_nothing_is_left_running_whenever_it_is_closed() -> None:
         client.close()  # its connection may be made, but the clock has not heard of it
         server.close()
         server.close()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_errors_are_port_errors() -> None:
