@@ -7,12 +7,14 @@ every goodbye.
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from rig.bus import topics
 from rig.bus.client import BusClient, Inbox, Incoming
 from rig.bus.messages import Holder, Presence
-from tests.bus.rigging import Bench, controller
+from tests.bus.rigging import QUICK, Bench, controller
 
 Connect = Callable[..., BusClient]
 
@@ -118,3 +120,32 @@ def test_a_late_last_will_does_not_say_that_nobody_holds_the_bench(
         assert control.call("node-0", "ping").st == "ok"  # takes in what came before its answer
         assert Holder.decode(words.get(5.0).payload).st == "held"
     assert Holder.decode(words.get(5.0).payload).st == "free"
+
+
+def test_what_was_answered_while_the_controller_was_away_is_had_by_asking_again(broker_url: str, bench: str) -> None:
+    """Within one life: the broker keeps nothing for a connection that is lost, and nothing is lost by that."""
+    patient = replace(QUICK, broker_grace_s=5.0)
+    with Bench(broker_url, bench) as rig, controller(rig, settings=patient) as control:
+        control.open(rig.nodes)
+        answered, back = threading.Event(), control._client.on_link
+
+        def cut() -> None:
+            if rig.entered.wait(5.0):
+                _drop(control._client)
+
+        def link(up: bool) -> None:
+            if not up:
+                rig.blocker.set()
+                rig.executor.post(answered.set)
+                assert answered.wait(5.0), "the command did not end"
+            back(up)
+
+        control._client.on_link = link
+        cutter = threading.Thread(target=cut)
+        cutter.start()
+        assert control.call("node-0", "block").st == "ok"
+        cutter.join()
+        assert answered.is_set()
+        assert control._client.counters.connections == 2
+        assert [verb for _, verb, _ in rig.ran] == ["block"]
+        assert [event.order for event in control.call("node-0", "tick").events] == [1]
