@@ -29,6 +29,7 @@ from robot.run import run as run_robot  # type: ignore[import-untyped]
 from devices.wire import eui64
 from rig import share
 from rig.bus.broker import EmbeddedBroker
+from rig.bus.client import Tls
 from rig.bus.errors import BusError
 from rig.bus.jitter import jitter
 from rig.evidence.verdicts import INFRA_EXIT
@@ -80,6 +81,7 @@ def main(args: argparse.Namespace) -> int:
     path = bench_path(args.bench)
     overlay = _overlay(args.changes)
     bench = bench_file.load(path, overlay)
+    _check_tls(bench)
     suites = [_suite(name) for name in args.suites] or [share.folder("robot_suites")]
     run_id = secrets.token_hex(4)
     out = Path(args.out) if args.out else Path("results") / f"{datetime.now():%Y%m%d-%H%M%S}-{run_id}"
@@ -99,6 +101,7 @@ def main(args: argparse.Namespace) -> int:
                 "RIG_BENCH": bench.name,
                 "RIG_NODES": " ".join(bench.nodes),
                 "RIG_EVIDENCE": str(out / "evidence"),
+                "RIG_TLS": str(bench.tls or ""),
             }
             status = _robot(args, suites, out, listener, _metadata(bench, args, run_id))
     except BusError as problem:
@@ -131,6 +134,15 @@ def bench_path(name: str) -> Path:
             return path
     known = ", ".join(sorted(path.stem for path in shipped.glob("*.yaml")))
     raise BadRun(f"no bench file {name!r}: give a path, or the name of a shipped one ({known})")
+
+
+def _check_tls(bench: bench_file.Bench) -> None:
+    """Whatever is wrong with a certificate is said before anything starts."""
+    try:
+        for name in ("robot", *bench.nodes) if bench.tls is not None else ():
+            Tls.of_folder(bench.tls or Path(), name).context()
+    except BusError as problem:
+        raise BadRun(str(problem)) from None
 
 
 def _suite(name: str) -> Path:

@@ -59,6 +59,20 @@ class Tls:
     cert: Path | None = None
     key: Path | None = None
 
+    @classmethod
+    def of_folder(cls, folder: Path, name: str) -> Tls:
+        """The files of whoever is called ``name`` among those of a whole bench: ``ca.pem``, ``NAME.crt``, ``NAME.key``.
+
+        Raises :class:`BadUrl` where one is missing, and for a key that others may read.
+        """
+        found = cls(folder / "ca.pem", folder / f"{name}.crt", folder / f"{name}.key")
+        for path in (found.ca, found.cert, found.key):
+            if path is None or not path.is_file():
+                raise BadUrl(f"TLS files in {folder}", f"there is no {path and path.name}", "Put it there, in PEM.")
+        if found.key is not None and found.key.stat().st_mode & 0o077:
+            raise BadUrl(f"TLS files in {folder}", f"others may read {found.key.name}", f"Do: chmod 600 {found.key}")
+        return found
+
     def context(self) -> ssl.SSLContext:
         try:
             context = ssl.create_default_context(cafile=self.ca)

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from robot.api import SkipExecution, logger
 from robot.libraries.BuiltIn import BuiltIn
 
-from rig.bus.client import BusClient
+from rig.bus.client import BusClient, Tls
 from rig.bus.controller import Controller
 from rig.bus.errors import BusError
 from rig.bus.jitter import jitter
@@ -120,7 +120,8 @@ class Session:
     # ------------------------------------------------------------------------------------------------------ the bus
 
     def connect(self) -> None:
-        """Take the lease of the bench that ``RIG_BROKER`` and ``RIG_BENCH`` name; `rig run` sets both."""
+        """Take the lease of the bench that ``RIG_BROKER`` and ``RIG_BENCH`` name; `rig run` sets both, and ``RIG_TLS``
+        to the folder of the certificates where the bench file names one."""
         if self._controller is not None:
             return
         url, bench = os.environ.get("RIG_BROKER"), os.environ.get("RIG_BENCH")
@@ -131,7 +132,9 @@ class Session:
             )
         self._home = nodes[0]
         try:
-            controller = Controller(BusClient(url, f"{bench}-robot", jitter=jitter()), bench, "robot")
+            folder = os.environ.get("RIG_TLS")
+            tls = Tls.of_folder(Path(folder), "robot") if folder else None
+            controller = Controller(BusClient(url, f"{bench}-robot", tls=tls, jitter=jitter()), bench, "robot")
             controller.open(nodes)
         except BusError as problem:
             self._infra(problem)

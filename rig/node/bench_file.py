@@ -149,6 +149,7 @@ class Bench:
     civil_start: int
     clock: str
     broker: str
+    tls: Path | None
     trust: Mapping[str, Any]
     parties: Mapping[str, str]
     air: Mapping[str, Any]
@@ -216,7 +217,8 @@ def from_value(value: Any, source: str, overlay: Mapping[str, Any] | None = None
         seed=top.whole("seed", 1),
         civil_start=_instant(top, "civil_start"),
         clock=top.choice("clock", ("virtual", "real"), "virtual"),
-        broker=top.text("broker", "embedded"),
+        broker=(broker := top.text("broker", "embedded")),
+        tls=_tls(top, broker),
         trust=_trust(top),
         parties={role: str(name) for role, name in top.free("parties").items()},
         air=top.free("air"),
@@ -231,6 +233,14 @@ def from_value(value: Any, source: str, overlay: Mapping[str, Any] | None = None
     top.done()
     _check_references(bench)
     return bench
+
+
+def _tls(top: Section, broker: str) -> Path | None:
+    """The folder of the certificates with which Robot and nodes come to a broker."""
+    told = top.optional("tls")
+    if told is not None and not broker.startswith("mqtts://"):
+        raise BenchFileError(top.at("tls"), "it with a broker at an mqtts:// address alone", told)
+    return None if told is None else Path(told)
 
 
 def _extended(value: Any, source: str) -> Any:

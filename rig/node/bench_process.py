@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rig.bus.client import BusClient
+from rig.bus.client import BusClient, Tls
 from rig.bus.errors import BusError
 from rig.bus.jitter import jitter
 from rig.host.host import HostError
@@ -102,7 +102,8 @@ def _try_out(bench: Bench, overlay: dict[str, Any]) -> None:
 
 
 def _agent(commands: Commands, node: str, url: str, executor: Executor) -> NodeAgent:
-    client = BusClient(url, f"{commands.bench.name}-{node}", jitter=jitter())
+    tls = None if commands.bench.tls is None else Tls.of_folder(commands.bench.tls, node)
+    client = BusClient(url, f"{commands.bench.name}-{node}", tls=tls, jitter=jitter())
     caps = {"capabilities": list(commands.bench.capabilities)}
     agent = NodeAgent(commands.bench.name, node, client, executor, commands.handlers(), caps, _software())
     agent.start()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import gc
 import ipaddress
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from rig.bus import topics
 from rig.bus.client import BusClient, Inbox, Tls
 from rig.bus.controller import Controller
 from rig.bus.errors import BrokerGone
+from rig.node import bench_file
 from tests.bus.mosquitto import mosquitto
 from tests.bus.rigging import QUICK, Bench
+from tests.running import ROOT, finished
 
 BENCH = "tls-bench"
 ACCESS = f"""user robot
@@ -123,3 +126,55 @@ def test_strangers_do_not_get_in(net: Net) -> None:
     with pytest.raises(BrokerGone, match="CERTIFICATE_VERIFY_FAILED"):
         BusClient(net.url, "misled", tls=foreign.issue("robot")).connect(0.3)
     gc.collect()
+
+
+# ------------------------------------------------------------------------------------------------------ a whole rig run
+
+NODES = tuple(bench_file.load(ROOT / "wiring/benches/virtual.yaml").nodes)
+
+
+def papers(net: Net, folder: Path) -> Path:
+    """The certificates of a whole bench in one folder, as a bench file names it."""
+    folder.mkdir()
+    for name in ("robot", *NODES):
+        made = net.authority.issue(name)
+        assert made.ca is not None
+        assert made.cert is not None
+        assert made.key is not None
+        for source, target in ((made.ca, "ca.pem"), (made.cert, f"{name}.crt"), (made.key, f"{name}.key")):
+            shutil.copy(source, folder / target)
+        (folder / f"{name}.key").chmod(0o600)
+    return folder
+
+
+def test_a_run_on_a_broker_that_wants_certificates(net: Net, tmp_path: Path) -> None:
+    folder = papers(net, tmp_path / "tls")
+    way = ("--set", f"broker={net.url}", "--set", f"tls={folder}", "--set", f"name={BENCH}")
+    run = finished(tmp_path / "run", ROOT / "robot_suites/security/01_refusals.robot", *way)
+    assert run.process.returncode == 0, run.said
+    closing = run.closing()
+    assert closing["total"] == closing["passed"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: (folder / "hub.crt").unlink(), "there is no hub.crt"),
+        (lambda folder: (folder / "robot.key").chmod(0o644), "others may read robot.key"),
+        (lambda folder: (folder / "hub.crt").write_text("no certificate"), "hub.crt"),
+    ],
+)
+def test_certificates_that_will_not_do_are_misuse(
+    net: Net, tmp_path: Path, spoil: Callable[[Path], object], said: str
+) -> None:
+    folder = papers(net, tmp_path / "tls")
+    spoil(folder)
+    way = ("--set", f"broker={net.url}", "--set", f"tls={folder}")
+    run = finished(tmp_path / "run", "contactor_valve", *way)
+    assert (run.process.returncode, said in run.err) == (2, True), run.said
+
+
+def test_certificates_without_an_encrypted_connection_are_misuse(tmp_path: Path) -> None:
+    run = finished(tmp_path / "run", "contactor_valve", "--set", f"tls={tmp_path}")
+    assert run.process.returncode == 2
+    assert "mqtts:// address" in run.err
