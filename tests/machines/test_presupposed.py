@@ -163,6 +163,19 @@ def test_the_clock_lies_within_the_certificates() -> None:
     assert meter.civil.text == "2024-01-02T00:00:00Z"
 
 
+@pytest.mark.parametrize(
+    ("time", "civil"),
+    [("2023-05-05T00:00:00Z", "2023-05-04T00:00:00Z"), ("2030-05-05T00:00:00Z", "2024-01-02T00:00:00Z")],
+)
+def test_what_is_dated_is_waited_for(time: str, civil: str) -> None:
+    message = command("CS06", {"image_hash": bytes(32).hex(), "counter": 1000, "execution_time": time})
+    meter = device(message)
+    assert meter.civil.text == civil
+    response = meter.receive(gbcs.encode(message)).response
+    assert response is not None
+    assert gbcs.decode(response).payload == b"\x05\x00"  # NULL: it will be activated
+
+
 def test_what_a_command_takes_away_is_there() -> None:
     message = command("CCS02", {"device": METER.hex()}, BROKER, HUB)
     outcome = device(message, "CHF").receive(gbcs.encode(message))

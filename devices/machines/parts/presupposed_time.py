@@ -1,7 +1,8 @@
 """The time at which a published command can be carried out; the other rules are in ``presupposed``.
 
 Inside the window that the command names for the clock; else the first day on which every certificate that plays a part
-is valid: those in the command, those of its sender and of the device.
+is valid: those in the command, those of its sender and of the device; but before the time at which an ASN.1 command is
+to be carried out, for it says so to have it waited for.
 
 Must not live here: clocks of devices (``civil_clock``).
 
@@ -28,6 +29,9 @@ from devices.wire.gbcs import Message
 __all__ = ["parsed", "time_for"]
 
 SECOND: Final = 1_000_000_000
+_DAY: Final = 86_400 * SECOND
+_DATED: Final = "execution_time"
+"""The name, in typed ASN.1 objects, of the time at which a command is to be carried out."""
 
 
 @lru_cache(maxsize=1024)
@@ -43,7 +47,7 @@ def time_for(message: Message, directory: Directory) -> CivilTime:
     """A time at which the command can be carried out.
 
     Inside the window that the command names for the clock; else the first day on which every certificate that plays a
-    part is valid: those in the command and those of its sender and of the device.
+    part is valid: those in the command and those of its sender and of the device; before the time that dates it.
     """
     arguments = _arguments(message)
     window = _window(arguments)
@@ -55,9 +59,9 @@ def time_for(message: Message, directory: Directory) -> CivilTime:
     if message.certificate is not None:
         octets.append(message.certificate)
     starts = [found.not_before for der in octets if (found := parsed(der)) is not None]
-    if not starts:
-        return CivilTime(ClockSettings().start_ns)
-    return CivilTime(round((max(starts) + timedelta(days=1)).timestamp()) * SECOND)
+    valid = round((max(starts) + timedelta(days=1)).timestamp()) * SECOND if starts else ClockSettings().start_ns
+    dated = _instant(arguments.get(_DATED))
+    return CivilTime(valid if dated is None else min(valid, dated - _DAY))
 
 
 def _arguments(message: Message) -> Mapping[str, Any]:
