@@ -15,12 +15,6 @@ from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 
-from devices.wire.errors import WireError
-from rig import run
-from rig.host.store import StoreError
-from rig.node.bench_file import BenchFileError
-from rig.ports.protocols import PortError
-
 __all__ = ["main"]
 
 MISUSE = 2
@@ -31,7 +25,14 @@ MODULES = {
     "corpus": "rig.gbcs.check",
     "perf": "rig.perf",
 }
-KINDS = (run.BadRun, BenchFileError, WireError, PortError, StoreError)
+KINDS = {
+    "rig.run": "BadRun",
+    "rig.node.bench_file": "BenchFileError",
+    "devices.wire.errors": "WireError",
+    "rig.ports.protocols": "PortError",
+    "rig.host.store": "StoreError",
+}
+"""Module to the error in it that says what a user gave wrongly.  One whose module nobody loaded cannot be meant."""
 
 
 def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = int(args.handler(args))
         sys.stdout.flush()
         return status
-    except KINDS as problem:
+    except _kinds() as problem:
         print(f"rig {args.command}: {problem}", file=sys.stderr)
         return MISUSE
     except BrokenPipeError:  # whoever read has seen enough
@@ -69,6 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"rig {args.command}: {place}: {problem.strerror or problem}", file=sys.stderr)
         _say_no_more()
         return MISUSE
+
+
+def _kinds() -> tuple[type[Exception], ...]:
+    return tuple(getattr(sys.modules[module], name) for module, name in KINDS.items() if module in sys.modules)
 
 
 def _forgive_odd_characters() -> None:

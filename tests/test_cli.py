@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
-from rig.cli import MODULES, main, parser
+from rig.cli import KINDS, MODULES, main, parser
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_help_names_every_command() -> None:
@@ -20,7 +27,24 @@ def test_a_command_is_mounted_by_the_module_that_is_loaded_for_it(
         main([command, "--help"])
     assert end.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: rig {command} ")
-    assert parser([command]).format_usage().endswith(" COMMAND ...\n")
+
+
+ROOMS = {"rig.run", "rig.faults", "rig.gbcs.check", "rig.perf", "robot", "paho"}
+LOADED = f"""import sys; from rig.cli import parser
+parser(sys.argv[1:]); print(*sorted({ROOMS} & set(sys.modules)))"""
+
+
+@pytest.mark.parametrize(
+    ("command", "rooms"), [("gbcs", set()), ("faults", {"rig.faults"}), ("corpus", {"rig.gbcs.check"})]
+)
+def test_a_command_loads_no_other_commands_room(command: str, rooms: set[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED, command], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert set(done.stdout.split()) == rooms
+
+
+def test_every_kind_of_misuse_is_an_error_of_its_module() -> None:
+    for module, name in KINDS.items():
+        assert issubclass(getattr(import_module(module), name), Exception)
 
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["--nonsense"]])

@@ -335,7 +335,7 @@ class CommsHub:
             effects += self._open_joining(effect.seconds, now) if isinstance(effect, OpenJoining) else [effect]
         effects += self.functions.log_command(outcome, civil)
         for gone in before - {entry.eui for entry in self._log}:
-            effects += self._han.forget(gone)
+            effects += [*self._han.forget(gone), *self.functions.sub_ghz.waiting(self._log)]
         if outcome.response is not None:
             effects += self._homeward(gbcs.decode(outcome.response), outcome.response, now)
         if outcome.refused is not None:
@@ -405,7 +405,8 @@ class CommsHub:
         """A device left: it stays in the log, and the tunnel goes.  No change of the log is told [our choice]."""
         news = self._log.joined(peer, joined=False)
         self._log.changed = False
-        return [*self._han.forget(peer), *([self._log.persist()] if news else [])]
+        kept = [self._log.persist()] if news else []
+        return [*self._han.forget(peer), *kept, *self.functions.sub_ghz.waiting(self._log)]
 
     def _tell_changes(self, now: int) -> list[Effect]:
         """CS14 to the broker, once a change."""

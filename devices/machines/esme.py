@@ -216,17 +216,16 @@ class Esme(HanDevice):
         return [*self.functions.look_at_load(now, number), *self.functions.arm(now), Answer()]
 
     def _appliance(self, args: Mapping[str, Any], now: int) -> list[Effect]:
-        match args:
-            case {"controller": int(n), "output": int(output), "input": int(input_), **rest} if (
-                rest.keys() <= {"other"} and min(output, input_) >= 0 and max(output, input_) <= 100
-            ):
-                levels = {"outputState": output, "inputState": input_}
-                try:
-                    return [*self.functions.operated(n, levels, str(rest.get("other", "")), now), Answer()]
-                except AccessError as problem:
-                    return [Refuse(f"appliance: {problem}")]
-        wants = "controller, output and input (percent, 0 to 100), and where wanted other"
-        return [Refuse(f"appliance takes {wants}; got {dict(args)}")]
+        numbers = [args.get(name) for name in ("controller", "output", "input")]
+        whole = [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
+        if len(whole) < 3 or min(whole[1:]) < 0 or max(whole[1:]) > 100 or args.keys() - _APPLIANCE:
+            wants = "controller, output and input (percent, 0 to 100), and where wanted other"
+            return [Refuse(f"appliance takes {wants}; got {dict(args)}")]
+        levels = {"outputState": whole[1], "inputState": whole[2]}
+        try:
+            return [*self.functions.operated(whole[0], levels, str(args.get("other", "")), now), Answer()]
+        except AccessError as problem:
+            return [Refuse(f"appliance: {problem}")]
 
     def state(self, now: int) -> dict[str, Any]:
         """Everything that the meter is, in JSON types; two equal states are one meter."""
@@ -244,5 +243,6 @@ class Esme(HanDevice):
     }
 
 
+_APPLIANCE = {"controller", "output", "input", "other"}
 _QUANTITIES = {"load": "watts", "consume": "amount"}
 """Verb to the quantity that it takes."""

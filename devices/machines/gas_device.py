@@ -23,7 +23,7 @@ from devices.machines.parts.gas_reporting import GasReporter
 from devices.machines.parts.gbz_execution import GbzExecutor, GbzSettings
 from devices.machines.parts.time_cluster import CLUSTER as TIME_CLUSTER
 from devices.machines.parts.tunnel import CLUSTER as TUNNEL_CLUSTER
-from devices.model.alerts import carrier_of
+from devices.model.alerts import carrier_of, rule
 from devices.model.credentials import CredentialCells
 from devices.model.roles import Role
 from devices.model.zcl_objects import ClusterModel
@@ -175,11 +175,10 @@ class GasDevice(HanDevice, ABC):
         body: gbz.AlertBody = gbz.FirmwareVerified(IMAGE_START, octets)
         if code == gbz.INTEGRITY_WARNING:
             body = gbz.IntegrityWarning(int.from_bytes(octets, "big"))
-        critical = carrier.protection["alert"] == "sig"
-        told = self.out.alert(
-            code, Role.SUPPLIER, lambda _: gbz.Alert(code, at, body), message_code=carrier.code, critical=critical
-        )
-        return [*effects, *told, *self.out.flush(now)]
+        how = {"message_code": carrier.code, "critical": carrier.protection["alert"] == "sig"}
+        for role in rule(code).recipients:
+            effects += self.out.alert(code, role, lambda _: gbz.Alert(code, at, body), **how)
+        return [*effects, *self.out.flush(now)]
 
     def _reported(self, alert: gbz.Alert) -> list[Effect]:
         assert isinstance(self.out, GasReporter)

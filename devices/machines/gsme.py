@@ -41,7 +41,7 @@ from devices.machines.parts.gbz_steps import number
 from devices.machines.parts.sleepy_tunnel import SleepyClient
 from devices.machines.parts.tokens import Tokens, TokenSettings
 from devices.machines.parts.tunnel_end import TunnelEnd
-from devices.machines.parts.valve import Valve, ValveEvent, ValveSettings, ValveState
+from devices.machines.parts.valve import OPENING, Valve, ValveEvent, ValveSettings, ValveState
 from devices.model.credentials import CredentialCells
 from devices.model.gpf_objects import MIRRORED
 from devices.model.gsme_objects import gsme_clusters
@@ -105,8 +105,13 @@ class Gsme(RecordingDevice):
         self.sleepy = SleepyClient("han", self.settings.tunnel)
         return self.sleepy
 
+    def _recall(self, saved: Mapping[str, Any]) -> None:
+        super()._recall(saved)
+        self._opening = bool(saved.get(OPENING))
+
     def _begun(self, now: int) -> list[Effect]:
-        return [*super()._begun(now), *self.valve.secure(now), self.valve.show()]
+        secured = self.valve.secure(now, opening=self._opening)
+        return [*super()._begun(now), *secured, self.executor.saved(), self.valve.show()]
 
     # ----------------------------------------------------------------------------------------------------------- events
 

@@ -424,8 +424,8 @@ class Controller:
             log.warning("%s", problem)
 
     def _on_holder(self, word: Holder) -> None:
-        """A broker may notice late that an earlier holder is gone: its last will must not stand over our word."""
-        if self._leases and self._mouth is not None and word.st != "held":
+        """A broker may notice late that an earlier life of ours is gone: its last will must not stand over our word."""
+        if self._leases and self._mouth is not None and (word.st, word.holder) == ("lost", self.name):
             self._mouth.say(topics.lease(self.bench), self._holder("held"), retain=True)
 
     def _on_answer(self, node: str, answer: Answer) -> None:

@@ -189,6 +189,13 @@ def test_an_image_that_came_is_activated_by_command() -> None:
     assert asn1_typed.read(0x0012, CRA.RESPONSE, response.payload).view == ActivationResult(0, NEW)
 
 
+def test_there_is_room_for_one_image() -> None:
+    running = Running("ESME")
+    running.ask("image", GOOD)
+    running.ask("image", {**GOOD, "sha256": OTHER.hex()})
+    assert running.saved["firmware"]["images"] == {OTHER.hex(): NEW.hex()}
+
+
 def test_a_bad_image_is_not_kept() -> None:
     running = Running("ESME")
     running.ask("image", BAD)

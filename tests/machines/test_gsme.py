@@ -28,6 +28,7 @@ from devices.machines.core import (
 )
 from devices.machines.gsme import Gsme, GsmeSettings
 from devices.machines.parts.civil_clock import EPOCH_2000, CivilTime, ClockStatus
+from devices.machines.parts.contactor import PULSE
 from devices.machines.parts.credential_updates import datetime_of
 from devices.machines.parts.sleepy_tunnel import SleepyServer
 from devices.machines.parts.time_cluster import report
@@ -279,6 +280,28 @@ def test_state_over_a_power_cut() -> None:
     assert meter_of(made).state(SECOND) == before
     (again, *_) = made.line(command("CS01b", 6 << 32, top_up(token(5 << 32, 1000))), 2 * SECOND)
     assert result_of(again)["Result Type"] == 1
+
+
+@pytest.mark.parametrize(
+    ("ended", "state", "drives"), [(False, ValveState.ARMED, "valve_close"), (True, ValveState.ON, "")]
+)
+def test_a_valve_that_was_opening_when_power_went_is_shut_and_armed(
+    ended: bool, state: ValveState, drives: str
+) -> None:
+    made = bench()
+    made.line(command("GCS32", 1000, supply(0)))
+    made.line(command("GCS39", 1001, supply(1)))
+    made.handle(ButtonPressed("A", 2 * SECOND), SECOND)
+    if ended:
+        made.handle(TimerFired(PULSE), 2 * SECOND)
+    made.handle(PowerLost(), 3 * SECOND)
+    made.effects.clear()
+    made.handle(PowerRestored(json.loads(json.dumps(made.saved)), SECOND), 4 * SECOND)
+    assert meter_of(made).valve.state is state
+    assert [one.pin for one in made.effects if isinstance(one, Drive) and one.level] == ([drives] if drives else [])
+    made.handle(PowerLost(), 5 * SECOND)
+    made.handle(PowerRestored(json.loads(json.dumps(made.saved)), SECOND), 6 * SECOND)
+    assert meter_of(made).valve.state is state
 
 
 def test_events_and_the_log_that_can_be_cleared() -> None:

@@ -208,7 +208,8 @@ def test_an_appliance_that_says_how_it_runs_is_told_and_shown() -> None:
     "args",
     [
         {},
-        {"controller": 6, "output": 1, "input": 1},
+        *({"controller": n, "output": 1, "input": 1} for n in (0, 6, -9, -19, 300, True, "1")),
+        {"controller": 1, "output": True, "input": 1},
         {"controller": 1, "output": 101, "input": 1},
         {"controller": 1, "output": 1, "input": -1},
         {"controller": 1, "output": 1, "input": 1, "colour": "red"},

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import (
+    AdmitDevice,
     Effect,
     ForgetDevice,
     PeerJoined,
+    PeerLeft,
     Persist,
     PowerLost,
     PowerRestored,
@@ -205,6 +207,7 @@ class Dual(Bench):
 
     def __init__(self, settings: SubGhzSettings = EVERY_DEVICE) -> None:
         self.settings, self.now, self.timers, self.gone = settings, 0, dict[str, int](), list[bytes]()
+        self.admitted: list[bytes] = []
         super().__init__()
         for device in (METER, OTHER):
             added = axdr.structure(axdr.octets(device), axdr.enum(0), axdr.octets(bytes(16)), axdr.enum(0))
@@ -223,6 +226,8 @@ class Dual(Bench):
                     self.timers[name] = at
                 case ForgetDevice(_, peer):
                     self.gone.append(peer)
+                case AdmitDevice(_, peer, _):
+                    self.admitted.append(peer)
         return [gbcs.decode(e.octets) for e in effects if isinstance(e, Send) and e.port == "wan"]
 
     def frames(self, count: int) -> list[Message]:
@@ -281,6 +286,50 @@ def test_the_thresholds_are_those_of_the_configuration() -> None:
     changed = axdr.structure(*CONFIGURATION.value[:4], axdr.u16(7), axdr.u16(9), *CONFIGURATION.value[6:])
     bench.command("DBCH04", changed)
     assert bench.hub.functions.sub_ghz.thresholds == (7, 9, 280)
+
+
+@pytest.mark.parametrize("left", [True, False], ids=["it left", "it was taken out of the log"])
+def test_room_that_becomes_free_is_offered_to_who_was_refused(left: bool) -> None:
+    bench = Dual()
+    bench.give(PeerJoined("han", METER))
+    bench.give(PeerJoined("han", OTHER))
+    bench.admitted.clear()
+    if left:
+        bench.give(PeerLeft("han", METER))
+    else:
+        bench.command("CCS02", axdr.octets(METER))
+    assert OTHER in bench.admitted
+    bench.gone.clear()
+    bench.give(PeerJoined("han", OTHER))
+    assert bench.gone == []
+
+
+def test_a_suspension_ends_whatever_the_thresholds_are() -> None:
+    bench = Dual()
+    bench.give(PeerJoined("han", METER))
+    none_at_all = axdr.structure(*CONFIGURATION.value[:4], axdr.u16(0), axdr.u16(9), *CONFIGURATION.value[6:])
+    _, *told = bench.command("DBCH04", none_at_all)
+    assert [notification_of(one)[0] for one in told] == [0x8F2A, 0x8F20]  # a tunnel was asked for on the air
+    bench.now = bench.timers["hub.sub_ghz"]
+    assert [notification_of(told)[0] for told in bench.give(TimerFired("hub.sub_ghz"))] == [0x8F21]
+    assert bench.for_meter() == []
+
+
+def test_a_suspension_ends_with_other_thresholds() -> None:
+    bench = Dual()
+    bench.give(PeerJoined("han", METER))
+    strict = axdr.structure(*CONFIGURATION.value[:4], axdr.u16(0), axdr.u16(9), *CONFIGURATION.value[6:])
+    bench.command("DBCH04", strict)
+    bench.frames(1)
+    _, *told = bench.command("DBCH04", CONFIGURATION)
+    assert [notification_of(one)[0] for one in told] == [0x8F2A, 0x8F21]
+    assert bench.for_meter() == []
+
+
+def test_a_threshold_that_is_not_reached_hides_those_above_it() -> None:
+    duty = DutyCycle()
+    assert [step.code for step in duty.took(METER, 100_000, 0, (900, 1, 1))] == []
+    assert [step.code for step in duty.took(METER, 100_000, 0, (1, 900, 1))] == [0x8F20]
 
 
 def test_devices_on_another_radio_are_not_counted() -> None:

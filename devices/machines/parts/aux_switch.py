@@ -258,7 +258,7 @@ class Auxiliary:
 
         Raises ``AccessError`` for a controller that is none.
         """
-        if not self._objects.has(self._operational(n)):
+        if n not in self.controllers or not self._objects.has(self._operational(n)):
             raise AccessError(ResultCode.OBJECT_UNDEFINED, f"no proportional controller {n}; there are 1 to {COUNT}")
         data = {**levels, "other-data": other}
         self._keep_operational(n, data)

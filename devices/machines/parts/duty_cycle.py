@@ -111,7 +111,9 @@ class DutyCycle:
 
     def _judge(self, device: bytes, now: int, thresholds: Sequence[int]) -> list[Step]:
         share, air = self.share(device, now), self._air[device]
-        level = sum(share >= threshold * self.settings.unit for threshold in thresholds)
+        level = 0
+        while air.taken and level < len(thresholds) and share >= thresholds[level] * self.settings.unit:
+            level += 1  # one that is not reached hides those above it, whatever they are set to
         before, air.level = air.level, level
         steps = [Step(ABOVE[passed], device) for passed in range(before, level)]
         return steps + [Step(BELOW[passed], device) for passed in reversed(range(level, before))]

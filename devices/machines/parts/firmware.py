@@ -132,8 +132,9 @@ class Firmware:
         self._waiting: _Waiting | None = None
 
     def hold(self, image_hash: bytes, version: bytes) -> Persist:
-        """An image has arrived; the effect that keeps it."""
-        self._images[image_hash] = version
+        """An image has arrived, and takes the place of one that was not run: there is room for one [our choice].  The
+        effect that keeps it."""
+        self._images = {image_hash: version}
         return self.persist()
 
     def restore(self, saved: Mapping[str, Any] | None) -> None:

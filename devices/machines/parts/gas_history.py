@@ -15,6 +15,7 @@ from __future__ import annotations
 import calendar
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from devices.machines.parts.gbz_answers import DAILY, DAY, FROM_TIME
@@ -68,11 +69,22 @@ def give_past(clusters: ClusterModel, payload: gbz.Payload, now: int, counts: Co
         if component.from_time is not None:
             asked[FROM_TIME] = component.from_time
         for store in (row.answer["find"],) if "find" in row.answer else row.answer.get("needs", ()):
-            _MAKERS[store](clusters, row.answer, asked, now, wanted)
+            _MAKERS[store](clusters, _Question(row.answer, asked, now, wanted))
 
 
-def _times(answer: Mapping[str, Any], asked: Asked, now: int, count: int = _USUAL) -> list[int]:
-    """So many moments inside the window that is asked for, the last as late as possible but not after ``now``."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """How a command is answered (its row), what it asks for, when, and how many entries each store is to hold."""
+
+    answer: Mapping[str, Any]
+    asked: Asked
+    now: int
+    counts: Counts
+
+
+def _times(question: _Question, count: int = _USUAL) -> list[int]:
+    """So many moments inside the window that is asked for, the last as late as possible but not after now."""
+    answer, asked, now = question.answer, question.asked, question.now
     since = number(asked.get(answer.get("since", ""), 0))
     until = number(asked.get(answer.get("until", ""), 0))
     end = now if until == 0 or until >= _NO_LIMIT else min(until, max(now, since))
@@ -85,44 +97,45 @@ def _lowest(mask: int) -> int:
     return mask & -mask
 
 
-def _snapshots(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int, counts: Counts) -> None:
-    maker = {"snapshots": gas_records.snapshot, "prepayment_snapshots": gas_records.prepayment_snapshot}[answer["find"]]
-    if clusters.entries(answer["find"]):
+def _snapshots(clusters: ClusterModel, question: _Question) -> None:
+    store = question.answer["find"]
+    maker = {"snapshots": gas_records.snapshot, "prepayment_snapshots": gas_records.prepayment_snapshot}[store]
+    if clusters.entries(store):
         return
-    cause = _lowest(number(asked["Snapshot Cause"]))
-    for place, at in enumerate(_times(answer, asked, now, counts[answer["find"]])):
-        clusters.keep(answer["find"], Entry(maker(clusters, place, at, cause)))
+    cause = _lowest(number(question.asked["Snapshot Cause"]))
+    for place, at in enumerate(_times(question, question.counts[store])):
+        clusters.keep(store, Entry(maker(clusters, place, at, cause)))
 
 
-def _samples(clusters: ClusterModel, _: Mapping[str, Any], asked: Asked, now: int, __: Counts) -> None:
-    identifier, since = number(asked["SampleID"]), number(asked["EarliestSampleTime"])
+def _samples(clusters: ClusterModel, question: _Question) -> None:
+    identifier, since = (number(question.asked[name]) for name in ("SampleID", "EarliestSampleTime"))
     interval = _INTERVALS.get(identifier, 1800)
-    start = since if since > DAY else now - _USUAL * interval
+    start = since if since > DAY else question.now - _USUAL * interval
     clusters.keep("samples", Entry(gas_records.samples(identifier, start, interval, range(1, _USUAL + 1))))
 
 
-def _top_ups(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int, _: Counts) -> None:
-    for place, at in enumerate(_times(answer, asked, now)):
+def _top_ups(clusters: ClusterModel, question: _Question) -> None:
+    for place, at in enumerate(_times(question)):
         token = f"7394{place:016}".encode("ascii")
         clusters.keep("top_ups", Entry(gas_records.top_up(token, 1_000_000 * (place + 1), at)))
 
 
-def _debt_payments(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int, _: Counts) -> None:
-    for place, at in enumerate(_times(answer, asked, now)):
+def _debt_payments(clusters: ClusterModel, question: _Question) -> None:
+    for place, at in enumerate(_times(question)):
         clusters.keep("debt_payments", Entry(gas_records.debt_payment(at, 50_000, 500_000 - 50_000 * place)))
 
 
-def _events(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int, _: Counts) -> None:
-    log = number(asked["Event Control / Log ID"]) & 0x0F
-    for at in _times(answer, asked, now):
+def _events(clusters: ClusterModel, question: _Question) -> None:
+    log = number(question.asked["Event Control / Log ID"]) & 0x0F
+    for at in _times(question):
         clusters.keep("events", Entry(gas_records.event(log, 0x8F32, at)))
 
 
-def _billing_periods(clusters: ClusterModel, _: Mapping[str, Any], __: Asked, now: int, ___: Counts) -> None:
+def _billing_periods(clusters: ClusterModel, question: _Question) -> None:
     fields: dict[str, Value] = {
         "Provider ID": 0,
-        "Issuer Event ID": now,
-        "Billing Period Start Time": now - DAY,
+        "Issuer Event ID": question.now,
+        "Billing Period Start Time": question.now - DAY,
         "Billing Period Duration": 1,
         "Billing Period Duration Type": 0,
         "Tariff Type": 0,
@@ -130,12 +143,12 @@ def _billing_periods(clusters: ClusterModel, _: Mapping[str, Any], __: Asked, no
     _keep(clusters, "billing_periods", fields)
 
 
-def _tariffs(clusters: ClusterModel, _: Mapping[str, Any], __: Asked, now: int, ___: Counts) -> None:
+def _tariffs(clusters: ClusterModel, question: _Question) -> None:
     fields: dict[str, Value] = {
         "Provider ID": 0,
-        "Issuer Event ID": now - DAY,
+        "Issuer Event ID": question.now - DAY,
         "Issuer Tariff ID": 1,
-        "Start Time": now - DAY,
+        "Start Time": question.now - DAY,
         "Tariff Type / Charging Scheme": _TARIFF_SCHEME,
         "Tariff Label": b"",
         "Number of Price Tiers in Use": 4,
@@ -151,10 +164,10 @@ def _tariffs(clusters: ClusterModel, _: Mapping[str, Any], __: Asked, now: int, 
     _keep(clusters, "tariffs", fields)
 
 
-def _calendar(clusters: ClusterModel, answer: Mapping[str, Any], asked: Asked, now: int, counts: Counts) -> None:
+def _calendar(clusters: ClusterModel, question: _Question) -> None:
     """The calendar that is asked for, whole: days, weeks, a season, special days."""
-    days_held, weeks_held = counts["day_profiles"], counts["week_profiles"]
-    identifier = number(asked[answer["calendar"]])
+    now, days_held, weeks_held = question.now, question.counts["day_profiles"], question.counts["week_profiles"]
+    identifier = number(question.asked[question.answer["calendar"]])
     kind = calendar_types().get(identifier, 0)
     if any(entry.tag == kind for entry in clusters.entries("calendars")):
         return
@@ -188,11 +201,11 @@ def _keep(clusters: ClusterModel, store: str, fields: Mapping[str, Value], tag: 
     clusters.keep(store, Entry(Command(*kind, zcl_fields.name_of(*kind), tuple(fields.items())), tag))
 
 
-def _nothing(_: ClusterModel, __: Mapping[str, Any], ___: Asked, ____: int, _____: Counts) -> None:
+def _nothing(_clusters: ClusterModel, _question: _Question) -> None:
     """What every device of the kind holds from manufacture."""
 
 
-_MAKERS: dict[str, Callable[[ClusterModel, Mapping[str, Any], Asked, int, Counts], None]] = {
+_MAKERS: dict[str, Callable[[ClusterModel, _Question], None]] = {
     "snapshots": _snapshots,
     "prepayment_snapshots": _snapshots,
     "samples": _samples,

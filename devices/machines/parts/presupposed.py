@@ -32,7 +32,7 @@ from devices.machines.parts.checks import series
 from devices.machines.parts.civil_clock import CivilTime, ClockSettings
 from devices.machines.parts.commands import CommandContext, CommandProcessor, CommandSettings, Outcome
 from devices.machines.parts.gas_history import counted_stores, give_past
-from devices.machines.parts.presupposed_asn1 import fill_authorising_cells, prepare
+from devices.machines.parts.presupposed_asn1 import JOINED, fill_authorising_cells, prepare
 from devices.machines.parts.presupposed_time import parsed, time_for
 from devices.model import chf_objects, use_cases
 from devices.model.credentials import DEVICE_CELLS, CredentialCells, cells_from_publics
@@ -146,8 +146,7 @@ _INVERSES: Final[Mapping[tuple[int, int], tuple[int, Callable[[Data], Data]]]] =
 
 _DEVICE_LOG: Final = 104
 _BACKUP, _RESTORE, _ACTIVE = 4, 5, 4
-_JOINED: Final = (bytes.fromhex("00db00000000ff01"), bytes.fromhex("00db00000000ff02"))
-"""Two devices that had joined a hub [our choice]; the second left again."""
+_LEFT: Final = bytes.fromhex("00db00000000ff02")  # a device that had joined a hub and left again [our choice]
 
 
 def _prepare(
@@ -197,9 +196,9 @@ def _fill_device_logs(objects: ObjectModel[CommandContext], context: CommandCont
     _, backup = objects.act((*place, _BACKUP), axdr.null(), context)
     if backup is None:
         return
-    rows = [axdr.structure(axdr.octets(device), axdr.octets(device * 2)) for device in _JOINED]
+    rows = [axdr.structure(axdr.octets(device), axdr.octets(device * 2)) for device in (JOINED, _LEFT)]
     objects.act((*place, _RESTORE), axdr.structure(backup.value[1], axdr.array(*rows)), context)
-    objects.act((*place, _UNREGISTER[1]), axdr.octets(_JOINED[1]), context)
+    objects.act((*place, _UNREGISTER[1]), axdr.octets(_LEFT), context)
 
 
 # ----------------------------------------------------------------------------------------------------------------- kind

@@ -38,10 +38,11 @@ from devices.wire.asn1_typed import (
 from devices.wire.errors import WireError
 from devices.wire.gbcs import Message
 
-__all__ = ["fill_authorising_cells", "prepare"]
+__all__ = ["JOINED", "fill_authorising_cells", "prepare"]
 
 _NAMES: Final = {Usage.DIGITAL_SIGNATURE: signing_key, Usage.KEY_AGREEMENT: agreement_key}
-_JOINED: Final = bytes.fromhex("00db00000000ff01")  # [our choice]
+JOINED: Final = bytes.fromhex("00db00000000ff01")
+"""A device that is in a log which is read [our choice]."""
 _NEW_VERSION: Final = bytes.fromhex("00010001")
 
 
@@ -76,7 +77,7 @@ def prepare(processor: CommandProcessor, message: Message, known: Mapping[str, b
                 if found.usage in (certificates.Usage.DIGITAL_SIGNATURE, certificates.Usage.KEY_AGREEMENT):
                     device.own.expect(found.usage, found.public)
         case DeviceLogRequest():
-            device.log.enter(_JOINED, int(PeerType.TYPE_2))
+            device.log.enter(JOINED, int(PeerType.TYPE_2))
         case ActivateFirmware(image_hash):
             device.firmware.hold(image_hash, _NEW_VERSION)
         case _:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from devices.machines.core import Effect, Event, Persist, Received, Record, Send, SetTimer
+from devices.machines.core import AdmitDevice, Effect, Event, Persist, Received, Record, Send, SetTimer
 from devices.machines.parts.civil_clock import CivilTime
+from devices.machines.parts.device_log import Entry
 from devices.machines.parts.duty_cycle import DutyCycle, DutyCycleSettings, Step
 from devices.machines.parts.execution import CommandContext
 from devices.machines.parts.profile_log import ProfileLog
@@ -94,6 +95,14 @@ class SubGhz:
         self._tell(FULL, axdr.octets(device))
         return False
 
+    def waiting(self, log: Iterable[Entry]) -> list[Effect]:
+        """Admit again the devices of the log that have not joined on this radio: there may be room now."""
+        return [
+            AdmitDevice(PORT, entry.eui, entry.install_code)
+            for entry in log
+            if entry.eui in self.settings.devices and entry.install_code and not entry.joined
+        ]
+
     def discards(self, message: Message) -> bool:
         """Whether a message is discarded because its recipient is suspended; told with the message's identity: kind,
         counter, originator and recipient, 25 octets as in the use-case table [our reading]."""
@@ -115,7 +124,7 @@ class SubGhz:
         for peer, octets in frames:
             if peer in devices:
                 steps += self.duty_cycle.took(peer, len(octets), now, self.thresholds)
-        return self._acted(steps)
+        return self._acted([*steps, *self.duty_cycle.reach(now, self.thresholds)])  # the event may have changed these
 
     def reach(self, now: int) -> list[Effect]:
         """Time has passed: see :meth:`on_air`."""

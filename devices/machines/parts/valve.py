@@ -14,16 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
-from devices.machines.core import Effect, Record, SetTimer, Show, StopTimer
-from devices.machines.parts.contactor import Contactor, ContactorSettings
+from devices.machines.core import Effect, Persist, Record, SetTimer, Show, StopTimer
+from devices.machines.parts.contactor import PULSE, Contactor, ContactorSettings
 from devices.model.zcl_objects import ClusterModel
 
-__all__ = ["SUPPLY_STATUS", "TRANSITIONS", "Valve", "ValveEvent", "ValveSettings", "ValveState"]
+__all__ = ["OPENING", "SUPPLY_STATUS", "TRANSITIONS", "Valve", "ValveEvent", "ValveSettings", "ValveState"]
 
 MILLISECOND, SECOND = 1_000_000, 1_000_000_000
 SUPPLY_STATUS = (0x0702, 0x0014)
 STABILISATION, MEASUREMENT, THRESHOLD = (0x0702, 0x0B14), (0x0702, 0x0B15), (0x0702, 0x0B10)
 FLOW_TIMER = "valve.flow_check"
+OPENING = "valve_opening"
+"""The key under which a meter keeps that its valve is on its way open."""
 _DECISECOND = SECOND // 10
 
 
@@ -97,17 +99,23 @@ class Valve:
             self.clusters.set(SUPPLY_STATUS, int(new))
             effects.append(Record("valve.state", {"old": old.name.lower(), "new": new.name.lower(), "cause": cause}))
         if (new is ValveState.ON) != (old is ValveState.ON) or event is ValveEvent.CLOSE:
-            effects += self._actuator.move(new is ValveState.ON, now)
+            effects += [Persist(OPENING, new is ValveState.ON), *self._actuator.move(new is ValveState.ON, now)]
         if new is ValveState.ON and new is not old and self.settings.flow_check:
             effects.append(SetTimer(FLOW_TIMER, now + self._check_ns()))
         elif new is not ValveState.ON:
             effects.append(StopTimer(FLOW_TIMER))
         return [*effects, self.show()]
 
-    def secure(self, now: int) -> list[Effect]:
+    def secure(self, now: int, *, opening: bool = False) -> list[Effect]:
         """Drive a valve shut that should be; one that should be open stays as it stands, since only a local act opens
-        it."""
-        return [] if self.state is ValveState.ON else self._actuator.move(False, now)
+        it.  One that was ``opening`` when power went stands anywhere: it is shut, and armed for another local act [our
+        choice]."""
+        effects: list[Effect] = []
+        if opening and self.state is ValveState.ON:
+            self.clusters.set(SUPPLY_STATUS, int(ValveState.ARMED))
+            told = {"old": "on", "new": "armed", "cause": "power lost while it opened"}
+            effects += [Persist(OPENING, False), Record("valve.state", told)]
+        return effects if self.state is ValveState.ON else [*effects, *self._actuator.move(False, now)]
 
     def fired(self, name: str, now: int, flow: int) -> tuple[bool, list[Effect]] | None:
         """Take a timer; None when it is not ours.
@@ -123,7 +131,9 @@ class Valve:
                 effects += self.change(ValveEvent.UNCONTROLLED_FLOW, "uncontrolled flow", now)
             return above and self.settings.flow_closes, effects
         judged = self._actuator.fired(name, now)
-        return None if judged is None else (False, judged[1])
+        if judged is None:
+            return None
+        return False, [*([Persist(OPENING, False)] if name == PULSE else []), *judged[1]]
 
     def power_lost(self) -> None:
         """Nothing is driven any more."""
