@@ -59,18 +59,22 @@ def add_mac(message: Message, z: bytes) -> Message:
     return replace(message, mac=_message_tag(message, z, gbcs.grouping(message)))
 
 
-def signature_valid(message: Message, public: bytes) -> bool:
-    """Whether the signature of ``message`` is that of ``public`` (65-octet point); of an unsigned message it is not."""
+def signature_valid(message: Message, public: bytes, grouping: bytes | None = None) -> bool:
+    """Whether the signature of ``message`` is that of ``public`` (65-octet point); of an unsigned message it is not.
+
+    ``grouping`` as in :func:`mac_valid`.
+    """
     if not message.signature:
         return False
-    return verify(public, message.signature, gbcs.to_be_signed(message))
+    signed = gbcs.to_be_signed(message) if grouping is None else grouping[1 : -1 - gbcs.SIGNATURE_SIZE]
+    return verify(public, message.signature, signed)
 
 
 def mac_valid(message: Message, z: bytes, grouping: bytes | None = None) -> bool:
     """Whether the MAC of ``message`` verifies under the secret ``z``.  A message without a MAC is not valid.
 
-    ``grouping`` is G as received, from DF to the end of the signature field, where the caller still has it; without it
-    G is built again from the message.
+    ``grouping`` is G as :func:`gbcs.received` has it, from DF to the end of the signature field, where the caller still
+    has the octets; without it G is built again from the message.
     """
     if message.mac is None:
         return False

@@ -26,6 +26,7 @@ __all__ = [
     "grouping",
     "length_octets",
     "read_length",
+    "received",
     "to_be_signed",
 ]
 
@@ -242,6 +243,14 @@ def grouping(message: Message) -> bytes:
     else:
         raise EncodeError(_LAYER, f"signature of {len(signature)} octets, expected {SIGNATURE_SIZE} or none")
     return b"".join((b"\xdf", to_be_signed(message), field))
+
+
+def received(octets: bytes) -> bytes:
+    """G as it stands in the octets of a whole message that :func:`decode` took: :func:`grouping` without the work."""
+    if octets[0] != 0xDD:
+        return octets
+    first = octets[7]
+    return octets[13 if first < 0x80 else 14 if first == 0x81 else 15 : -MAC_SIZE]
 
 
 def to_be_signed(message: Message) -> bytes:

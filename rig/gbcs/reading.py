@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from devices.trust.errors import KeyMissing, NotAuthentic, TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
@@ -43,8 +44,7 @@ class Keys:
     broker: bytes = BROKER
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A verdict, and the names of the keys that led to it or the reason why there is none."""
 
     verdict: Verdict
@@ -52,8 +52,7 @@ class Check:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """An encrypted part: where it stands, its octets, and where they could be had the plaintext and what it says.
 
     ``content`` is a ZCL body in a GBZ payload and a datum in a DLMS one; None with ``fault`` saying why.
@@ -67,8 +66,7 @@ class Opened:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """All that was found out about one message; its payload is decoded down to the last value."""
 
     message: Message
@@ -99,23 +97,25 @@ def read(
     parts: tuple[Opened, ...] = ()
     if message.cra != CRA.COMMAND:
         parts = _open(message, body, keys)
-    return Reading(message, body, _signature(message, keys, signer), _mac(message, keys, mac_keys), parts)
+    covered = gbcs.received(octets)
+    signature = _signature(message, covered, keys, signer)
+    return Reading(message, body, signature, _mac(message, covered, keys, mac_keys), parts)
 
 
-def _signature(message: Message, keys: Keys | None, signer: str | None) -> Check:
+def _signature(message: Message, covered: bytes, keys: Keys | None, signer: str | None) -> Check:
     if not message.signature:
         return _ABSENT
     if keys is None:
         return _NO_KEYS
     name = signer or signing_key(message.originator)
     try:
-        valid = signature_valid(message, keys.store.public(name))
+        valid = signature_valid(message, keys.store.public(name), covered)
     except KeyMissing as fault:
         return Check(Verdict.UNCHECKED, (name,), fault.reason)
     return Check(Verdict.VALID if valid else Verdict.INVALID, (name,))
 
 
-def _mac(message: Message, keys: Keys | None, names: tuple[str, str] | None) -> Check:
+def _mac(message: Message, covered: bytes, keys: Keys | None, names: tuple[str, str] | None) -> Check:
     if message.mac is None:
         return _ABSENT
     if keys is None:
@@ -124,7 +124,7 @@ def _mac(message: Message, keys: Keys | None, names: tuple[str, str] | None) -> 
         one, other = mac_parties(message, keys.broker)
         names = agreement_key(one), agreement_key(other)
     try:
-        valid = mac_valid(message, keys.store.agree(names[0], keys.store.public(names[1])))
+        valid = mac_valid(message, keys.store.agree(names[0], keys.store.public(names[1])), covered)
     except KeyMissing as fault:
         return Check(Verdict.UNCHECKED, names, fault.reason)
     return Check(Verdict.VALID if valid else Verdict.INVALID, names)

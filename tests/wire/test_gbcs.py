@@ -220,6 +220,16 @@ def test_what_is_encoded_decodes_to_the_same(built: Message) -> None:
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
+@given(messages)
+def test_what_protection_covers_stands_in_the_octets(built: Message) -> None:
+    """Also where the outer length takes two or three octets."""
+    covered = gbcs.received(gbcs.encode(built))
+    assert covered == gbcs.grouping(built)
+    if built.signature:
+        assert covered[1:-65] == gbcs.to_be_signed(built)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.sampled_from([b"", b"\xdf", b"\xdd", bytes.fromhex(f"df {HEAD}")]), st.binary(max_size=80))
 def test_anything_decodes_or_is_refused(start: bytes, rest: bytes) -> None:
     try:

@@ -76,6 +76,7 @@ class Inquiry:
     """What is known so far of a message under check."""
 
     message: Message
+    covered: bytes | None = None  # what signature and MAC cover, as received
     use_case: UseCase | None = None
     role: Role = Role.OTHER
     request: AccessRequest | None = None
@@ -194,7 +195,7 @@ class Checks:
         if inquiry.role is Role.ROOT:
             public = self.settings.asn1.contingency_key
         try:
-            if public is not None and protection.signature_valid(inquiry.message, public):
+            if public is not None and protection.signature_valid(inquiry.message, public, inquiry.covered):
                 return None
         except TrustError as error:
             return Refusal("signature", str(error), self.settings.protection_alert)
@@ -215,7 +216,8 @@ class Checks:
         if public is None:
             return Refusal("mac", f"no key of {maker} is known to this device", self.settings.protection_alert)
         try:
-            if protection.mac_valid(inquiry.message, self.keys.agree(agreement_key(self.identity), public)):
+            z = self.keys.agree(agreement_key(self.identity), public)
+            if protection.mac_valid(inquiry.message, z, inquiry.covered):
                 return None
         except (TrustError, WireError) as error:
             return Refusal("mac", str(error), self.settings.protection_alert)

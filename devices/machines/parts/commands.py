@@ -136,7 +136,7 @@ class CommandProcessor:
             message = gbcs.decode(octets)
         except WireError as error:
             return self._refused(Refusal("decode", str(error), self.settings.malformed_alert), None)
-        inquiry = Inquiry(message)
+        inquiry = Inquiry(message, gbcs.received(octets))
         refusal = self.checks.judge(inquiry)
         if refusal is not None:
             return self._refused(refusal, inquiry)
