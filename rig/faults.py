@@ -11,7 +11,7 @@ from devices.machines.faults import FAULTS
 
 __all__ = ["add_parser", "main"]
 
-DEVICES = {"ESME": "esme", "CHF": "hub"}
+DEVICES = {"ESME": "esme", "GSME": "gsme", "CHF": "hub"}
 """Kind of device to its name on the shipped benches."""
 
 

@@ -16,7 +16,7 @@ from devices.machines.faults import FAULTS, Fault
 
 Verdict = tuple[int, tuple[str, str, set[str]]]
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = {"ESME": "esme", "CHF": "hub"}
+NAMES = {"ESME": "esme", "GSME": "gsme", "CHF": "hub"}
 # Fault -> the suite and the test that must catch it.
 CAUGHT_BY = {
     "accepts-replays": ("security/01_refusals", "Replayed Command Is Refused"),
@@ -33,6 +33,9 @@ CAUGHT_BY = {
     "responds-with-stale-counter": ("installation/01_no_wan", "Install A Premises With No WAN"),
     "accepts-tampered": ("security/01_refusals", "Tampered Command Is Refused"),
     "counts-forgeries": ("security/01_refusals", "A Forgery Uses Up No Counter"),
+    "opens-from-afar": ("contactor_valve/02_gas_valve", "Arm Opens Nothing Until The Consumer Acts"),
+    "opens-unarmed": ("contactor_valve/02_gas_valve", "Button Of A Shut Supply Does Nothing"),
+    "skips-flow-check": ("contactor_valve/02_gas_valve", "Arm Opens Nothing Until The Consumer Acts"),
     "window-never-closes": ("installation/02_interpan_window", "Window Closes After Sixty Minutes"),
     "window-not-kept-alive": ("installation/02_interpan_window", "Window Is Kept Alive In Use"),
     "firewall-open": ("security/02_firewall", "Frame Of A Foreign Cluster Is Dropped"),

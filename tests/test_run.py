@@ -93,14 +93,15 @@ def test_tag_and_name_select_and_the_last_line_says_what_became_of_it(tmp_path: 
     run = finished(tmp_path, "contactor_valve", "--include", "req:RG-7")
     assert run.wait() == 0, run.said
     assert {name: status for name, (status, _) in run.tests().items()} == {
-        "Welded Contactor Is Found Although The Meter Reports Success": "PASS"
+        "Welded Contactor Is Found Although The Meter Reports Success": "PASS",
+        "Valve That Sticks Is Found Although The Meter Reports Success": "PASS",
     }
     closing = run.closing()
-    assert run.out.splitlines()[-1].startswith("rig run: 1 tests: 1 passed, 0 failed, 0 skipped in ")
+    assert run.out.splitlines()[-1].startswith("rig run: 2 tests: 2 passed, 0 failed, 0 skipped in ")
     assert Path(closing["results"]) == run.results / "log.html"
     assert Path(closing["evidence"]) == run.results / "evidence"
     assert Path(closing["results"]).is_file()
-    assert len(list(Path(closing["evidence"]).rglob("timeline.jsonl"))) == 1
+    assert len(list(Path(closing["evidence"]).rglob("timeline.jsonl"))) == 2
     assert run.err == ""
 
 

@@ -10,28 +10,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import Machine
 from devices.machines.esme import Esme
 from devices.machines.esme_settings import EsmePolicy, EsmeSettings
+from devices.machines.gsme import Gsme, GsmeSettings
 from devices.machines.parts.contactor import TRANSITIONS, Supply, SupplyEvent
 from devices.machines.parts.outage import RESTORED
+from devices.machines.parts.valve import TRANSITIONS as VALVE_TRANSITIONS
+from devices.machines.parts.valve import ValveEvent, ValveState
 from devices.model.credentials import CredentialCells
 from devices.trust.keystore import KeyStore
 from devices.wire.gbcs import Message
 
-__all__ = ["FAULTS", "EsmeChange", "Fault", "fault", "make_faulty", "names"]
+__all__ = ["FAULTS", "EsmeChange", "Fault", "GsmeChange", "fault", "make_faulty", "names"]
 
+T = TypeVar("T")
 EsmeChange = Callable[[EsmeSettings, EsmePolicy], tuple[EsmeSettings, EsmePolicy]]
+GsmeChange = Callable[[GsmeSettings], GsmeSettings]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault: the ``device`` it is of, what it does in one line, the ``requirement`` that it breaks.
 
-    ``change`` makes a faulty meter of a good one; None for hubs, whose faults are names in their settings.
+    ``change`` makes a faulty electricity meter of a good one, ``gas`` a faulty gas meter; neither is there for hubs,
+    whose faults are names in their settings.
     """
 
     name: str
@@ -39,6 +45,7 @@ class Fault:
     doc: str
     requirement: str
     change: EsmeChange | None = None
+    gas: GsmeChange | None = None
 
 
 def _skips(*checks: str) -> EsmeChange:
@@ -63,6 +70,10 @@ def _commands(**values: Any) -> EsmeChange:
     return change
 
 
+def _valve(**values: Any) -> GsmeChange:
+    return lambda settings: replace(settings, valve=replace(settings.valve, **values))
+
+
 def _off_when_on(supply: Supply) -> Supply:
     return Supply.DISABLED if supply is Supply.ENABLED else supply
 
@@ -84,6 +95,9 @@ def _stale(response: Message) -> Message:
 
 
 _NO_BUTTON = {pair: state for pair, state in TRANSITIONS.items() if pair[1] is not SupplyEvent.LOCAL_ACT}
+
+_OPENS_FROM_AFAR = {**VALVE_TRANSITIONS, (ValveState.OFF, ValveEvent.ARM): ValveState.ON}
+_OPENS_UNARMED = {**VALVE_TRANSITIONS, (ValveState.OFF, ValveEvent.LOCAL_ENABLE): ValveState.ON}
 
 _TABLE = (
     Fault("accepts-replays", "ESME", "executes a command whose counter it has seen", "HHT-2", _skips("replay")),
@@ -154,6 +168,27 @@ _TABLE = (
         "SA-9",
         _commands(counts_refused=True),
     ),
+    Fault(
+        "opens-from-afar",
+        "GSME",
+        "opens its valve as soon as it is armed, with nobody there",
+        "CV-2",
+        gas=_valve(transitions=_OPENS_FROM_AFAR),
+    ),
+    Fault(
+        "opens-unarmed",
+        "GSME",
+        "opens its valve at the button although nobody armed it",
+        "CV-2",
+        gas=_valve(transitions=_OPENS_UNARMED),
+    ),
+    Fault(
+        "skips-flow-check",
+        "GSME",
+        "does not look at the flow after it was switched on",
+        "CV-2",
+        gas=_valve(flow_check=False),
+    ),
     Fault("window-never-closes", "CHF", "leaves inter-PAN open for ever", "HHT-6"),
     Fault("window-not-kept-alive", "CHF", "closes inter-PAN while it is in use", "HHT-6"),
     Fault("firewall-open", "CHF", "lets every frame and message of a terminal in", "HHT-1"),
@@ -184,7 +219,7 @@ def make_faulty(
     identity: bytes,
     keys: KeyStore,
     cells: CredentialCells,
-    settings: EsmeSettings | HubSettings | None = None,
+    settings: EsmeSettings | GsmeSettings | HubSettings | None = None,
 ) -> Machine:
     """The faulty sister of a good device: the same machine with one thing replaced.
 
@@ -192,12 +227,17 @@ def make_faulty(
     another kind of device.
     """
     found = fault(device, name)
-    if found.change is None:
-        good = HubSettings(eui=identity) if settings is None else settings
-        if not isinstance(good, HubSettings):
-            raise ValueError(f"a hub needs HubSettings, got {type(good).__name__}")
-        return CommsHub(replace(good, eui=identity, faults=good.faults | {name}), keys, cells)
-    if isinstance(settings, HubSettings):
-        raise ValueError("a meter needs EsmeSettings, got HubSettings")
-    changed, policy = found.change(settings or EsmeSettings(), EsmePolicy())
-    return Esme(identity, keys, cells, changed, policy=policy)
+    if found.change is not None:
+        electricity = _of(EsmeSettings, settings or EsmeSettings())
+        changed, policy = found.change(electricity, EsmePolicy())
+        return Esme(identity, keys, cells, changed, policy=policy)
+    if found.gas is not None:
+        return Gsme(identity, keys, cells, found.gas(_of(GsmeSettings, settings or GsmeSettings())))
+    hub = _of(HubSettings, settings or HubSettings(eui=identity))
+    return CommsHub(replace(hub, eui=identity, faults=hub.faults | {name}), keys, cells)
+
+
+def _of(kind: type[T], settings: object) -> T:
+    if not isinstance(settings, kind):
+        raise ValueError(f"this device needs {kind.__name__}, got {type(settings).__name__}")
+    return settings

@@ -24,9 +24,11 @@ __all__ = ["Physics"]
 FLOWING_AMPERES = 0.02
 BOUNCE_SPAN = timedelta(milliseconds=20)
 AUXILIARY = "aux_no"
-COIL_OF = {True: "contactor_set", False: "contactor_reset"}
-"""The coil that makes the contact, and the one that breaks it."""
-COILS = tuple(COIL_OF.values())
+COIL_OF = {True: ("contactor_set", "valve_open"), False: ("contactor_reset", "valve_close")}
+"""The coil that makes the contact, and the one that breaks it: of a contactor, and of a valve with its limit switch."""
+COILS = tuple(coil for coils in COIL_OF.values() for coil in coils)
+INSTRUMENTS = {"gsme": "flow"}
+"""Kind of device to the instrument behind its contact, where that is not the load's: a lamp stands for the gas."""
 
 
 @library(scope="GLOBAL", auto_keywords=False)
@@ -122,7 +124,8 @@ class Physics:
         self._should_stand(device, instrument, closed)
         if move is None:
             raise now.unmet(
-                f"{COIL_OF[closed]} driven before the contact moved", "a contact that moved without its coil"
+                f"{' or '.join(COIL_OF[closed])} driven before the contact moved",
+                "a contact that moved without its coil",
             )
         coil, contact = move
         operate_ms = (contact.at_ns - coil.at_ns) / 1e6
@@ -164,7 +167,7 @@ def _last_move(events: Sequence[Event], device: str, since: int, *, closed: bool
             continue
         pin, level = event.fields["pin"], event.fields["level"]
         if pin in COILS and level:
-            coil = event if pin == COIL_OF[closed] else None
+            coil = event if pin in COIL_OF[closed] else None
         elif pin == AUXILIARY and level is closed and coil is not None:
             move, coil = (coil, event), None
     return move

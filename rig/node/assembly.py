@@ -21,6 +21,7 @@ from devices.machines.core import Machine
 from devices.machines.esme import Esme
 from devices.machines.esme_settings import EsmeSettings
 from devices.machines.faults import make_faulty, names
+from devices.machines.gsme import Gsme, GsmeSettings
 from devices.machines.hht import HandHeldTerminal, HhtSettings
 from devices.machines.ihd import IhdSettings, InHomeDisplay
 from devices.machines.parts.asn1_settings import Asn1Settings
@@ -422,6 +423,25 @@ def _esme(trust: _Trust, device: Device) -> Make:
     return make
 
 
+def _gsme(trust: _Trust, device: Device) -> Make:
+    defaults = GsmeSettings(
+        install_code=device.install_code or None,
+        commands=trust.commands(),
+        clock=trust.civil_clock(),
+        hub=trust.bench.devices[device.behind].eui if device.behind else None,
+    )
+    settings = changed(defaults, device.settings, trust.where(device))
+    keys, roles = trust.keyring.store(device.eui), trust.roles()
+
+    def make() -> Machine:
+        cells = cells_from_publics("GSME", roles, trust.keyring.directory)
+        if device.fault:
+            return make_faulty("GSME", device.fault, device.eui, keys, cells, settings)
+        return Gsme(device.eui, keys, cells, settings)
+
+    return make
+
+
 def _hht(trust: _Trust, device: Device) -> Make:
     settings = changed(HhtSettings(device.eui), device.settings, trust.where(device))
     return lambda: HandHeldTerminal(settings)
@@ -432,7 +452,7 @@ def _ihd(trust: _Trust, device: Device) -> Make:
     return lambda: InHomeDisplay(settings)
 
 
-FAULTY: Mapping[str, str] = {"esme": "ESME", "comms_hub": "CHF"}
+FAULTY: Mapping[str, str] = {"esme": "ESME", "gsme": "GSME", "comms_hub": "CHF"}
 """Kind of device to the name under which ``devices.machines.faults`` keeps its faults."""
 
 MACHINES: Mapping[str, Callable[[_Trust, Device], Make]] = {
@@ -441,6 +461,7 @@ MACHINES: Mapping[str, Callable[[_Trust, Device], Make]] = {
     "access_control_broker": _broker,
     "comms_hub": _comms_hub,
     "esme": _esme,
+    "gsme": _gsme,
     "hht": _hht,
     "ihd": _ihd,
 }

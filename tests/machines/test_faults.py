@@ -168,11 +168,13 @@ def test_wrong_names_and_settings_are_refused_with_the_right_ones() -> None:
     with pytest.raises(ValueError, match="choose among: accepts-replays"):
         faults.make_faulty("ESME", "firewall-open", keys=KEYS, cells=cells(), identity=METER)
     with pytest.raises(ValueError, match="none for this kind"):
-        faults.fault("GSME", "accepts-replays")
+        faults.fault("PPMID", "accepts-replays")
     with pytest.raises(ValueError, match="needs EsmeSettings"):
         faults.make_faulty(
             "ESME", "accepts-replays", keys=KEYS, cells=cells(), identity=METER, settings=HubSettings(eui=HUB)
         )
+    with pytest.raises(ValueError, match="needs GsmeSettings"):
+        faults.make_faulty("GSME", "opens-unarmed", keys=KEYS, cells=cells(), identity=METER, settings=EsmeSettings())
     with pytest.raises(ValueError, match="needs HubSettings"):
         faults.make_faulty("CHF", "firewall-open", keys=KEYS, cells=cells(), identity=HUB, settings=EsmeSettings())
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from devices.machines.comms_hub import CommsHub
 from devices.machines.esme import Esme
 from devices.machines.faults import FAULTS
+from devices.machines.gsme import Gsme
 from rig.node import assembly, bench_file
 from rig.node.assembly import FAULTY, MACHINES, Premises
 from rig.node.bench_file import Bench, BenchFileError
@@ -24,7 +25,7 @@ from tests.node.benches import VIRTUAL, bench
 
 SECOND = 1_000_000_000
 BENCHES = sorted(VIRTUAL.parent.glob("*.yaml"))
-DEVICES = {"ESME": "esme", "CHF": "hub"}
+DEVICES = {"ESME": "esme", "GSME": "gsme", "CHF": "hub"}
 
 
 def built(told: Bench) -> Premises:
@@ -67,6 +68,9 @@ def test_the_bench_file_takes_every_fault_that_there_is(kind: str, name: str) ->
     faulty, good = (assembly.maker(told, told.devices[device])() for told in (premises.bench, bench()))
     if isinstance(faulty, CommsHub):
         assert faulty.settings.faults == {name}
+    elif isinstance(faulty, Gsme):
+        assert isinstance(good, Gsme)
+        assert faulty.settings.valve != good.settings.valve
     else:
         assert isinstance(faulty, Esme)
         assert isinstance(good, Esme)

@@ -259,7 +259,7 @@ def test_aliases_that_stand_for_gigabytes_make_a_short_error() -> None:
         (
             ("contactors", "main", "supply"),
             "main",
-            "contactors.main.supply: expected the name of a virtual supply (mains, hub_supply, next_door), got 'main'",
+            "contactors.main.supply: expected the name of a virtual supply (mains, hub_supply, next_door, gas), got",
         ),
         (("contactors", "main", "closed"), "yes", "contactors.main.closed: expected true or false, got 'yes'"),
         (

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from devices.model import use_cases
 from devices.model.use_cases import UseCase
-from devices.wire import asn1, axdr, cosem, gbz, payload
+from devices.wire import asn1, axdr, cosem, gbz, gbz_typed, payload
 from devices.wire.axdr import Data
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
@@ -28,7 +28,6 @@ _SENSITIVE: Final = frozenset(
 )
 _STATES: Final = {"ECS45": {0: "disabled", 1: "enabled", 2: "armed"}}
 _KINDS: Final = {CRA.COMMAND: "command", CRA.RESPONSE: "response", CRA.ALERT: "alert"}
-_DEFAULT_RESPONSE: Final = 0x0B  # of all clusters: the command it answers, and a status
 _DLMS: Final = {1: "hardware fault", 2: "temporary failure", 3: "read-write denied", 250: "other reason"}
 _ZCL: Final = {0x01: "failure", 0x8B: "not found", 0xC0: "hardware failure"}
 
@@ -54,7 +53,7 @@ def outcome(message: Message) -> dict[str, Any]:
             alert = _alert_code(body)
         case gbz.Alert(code=code):
             alert = code
-        case gbz.Payload(components=components):
+        case gbz.Payload(components=components) if message.cra == CRA.RESPONSE:
             results = [status for component in components for status in _statuses(component)]
         case asn1.Node() as node if message.cra == CRA.RESPONSE:
             results = _integer(node)
@@ -62,10 +61,22 @@ def outcome(message: Message) -> dict[str, Any]:
 
 
 def _statuses(component: gbz.Component) -> list[int]:
-    """The status of a default response, nothing for any other frame."""
-    frame = component.frame
-    plain = component.additional is None and not frame.cluster_specific and frame.command == _DEFAULT_RESPONSE
-    return [frame.payload[1]] if plain and len(frame.payload) == 2 else []
+    """The statuses that a component tells: of a default response, of each attribute that was read, success of a command
+    that answers another; nothing where it cannot be read or is encrypted."""
+    if component.additional is not None:
+        return []
+    try:
+        body = gbz_typed.read(component)
+    except WireError:
+        return []
+    match body:
+        case gbz_typed.DefaultResponse(status=status):
+            return [status]
+        case gbz_typed.ReadAttributesResponse(records=records):
+            return [record.status for record in records]
+        case gbz_typed.Command():
+            return [0]
+    return []
 
 
 def _integer(node: asn1.Node) -> list[int]:

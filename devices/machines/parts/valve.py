@@ -74,6 +74,7 @@ class ValveSettings:
 
     actuator: ContactorSettings = field(default_factory=_actuator)  # pins and pulses of the motor [our choice]
     flow_check: bool = True  # look at the flow after a local enable; False: no check at all
+    transitions: Mapping[tuple[ValveState, ValveEvent], ValveState] = field(default_factory=lambda: TRANSITIONS)
     flow_closes: bool = False  # False: observe and record, no verdict (facts/gbcs.md 11 no. 18)
 
 
@@ -93,7 +94,7 @@ class Valve:
     def change(self, event: ValveEvent, cause: str, now: int) -> list[Effect]:
         """Apply ``event``.  Closing drives the valve in every state, since a closed valve is what it promises."""
         old = self.state
-        new = TRANSITIONS.get((old, event), old)
+        new = self.settings.transitions.get((old, event), old)
         effects: list[Effect] = []
         if new is not old:
             self.clusters.set(SUPPLY_STATUS, int(new))

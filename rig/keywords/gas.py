@@ -1,0 +1,159 @@
+"""Robot library `rig.keywords.gas.GasMeter`: a gas meter that sleeps, its valve, and what it reports.
+
+The meter asks the hub for its messages when it wakes, mostly every half hour; so what comes by the air is waited for
+longer than that.
+
+Must not live here: how a valve is sensed (``physics``), what any party sends (``supplier``).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import IntEnum
+from typing import Any
+
+from robot.api import logger
+from robot.api.deco import keyword, library
+
+from devices.wire import gbcs, gbz, gbz_typed
+from devices.wire.gbz_typed import ReadAttributesResponse
+from rig.keywords.physics import INSTRUMENTS, Physics
+from rig.keywords.session import Matcher, session
+from rig.keywords.supplier import RESPONSE, Delivery, Supplier
+
+__all__ = ["GasMeter", "ValveState"]
+
+AWAKE_WITHIN = timedelta(minutes=35)
+"""A meter that wakes every half hour, or more often, has had its messages by then."""
+SUPPLY_STATUS = 0x0014
+_FLOW = INSTRUMENTS["gsme"]
+
+
+class ValveState(IntEnum):
+    """The attribute SupplyStatus of a gas meter (facts/gbcs.md 10.2)."""
+
+    OFF = 0
+    ARMED = 1
+    ON = 2
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class GasMeter:
+    """A GSME: emulated or under test."""
+
+    @keyword
+    def install_gas_meter(self, device: str = "gsme", *, hub: str = "hub") -> None:
+        """Have the hub admit the gas meter, let it join, and wait until it has its tunnel to the hub.
+
+        Example:
+        | Install Gas Meter |
+        """
+        now = session()
+        Supplier().admit_to_hub(device, hub=hub)
+        now.ask(device, "join")
+        eui = now.devices[hub]["eui"]
+        now.expect(Matcher("tunnel.open", device, {"port": "han", "peer": eui}), timedelta(minutes=5), 0)
+        now.begin_action()
+
+    @keyword
+    def disable_gas_supply(self, device: str = "gsme", *, delivery: Delivery = Delivery.WAN) -> dict[str, Any]:
+        """Send the command that shuts the valve (GCS32); returns it, as `Send Command` does."""
+        return Supplier().send_command("GCS32", device, delivery=delivery, **_event())
+
+    @keyword
+    def arm_gas_supply(self, device: str = "gsme", *, delivery: Delivery = Delivery.WAN) -> dict[str, Any]:
+        """Send the command that arms the supply (GCS39): it opens nothing; returns it, as `Send Command` does."""
+        return Supplier().send_command("GCS39", device, delivery=delivery, **_event())
+
+    @keyword
+    def gas_command_should_succeed(
+        self, command: dict[str, Any], *, within: timedelta = AWAKE_WITHIN
+    ) -> dict[str, Any]:
+        """As `Command Should Succeed`, for a meter that has to wake first."""
+        return Supplier().command_should_succeed(command, within=within)
+
+    @keyword
+    def valve_should_close(
+        self, device: str = "gsme", *, within: timedelta = AWAKE_WITHIN, since: int | None = None
+    ) -> float:
+        """The valve must close: limit switch released, and no gas flows.  Returns the time from its coil in ms."""
+        return Physics().contact_should_open(device, instrument=_FLOW, within=within, since=since)
+
+    @keyword
+    def valve_should_open(
+        self, device: str = "gsme", *, within: timedelta = timedelta(seconds=5), since: int | None = None
+    ) -> float:
+        """The valve must open: limit switch made, and gas flows.  Returns the time from its coil in ms."""
+        return Physics().contact_should_close(device, instrument=_FLOW, within=within, since=since)
+
+    @keyword
+    def valve_should_not_move(
+        self, device: str = "gsme", *, within: timedelta = AWAKE_WITHIN, since: int | None = None
+    ) -> None:
+        """From the test's latest action until so long from now neither coil nor limit switch may move."""
+        Physics().contact_should_not_move(device, within=within, since=since)
+
+    @keyword
+    def valve_should_be(self, *, opened: bool, device: str = "gsme") -> None:
+        """The valve must stand so now, by limit switch and by the gas that flows.
+
+        Example:
+        | Valve Should Be    opened=True |
+        """
+        Physics().contact_should_be(closed=opened, device=device, instrument=_FLOW)
+
+    @keyword
+    def gas_meter_should_report_supply(
+        self, state: ValveState, device: str = "gsme", *, party: str = "supplier", within: timedelta = AWAKE_WITHIN
+    ) -> None:
+        """Read the supply state over the air (GCS33): the meter must report this state.
+
+        Example:
+        | Gas Meter Should Report Supply    ARMED |
+        """
+        supplier = Supplier()
+        command = supplier.request("GCS33", device, party=party)
+        supplier.response_should_arrive(command, within=within)
+        told = [ValveState(value).name if value in set(ValveState) else value for value in _read(command)]
+        logger.info(f"{device} reports its supply {', '.join(map(str, told)) or 'not at all'}")
+        if told != [state.name]:
+            raise session().unmet(f"{device} to report its supply {state.name}", told)
+
+    @keyword
+    def let_gas_flow(self, flow: int, device: str = "gsme") -> None:
+        """Let so much gas flow once the valve is open, in the units of the meter's threshold (an emulated meter)."""
+        session().ask(device, "flow", flow=flow)
+
+    @keyword
+    def flow_check_should_be_recorded(
+        self, device: str = "gsme", *, above: bool, within: timedelta = timedelta(minutes=10)
+    ) -> dict[str, Any]:
+        """After a local enabling the meter must look at the flow; returns ``flow``, ``threshold`` and ``above``.
+
+        It is the trace of an emulated meter, which not every bench has.
+
+        Example:
+        | Flow Check Should Be Recorded    above=False |
+        """
+        now = session()
+        wanted = Matcher("valve.flow_check", device, {}, f"{device} to look at the flow")
+        event = now.expect(wanted, within, now.since(None))
+        if event.fields["above"] is not above:
+            raise now.unmet(f"a flow {'above' if above else 'not above'} the threshold", dict(event.fields))
+        return dict(event.fields)
+
+
+def _event() -> dict[str, Any]:
+    """The argument of a change of supply: a number that grows, for the meter tells events apart by it."""
+    seconds = session().call("clock.civil")["civil_ns"] // 1_000_000_000
+    return {"Change Supply": {"Issuer Event ID": seconds % (1 << 32)}}
+
+
+def _read(command: dict[str, Any]) -> list[Any]:
+    """The supply status in the response to a read, as the party received it."""
+    inbox = session().ask(command["party"], "inbox")["messages"]
+    mine = [one for one in inbox if one["cra"] == RESPONSE and one["counter"] == command["counter"]]
+    payload = gbz.decode(gbcs.decode(bytes.fromhex(mine[-1]["octets"])).payload)
+    bodies = [gbz_typed.read(one) for one in payload.components] if isinstance(payload, gbz.Payload) else []
+    records = [record for body in bodies if isinstance(body, ReadAttributesResponse) for record in body.records]
+    return [record.value for record in records if record.attribute == SUPPLY_STATUS]
