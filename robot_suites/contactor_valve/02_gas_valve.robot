@@ -76,6 +76,22 @@ Arming Shuts An Open Valve
     Gas Command Should Succeed    ${command}
     Gas Meter Should Report Supply    ARMED
 
+A Terminal Shuts The Valve With No WAN
+    [Documentation]    With the WAN away an installer's terminal carries the signed command; the hub keeps it until the meter
+    ...    wakes, and the response goes back with the terminal.
+    [Tags]    bench:hht    bench:wan-cut    req:im-7
+    Cut Wan
+    ${command}=    Disable Gas Supply    delivery=LOCAL
+    ${copy}=    Local Copy Of    ${command}
+    VAR    @{order}=    ${copy}
+    Installer Connects    ${order}
+    Apply Command    GCS32
+    Valve Should Close    within=10 minutes
+    Advance Time    10 seconds
+    ${brought}=    Unload Terminal
+    ${told}=    Upload Responses    ${brought}
+    Uploaded Response Should Succeed    ${told}    GCS32    device=gsme
+
 Valve That Sticks Is Found Although The Meter Reports Success
     [Documentation]    The meter reports its supply off, but limit switch and flow say that it is not: physical truth wins.
     [Tags]    bench:contactor-fault    req:rg-7
