@@ -235,7 +235,7 @@ class CommsHub:
         if event.port == HAN and event.cluster == tunnel.CLUSTER:
             return self._from_device(event, now)
         if event.port == PROXY:
-            return self._out_of(event.peer, event.octets, now)
+            return [self._proxy.came(event), *self._out_of(event.peer, event.octets, now)]
         if event.port == HAN and self._sleeps(event.peer):
             return self._proxy.copy_frame(event)
         return []  # other clusters of the HAN are no business of this function

@@ -21,6 +21,7 @@ from rig.ports.protocols import (
     HanAdapter,
     Handle,
     Input,
+    InternalPort,
     InterPanAdapter,
     MessageLink,
     Output,
@@ -54,6 +55,7 @@ class Plugs:
     inputs: dict[str, Input] = field(default_factory=dict)
     buttons: dict[str, Input] = field(default_factory=dict)
     power: Input | None = None
+    inside: dict[str, InternalPort] = field(default_factory=dict)
 
 
 class Host:
@@ -113,6 +115,8 @@ class Host:
         for port, link in self._plugs.messages.items():
             if link.up:
                 self.deliver(core.LinkChanged(port, True))
+        for port in self._plugs.inside:
+            self.deliver(core.LinkChanged(port, True))
 
     def _shut(self) -> None:
         for handle in self._timers.values():
@@ -188,6 +192,8 @@ class Host:
             han.on_event = self.deliver
         for interpan in plugs.interpan.values():
             interpan.on_event = self.deliver
+        for end in plugs.inside.values():
+            end.on_event = self.deliver
         for pin, source in plugs.inputs.items():
             source.on_edge = self._pin_watcher(pin)
         for button, source in plugs.buttons.items():
@@ -276,6 +282,8 @@ class Host:
             self._send_message(plugs.messages[port], effect)
         elif port in plugs.han:
             plugs.han[port].send(effect.peer, effect.cluster, effect.octets, effect.token)
+        elif port in plugs.inside:
+            plugs.inside[port].send(effect.peer, effect.cluster, effect.octets)
         else:
             self._plug(plugs.interpan, port, "port").send(effect.peer, effect.cluster, effect.octets, effect.token)
 
@@ -288,8 +296,9 @@ class Host:
             if effect.token:
                 self._waiting.append(core.SendFailed(effect.port, effect.peer, effect.token, problem.problem))
 
-    def _radios(self) -> tuple[HanAdapter | InterPanAdapter, ...]:
-        return (*self._plugs.han.values(), *self._plugs.interpan.values())
+    def _radios(self) -> tuple[HanAdapter | InterPanAdapter | InternalPort, ...]:
+        """Whatever comes and goes with the power of the device."""
+        return (*self._plugs.han.values(), *self._plugs.interpan.values(), *self._plugs.inside.values())
 
     def _radio(self, port: str) -> HanAdapter:
         return self._plug(self._plugs.han, port, "HAN adapter")

@@ -21,6 +21,7 @@ from devices.machines.core import Machine
 from devices.machines.esme import Esme
 from devices.machines.esme_settings import EsmeSettings
 from devices.machines.faults import make_faulty, names
+from devices.machines.gpf import Gpf, GpfSettings
 from devices.machines.gsme import Gsme, GsmeSettings
 from devices.machines.hht import HandHeldTerminal, HhtSettings
 from devices.machines.ihd import IhdSettings, InHomeDisplay
@@ -47,8 +48,9 @@ from rig.node.wan_ends import HeadEnd, Homeward
 from rig.ports.gpio import GpioBank, OutputSettings, pi_factory, virtual_factory
 from rig.ports.i2c import open_i2c
 from rig.ports.ina226 import Ina226, Ina226Settings
+from rig.ports.internal import InternalLine
 from rig.ports.operator import Button, CallbackButton, DeviceFace, NetButton, ScriptedOperator
-from rig.ports.protocols import Clock, MessageLink, Operator, Supply
+from rig.ports.protocols import Clock, InternalPort, MessageLink, Operator, Supply
 from rig.ports.supply import SwitchedSupply, VirtualSupply
 from rig.ports.user_gateway import WAYS, UserGateway
 from rig.ports.wan import TcpWanClient, TcpWanServer, VirtualWan
@@ -158,6 +160,11 @@ class _Trust:
     def where(self, device: Device) -> str:
         return f"{self.bench.source}.devices.{device.name}.settings"
 
+    def proxy_of(self, hub: str) -> bytes | None:
+        """The gas proxy that a hub holds."""
+        proxies = (d.eui for d in self.bench.devices.values() if d.kind == "gpf" and d.behind == hub)
+        return next(proxies, None)
+
     def roles(self) -> dict[Role, bytes]:
         """Who plays which role for the devices of this bench."""
         found = {}
@@ -182,6 +189,7 @@ class _Builder:
         self.banks: dict[str, GpioBank] = {}
         self.inputs: dict[tuple[str, str], Callable[[], bool]] = {}
         self.external: dict[str, ExternalDevice] = {}
+        self.lines: dict[tuple[str, str], InternalLine] = {}
         self.cuts: dict[str, Callable[[bool], None]] = {}
 
     def premises(self, overlay: dict[str, Any], variant: str) -> Premises:
@@ -254,11 +262,22 @@ class _Builder:
                 plugs.han[name] = self._closed(self.radios.han(device, port, where))
             elif port.driver in INTERPAN_DRIVERS:
                 plugs.interpan[name] = self._closed(self.radios.interpan(device, port, where))
+            elif port.driver == "internal":
+                plugs.inside[name] = self._inside(device, name, where)
             else:
-                known = ("gateway", "wan", *HAN_DRIVERS, *INTERPAN_DRIVERS)
+                known = ("gateway", "wan", "internal", *HAN_DRIVERS, *INTERPAN_DRIVERS)
                 raise BenchFileError(f"{where}.driver", f"one of {', '.join(known)}", port.driver)
         self._pins(device, plugs)
         return plugs
+
+    def _inside(self, device: Device, port: str, where: str) -> InternalPort:
+        """An end of a line between a hub and the gas proxy in it."""
+        hub = {"comms_hub": device.name, "gpf": device.behind}.get(device.kind)
+        if hub is None or port not in INSIDE or self.trust.proxy_of(hub) is None:
+            known = ", ".join(INSIDE)
+            raise BenchFileError(where, f"a port of a hub or of the gas proxy behind it ({known})", port)
+        line = self.lines.setdefault((hub, INSIDE[port]), InternalLine(self.clock))
+        return line.end(port, device.eui)
 
     def _pins(self, device: Device, plugs: Plugs) -> None:
         for name, pin in device.pins.items():
@@ -401,6 +420,7 @@ def _comms_hub(trust: _Trust, device: Device) -> Make:
         commands=trust.commands(),
         clock=trust.civil_clock(),
         faults=frozenset([device.fault] if device.fault else []),
+        proxy=trust.proxy_of(device.name),
     )
     settings = changed(defaults, device.settings, trust.where(device))
     keys, roles = trust.keyring.store(device.eui), trust.roles()
@@ -442,6 +462,17 @@ def _gsme(trust: _Trust, device: Device) -> Make:
     return make
 
 
+def _gpf(trust: _Trust, device: Device) -> Make:
+    defaults = GpfSettings(
+        commands=trust.commands(),
+        clock=trust.civil_clock(),
+        hub=trust.bench.devices[device.behind].eui if device.behind else None,
+    )
+    settings = changed(defaults, device.settings, trust.where(device))
+    keys, roles = trust.keyring.store(device.eui), trust.roles()
+    return lambda: Gpf(device.eui, keys, cells_from_publics("GPF", roles, trust.keyring.directory), settings)
+
+
 def _hht(trust: _Trust, device: Device) -> Make:
     settings = changed(HhtSettings(device.eui), device.settings, trust.where(device))
     return lambda: HandHeldTerminal(settings)
@@ -451,6 +482,9 @@ def _ihd(trust: _Trust, device: Device) -> Make:
     settings = changed(IhdSettings(install_code=device.install_code or None), device.settings, trust.where(device))
     return lambda: InHomeDisplay(settings)
 
+
+INSIDE: Mapping[str, str] = {"proxy": "messages", "line": "messages", "tap": "copies"}
+"""Port of a hub or of the gas proxy in it to the line between them."""
 
 FAULTY: Mapping[str, str] = {"esme": "ESME", "gsme": "GSME", "comms_hub": "CHF"}
 """Kind of device to the name under which ``devices.machines.faults`` keeps its faults."""
@@ -462,6 +496,7 @@ MACHINES: Mapping[str, Callable[[_Trust, Device], Make]] = {
     "comms_hub": _comms_hub,
     "esme": _esme,
     "gsme": _gsme,
+    "gpf": _gpf,
     "hht": _hht,
     "ihd": _ihd,
 }

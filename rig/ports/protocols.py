@@ -22,6 +22,7 @@ __all__ = [
     "Handle",
     "Input",
     "InterPanAdapter",
+    "InternalPort",
     "MessageLink",
     "Operator",
     "Output",
@@ -241,6 +242,24 @@ class InterPanAdapter(Protocol):
     def scan(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+class InternalPort(Protocol):
+    """One end of a line between two functions of one box.  ``on_event`` gets ``Received`` of the machines' core."""
+
+    on_event: Callable[[Any], None]
+
+    def start(self) -> None:
+        """The function has power."""
+        ...
+
+    def stop(self) -> None:
+        """The function lost its power: it hears nothing more."""
+        ...
+
+    def send(self, peer: bytes, cluster: int, octets: bytes) -> None:
+        """Hand octets over to the other end, if that is ``peer``; ``cluster`` is 0 for a whole message."""
+        ...
 
 
 class MessageLink(Protocol):

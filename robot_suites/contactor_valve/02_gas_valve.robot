@@ -29,6 +29,17 @@ A Command Waits For A Meter That Sleeps
     Valve Should Close    within=10 minutes
     Gas Command Should Succeed    ${command}
 
+The Proxy Answers For A Meter That Sleeps
+    [Documentation]    The gas proxy in the hub holds what the meter reported when it last woke, and answers at once.
+    [Tags]    bench:gpf    bench:variants
+    [Setup]    Premises With Gas    variant=half-hourly-gas
+    ${command}=    Disable Gas Supply
+    Valve Should Close
+    Gas Command Should Succeed    ${command}
+    Gas Meter Should Report Supply    ON    gpf    within=10 seconds
+    Advance Time    31 minutes
+    Gas Meter Should Report Supply    OFF    gpf    within=10 seconds
+
 Arm Opens Nothing Until The Consumer Acts
     [Documentation]    GCS39 arms the supply and moves nothing; the consumer's button opens the valve, and the meter looks at
     ...    the flow: the evidence of a safe local process.

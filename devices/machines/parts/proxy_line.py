@@ -10,7 +10,7 @@ Source: facts/gbcs.md 8.3.
 
 from __future__ import annotations
 
-from devices.machines.core import Effect, Received, Send
+from devices.machines.core import Effect, Received, Record, Send
 
 __all__ = ["PROXY", "ProxyLine"]
 
@@ -29,7 +29,14 @@ class ProxyLine:
 
     def hand(self, octets: bytes) -> list[Effect]:
         """A whole message for the proxy."""
-        return [] if self._proxy is None else [Send(PROXY, self._proxy, octets)]
+        if self._proxy is None:
+            return []
+        told = {"port": PROXY, "peer": self._proxy.hex(), "octets": octets.hex()}
+        return [Send(PROXY, self._proxy, octets), Record("gbcs.tx", told)]
+
+    def came(self, event: Received) -> Record:
+        """The trace of a whole message that the proxy sent."""
+        return Record("gbcs.rx", {"port": PROXY, "peer": event.peer.hex(), "octets": event.octets.hex()})
 
     def copy(self, octets: bytes) -> list[Effect]:
         """A whole message that goes to the gas meter, or comes from it."""
