@@ -44,6 +44,8 @@ STYLE = "".join(
 MARKS: dict[str, tuple[str, str]] = {
     "edge": ("m", "{pin} {level}"),
     "supply.state": ("m", "supply {old} → {new}"),
+    "valve.state": ("m", "gas {old} → {new}"),
+    "valve.flow_check": ("p", "flow {flow}, threshold {threshold}"),
     "refused": ("r", "refused at {check}: {reason}"),
     "firewall.dropped": ("r", "firewall dropped: {reason}"),
     "alert": ("p", "alert {code} {name}"),
@@ -56,7 +58,7 @@ MARKS: dict[str, tuple[str, str]] = {
     "hht.done": ("p", "{name} {state}"),
 }
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-ORDER = ("supplier", "broker", "head", "hub", "neighbour", "hht", "esme", "ihd")
+ORDER = ("supplier", "broker", "head", "hub", "neighbour", "hht", "esme", "gpf", "gsme", "ihd")
 WORDS = {True: "on", False: "off", None: "unknown"}
 
 

@@ -25,6 +25,8 @@ FORMS: dict[str, str] = {
     "executed": "{device} has executed {use_case} #{counter}, results {results}",
     "alert": "{device} raises alert {code} ({name}) to {recipient}",
     "supply.state": "{device}: supply {old} → {new} ({cause})",
+    "valve.state": "{device}: gas {old} → {new} ({cause})",
+    "valve.flow_check": "{device}: flow {flow}, threshold {threshold}",
     "power": "{device}: power {on}",
     "display": "{device} shows: {text}",
     "party.received": "{device} has received alert or response #{counter} of {from_name}, verified: {verified}",
