@@ -17,6 +17,7 @@ from devices.machines.core import Machine
 from devices.machines.esme import Esme
 from devices.machines.esme_settings import EsmePolicy, EsmeSettings
 from devices.machines.gsme import Gsme, GsmeSettings
+from devices.machines.han_device import HanSettings
 from devices.machines.parts.contactor import TRANSITIONS, Supply, SupplyEvent
 from devices.machines.parts.outage import RESTORED
 from devices.machines.parts.valve import TRANSITIONS as VALVE_TRANSITIONS
@@ -219,7 +220,7 @@ def make_faulty(
     identity: bytes,
     keys: KeyStore,
     cells: CredentialCells,
-    settings: EsmeSettings | GsmeSettings | HubSettings | None = None,
+    settings: HanSettings | HubSettings | None = None,
 ) -> Machine:
     """The faulty sister of a good device: the same machine with one thing replaced.
 

@@ -25,7 +25,7 @@ __all__ = ["Bench", "Check", "State"]
 
 ASKABLE = frozenset(CAPABILITIES).union(
     # devices that it may have or lack
-    ("hub", "neighbour", "hht", "ihd", "other_supplier", "network_operator")
+    ("hub", "neighbour", "hht", "ihd", "gsme", "gpf", "other_supplier", "network_operator")
 )
 """What a test may ask of a bench."""
 SETTLED = timedelta(seconds=1)

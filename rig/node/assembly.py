@@ -23,6 +23,7 @@ from devices.machines.esme_settings import EsmeSettings
 from devices.machines.faults import make_faulty, names
 from devices.machines.gpf import Gpf, GpfSettings
 from devices.machines.gsme import Gsme, GsmeSettings
+from devices.machines.han_device import HanSettings
 from devices.machines.hht import HandHeldTerminal, HhtSettings
 from devices.machines.ihd import IhdSettings, InHomeDisplay
 from devices.machines.parts.asn1_settings import Asn1Settings
@@ -427,50 +428,31 @@ def _comms_hub(trust: _Trust, device: Device) -> Make:
     return lambda: CommsHub(settings, keys, cells_from_publics("CHF", roles, trust.keyring.directory))
 
 
-def _esme(trust: _Trust, device: Device) -> Make:
-    defaults = EsmeSettings(
-        install_code=device.install_code or None, commands=trust.commands(), clock=trust.civil_clock()
-    )
-    settings = changed(defaults, device.settings, trust.where(device))
-    keys, roles = trust.keyring.store(device.eui), trust.roles()
+def _meter(
+    kind: str, machine: Callable[..., Machine], settings: Callable[..., HanSettings], *, calls_hub: bool = False
+) -> Callable[[_Trust, Device], Make]:
+    """Makes devices of a ``kind`` that takes commands, good or faulty.
 
-    def make() -> Machine:
-        cells = cells_from_publics("ESME", roles, trust.keyring.directory)
-        if device.fault:
-            return make_faulty("ESME", device.fault, device.eui, keys, cells, settings)
-        return Esme(device.eui, keys, cells, settings)
+    ``calls_hub``: it knows the hub it stands behind from the start, for it is the one that speaks first.
+    """
 
-    return make
+    def maker(trust: _Trust, device: Device) -> Make:
+        hub = trust.bench.devices[device.behind].eui if calls_hub and device.behind else None
+        defaults = settings(
+            install_code=device.install_code or None, commands=trust.commands(), clock=trust.civil_clock(), hub=hub
+        )
+        wanted = changed(defaults, device.settings, trust.where(device))
+        keys, roles = trust.keyring.store(device.eui), trust.roles()
 
+        def make() -> Machine:
+            cells = cells_from_publics(kind, roles, trust.keyring.directory)
+            if device.fault:
+                return make_faulty(kind, device.fault, device.eui, keys, cells, wanted)
+            return machine(device.eui, keys, cells, wanted)
 
-def _gsme(trust: _Trust, device: Device) -> Make:
-    defaults = GsmeSettings(
-        install_code=device.install_code or None,
-        commands=trust.commands(),
-        clock=trust.civil_clock(),
-        hub=trust.bench.devices[device.behind].eui if device.behind else None,
-    )
-    settings = changed(defaults, device.settings, trust.where(device))
-    keys, roles = trust.keyring.store(device.eui), trust.roles()
+        return make
 
-    def make() -> Machine:
-        cells = cells_from_publics("GSME", roles, trust.keyring.directory)
-        if device.fault:
-            return make_faulty("GSME", device.fault, device.eui, keys, cells, settings)
-        return Gsme(device.eui, keys, cells, settings)
-
-    return make
-
-
-def _gpf(trust: _Trust, device: Device) -> Make:
-    defaults = GpfSettings(
-        commands=trust.commands(),
-        clock=trust.civil_clock(),
-        hub=trust.bench.devices[device.behind].eui if device.behind else None,
-    )
-    settings = changed(defaults, device.settings, trust.where(device))
-    keys, roles = trust.keyring.store(device.eui), trust.roles()
-    return lambda: Gpf(device.eui, keys, cells_from_publics("GPF", roles, trust.keyring.directory), settings)
+    return maker
 
 
 def _hht(trust: _Trust, device: Device) -> Make:
@@ -494,9 +476,9 @@ MACHINES: Mapping[str, Callable[[_Trust, Device], Make]] = {
     "network_operator": _supplier,
     "access_control_broker": _broker,
     "comms_hub": _comms_hub,
-    "esme": _esme,
-    "gsme": _gsme,
-    "gpf": _gpf,
+    "esme": _meter("ESME", Esme, EsmeSettings),
+    "gsme": _meter("GSME", Gsme, GsmeSettings, calls_hub=True),
+    "gpf": _meter("GPF", Gpf, GpfSettings, calls_hub=True),
     "hht": _hht,
     "ihd": _ihd,
 }

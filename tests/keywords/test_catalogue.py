@@ -9,7 +9,7 @@ import pytest
 import yaml
 from robot.api import TestSuite as Suite
 
-from rig.keywords.bench import State
+from rig.keywords.bench import ASKABLE, State
 from rig.share import folder
 
 SUITES = folder("robot_suites")
@@ -52,6 +52,13 @@ def test_every_test_shows_a_requirement_of_the_catalogue(name: str, test: Any) -
 def test_every_tag_is_of_a_known_family(name: str, test: Any) -> None:
     strange = [tag for tag in test.tags if tag.casefold() not in ALLOWED and not tag.casefold().startswith(FAMILIES)]
     assert not strange, name
+
+
+@each_test
+def test_what_a_test_asks_of_its_bench_is_known_on_every_bench(name: str, test: Any) -> None:
+    """Else a bench that lacks it would call the tag a slip instead of skipping the test."""
+    asked = {tag.partition(":")[2] for tag in test.tags if tag.casefold().startswith("bench:")}
+    assert asked <= ASKABLE, name
 
 
 @each_test
