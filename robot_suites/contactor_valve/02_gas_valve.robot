@@ -7,7 +7,7 @@ Resource         ../resources/rig.resource
 Test Setup       Premises With Gas
 Test Teardown    Finish Test
 
-Test Tags        bench:gsme    req:cv-2
+Test Tags        bench:gsme    bench:trace    req:cv-2
 
 
 *** Test Cases ***
@@ -43,7 +43,6 @@ The Proxy Answers For A Meter That Sleeps
 Arm Opens Nothing Until The Consumer Acts
     [Documentation]    GCS39 arms the supply and moves nothing; the consumer's button opens the valve, and the meter looks at
     ...    the flow: the evidence of a safe local process.
-    [Tags]    bench:trace
     Gas Is Shut Off
     ${command}=    Arm Gas Supply
     Gas Command Should Succeed    ${command}
@@ -57,7 +56,6 @@ Arm Opens Nothing Until The Consumer Acts
 
 A Flow That Nobody Controls Is Seen
     [Documentation]    With a tap left open the meter finds the flow above its threshold after it was switched on.
-    [Tags]    bench:trace
     Gas Is Shut Off
     ${command}=    Arm Gas Supply
     Gas Command Should Succeed    ${command}
