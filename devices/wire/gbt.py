@@ -16,7 +16,7 @@ from struct import Struct, error
 from devices.wire import gbcs
 from devices.wire.errors import DecodeError, EncodeError
 
-__all__ = ["Block", "Key", "Reassembler", "Settings", "decode", "encode", "is_block", "split"]
+__all__ = ["Block", "Key", "Reassembler", "Settings", "decode", "encode", "is_block", "message_of", "split"]
 
 _LAYER = "gbt"
 _LAST, _STREAMING, _WINDOW = 0x80, 0x40, 0x3F
@@ -239,9 +239,15 @@ class Reassembler:
             raise DecodeError(_LAYER, 0, f"block {number} makes the message longer than {settings.largest_message}")
 
 
-def _joined(key: Key, transfer: _Transfer) -> bytes:
-    octets = b"".join(transfer.blocks[number] for number in sorted(transfer.blocks))
+def message_of(key: Key, octets: bytes) -> gbcs.Message:
+    """The message that the blocks of ``key`` were joined to.  Raises ``DecodeError``: none, or another one."""
     message = gbcs.decode(octets)
     if key != Key(message.originator, message.recipient, message.cra, message.counter, message.message_code):
         raise DecodeError(_LAYER, 0, "the message is not the one that its routing headers name")
+    return message
+
+
+def _joined(key: Key, transfer: _Transfer) -> bytes:
+    octets = b"".join(transfer.blocks[number] for number in sorted(transfer.blocks))
+    message_of(key, octets)
     return octets

@@ -20,6 +20,8 @@ from devices.wire import ieee802154
 from devices.wire.errors import DecodeError
 
 __all__ = [
+    "EXPORTED_LINK",
+    "MESSAGE_LINK",
     "CaptureError",
     "Interface",
     "LinkType",
@@ -27,9 +29,15 @@ __all__ = [
     "PcapWriter",
     "PcapngWriter",
     "Record",
+    "export",
+    "exported",
     "mac_record",
     "read",
 ]
+
+
+MESSAGE_LINK = 147  # DLT_USER0: one GBCS message a packet, with no header
+EXPORTED_LINK = 252  # Wireshark's Upper PDU Export: the name of a dissector, then what it is to dissect
 
 
 class CaptureError(ValueError):
@@ -145,6 +153,33 @@ def _read_tap(octets: bytes) -> tuple[bytes, int, int | None, float | None]:
         elif kind == _TLV_CHANNEL and size == 3:
             channel = int.from_bytes(value[:2], "little")
     return octets[length:], fcs_length, channel, rssi
+
+
+# ---------------------------------------------------------------- exported PDUs
+
+# Tags of Wireshark's epan/exported_pdu.h: a number and a length of 2 octets each, most significant first.
+_END_OF_TAGS, _DISSECTOR = 0, 12
+
+
+def export(dissector: str, octets: bytes) -> bytes:
+    """A packet of link type 252: ``octets`` for the dissector with this name."""
+    name = dissector.encode()
+    name += bytes(-len(name) % 4)
+    return struct.pack(">HH", _DISSECTOR, len(name)) + name + struct.pack(">HH", _END_OF_TAGS, 0) + octets
+
+
+def exported(packet: bytes) -> tuple[str, bytes]:
+    """The name of the dissector and what it is to dissect; no name where none is given.  Raises CaptureError."""
+    name, at = "", 0
+    while at + 4 <= len(packet):
+        tag, length = struct.unpack_from(">HH", packet, at)
+        at += 4
+        if tag == _END_OF_TAGS:
+            return name, packet[at:]
+        if tag == _DISSECTOR:
+            name = packet[at : at + length].rstrip(b"\0").decode("utf-8", "replace")
+        at += length
+    raise CaptureError(len(packet), "the tags of an exported PDU do not end")
 
 
 # ---------------------------------------------------------------- writers

@@ -10,6 +10,7 @@ Source: Zigbee PRO (05-3474); facts/gbcs.md 12.2 and 12.4, facts/radio.md 8.2 [v
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -27,6 +28,7 @@ __all__ = [
     "Fragment",
     "NwkFrame",
     "NwkType",
+    "Unfinished",
     "acknowledge",
     "decode_aps",
     "decode_beacon_payload",
@@ -378,16 +380,35 @@ class _Transfer:
     done: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A transfer that is not whole: whose it is, its APS counter, the blocks that it lacks (the first is 0; while that
+    has not come, the number after the highest one stands for all that may follow), and when it began."""
+
+    source: bytes
+    counter: int
+    missing: tuple[int, ...]
+    started: int
+
+
 class ApsReassembler:
     """Puts fragments together again, whatever their order, and drops repeats.
 
     Bounded: at most ``transfers`` at a time (the oldest goes, counted in ``dropped``), each of at most ``largest``
     octets and kept ``lifetime`` nanoseconds after its first block; a finished one is remembered that long, so that a
-    late repeat of a block starts nothing.
+    late repeat of a block starts nothing.  ``on_drop`` is told of each transfer that goes unfinished.
     """
 
-    def __init__(self, *, transfers: int = 16, largest: int = 4096, lifetime: int = 60_000_000_000) -> None:
+    def __init__(
+        self,
+        *,
+        transfers: int = 16,
+        largest: int = 4096,
+        lifetime: int = 60_000_000_000,
+        on_drop: Callable[[Unfinished], None] | None = None,
+    ) -> None:
         self.dropped = 0
+        self._on_drop = on_drop
         self._transfers: OrderedDict[tuple[bytes, int, int, int], _Transfer] = OrderedDict()
         self._limits = (transfers, largest, lifetime)
 
@@ -425,12 +446,25 @@ class ApsReassembler:
         transfer.done, transfer.blocks = True, {}
         return replace(frame, payload=whole, fragment=None)
 
+    def unfinished(self) -> list[Unfinished]:
+        """The transfers that are under way."""
+        return [_unfinished(key, transfer) for key, transfer in self._transfers.items() if not transfer.done]
+
     def _expire(self, before: int) -> None:
         for key in [key for key, transfer in self._transfers.items() if transfer.started < before]:
             self._forget(key)
 
     def _forget(self, key: tuple[bytes, int, int, int]) -> None:
-        self.dropped += not self._transfers.pop(key).done
+        transfer = self._transfers.pop(key)
+        if not transfer.done:
+            self.dropped += 1
+            if self._on_drop is not None:
+                self._on_drop(_unfinished(key, transfer))
+
+
+def _unfinished(key: tuple[bytes, int, int, int], transfer: _Transfer) -> Unfinished:
+    end = transfer.total or max(transfer.blocks) + 2
+    return Unfinished(key[0], key[1], tuple(n for n in range(end) if n not in transfer.blocks), transfer.started)
 
 
 # ---------------------------------------------------------------- numbers
