@@ -1,8 +1,8 @@
 """The controller's end: the lease, the numbers, and waiting until an answer and everything before it has been seen.
 
 architecture.md, 'Order': one lease, one counter, one executor, one watermark.  Everything but sending and renewing runs
-on the caller's thread, so a caller that is interrupted (Robot's timeout) leaves nothing half done: the next call simply
-goes on after the last command that was answered.
+on the caller's thread, so a caller that is interrupted (Robot's timeout, Ctrl-C) leaves nothing half done: its command
+is withdrawn, and the next call simply goes on after the last command that was answered.
 
 Must not live here: what a verb does, verdicts, MQTT.
 """
@@ -36,6 +36,7 @@ from rig.bus.messages import (
     REBIRTH,
     RELEASE,
     RENEW,
+    WITHDRAW,
     Answer,
     Caps,
     Command,
@@ -203,6 +204,7 @@ class Controller:
         The answer's ``st`` is ok, error or refused; its ``events`` are those of the node's executor since the last
         answer from it, in the order in which they happened.  Raises an :class:`InfraError` where the bench failed:
         :class:`NoAnswer`, :class:`BenchDied`, :class:`BrokerGone`, :class:`LeaseLost`, :class:`BenchFault`.
+        A call that ends without an answer, for whatever reason, withdraws its command: the next finds the bench free.
         """
         known = self._nodes.get(node)
         if known is None or not known.claimed:
@@ -212,12 +214,17 @@ class Controller:
         self._pump()
         self._n += 1
         order = {"n": self._n, "after": self._after.get(known.boot, 0), "context": context or Context()}
-        answer = self._request(node, verb, args or {}, self._clock() + timeout_s, timeout_s, order)
+        self._awaited = ""
+        try:
+            answer = self._request(node, verb, args or {}, self._clock() + timeout_s, timeout_s, order)
+        except BaseException:  # whatever a signal handler raised, too
+            self._withdraw(node)
+            raise
         if answer.st == "busy":
             raise LeaseLost(f"{node} {verb}", answer.err.message if answer.err else "the lease is gone", _AGAIN)
         self._after[known.boot] = answer.n
-        if answer.st == "expired":
-            raise NoAnswer(f"{node} {verb}", answer.err.message if answer.err else "expired", "Allow it more time.")
+        if answer.st in ("expired", "withdrawn"):
+            raise NoAnswer(f"{node} {verb}", answer.err.message if answer.err else answer.st, "Allow it more time.")
         if answer.err is not None and answer.err.code == BENCH:
             raise BenchFault(f"{node} {verb}", answer.err.message, answer.err.advice)
         return answer.with_events(self._collect(answer))
@@ -302,6 +309,11 @@ class Controller:
         for node in self._leases:
             command = self._command(node, RENEW, {}, self._settings.lease_s, {})
             self._client.publish(topics.command(self.bench, node, RENEW), command.encode(), qos=0)
+
+    def _withdraw(self, node: str) -> None:
+        """Have the command that is waited for stopped, or not begun; whoever comes next must not wait for its end."""
+        if self._awaited and self._mouth is not None:
+            self._send(node, self._command(node, WITHDRAW, {"command": self._awaited}, self._settings.lease_s, {}))
 
     def _holder(self, st: str) -> bytes:
         return Holder(st, self.name, self._settings.lease_s).encode()

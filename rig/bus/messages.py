@@ -24,6 +24,7 @@ __all__ = [
     "RELEASE",
     "RENEW",
     "VERSION",
+    "WITHDRAW",
     "Answer",
     "Caps",
     "ChannelState",
@@ -45,8 +46,10 @@ BENCH = "bench"
 """The fault code of everything that is the bench's own failure; a controller makes INFRA of it."""
 
 CLAIM, RENEW, RELEASE, REBIRTH = "lease-claim", "lease-renew", "lease-release", "rebirth"
+WITHDRAW = "withdraw"
 """The verbs that every node knows.  They carry no number.  Rebirth: publish again whatever is retained (a broker may
-have lost it, or never shown it)."""
+have lost it, or never shown it).  Withdraw: the command with the id ``command`` is wanted no more; like a renewal it
+counts at once, also while that command runs, and has no answer of its own."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _KINDS: dict[type, str] = {str: "text", int: "an integer", bool: "true or false", dict: "an object", list: "a list"}
@@ -230,10 +233,13 @@ class Event:
 class Answer:
     """What became of a command.  ``watermark`` is the last event number of every node of the executor.
 
+    ``st``: ok, error (it failed), refused (nothing was done), expired (its turn came too late), withdrawn (its sender
+    gave it up; a command that lets time pass stopped where it was), busy (somebody else holds the bench).
+
     ``events`` is filled by the controller and does not cross the bus in this message.
     """
 
-    STATES: ClassVar[tuple[str, ...]] = ("ok", "error", "expired", "busy", "refused")
+    STATES: ClassVar[tuple[str, ...]] = ("ok", "error", "expired", "withdrawn", "busy", "refused")
 
     id: str
     n: int

@@ -15,7 +15,18 @@ from typing import Any
 from rig.bus import topics
 from rig.bus.client import BusClient, Incoming
 from rig.bus.errors import BadTopic, BusError
-from rig.bus.messages import REBIRTH, RENEW, Caps, ChannelState, Command, Event, EventBatch, Manifest, Presence
+from rig.bus.messages import (
+    REBIRTH,
+    RENEW,
+    WITHDRAW,
+    Caps,
+    ChannelState,
+    Command,
+    Event,
+    EventBatch,
+    Manifest,
+    Presence,
+)
 from rig.node.executor import Executor, Handler
 
 __all__ = ["NodeAgent"]
@@ -160,6 +171,9 @@ class NodeAgent:
         if command.verb == RENEW:
             self._executor.renew(command.lease, arrived)
             return
+        if command.verb == WITHDRAW:
+            self._executor.withdraw(command.lease, str(command.args.get("command", "")))
+            return
         if command.verb == REBIRTH:
             self._announce("online")  # whoever asks wants to know now, also while a long command runs
         self._executor.submit(self, command, arrived)
@@ -168,7 +182,7 @@ class NodeAgent:
         """An answer goes below our own ``re/`` only, or a controller could make us speak anywhere (facts/mqtt.md 5)."""
         if topic != topics.command(self.bench, self._name, command.verb):
             raise BadTopic(topic[:200], f"carries the verb {command.verb!r:.80}", "Topic and payload must agree.")
-        if command.verb == RENEW:
+        if command.verb in (RENEW, WITHDRAW):
             return
         controller, _, command_id = command.re.removeprefix(f"{topics.ROOT}/{self.bench}/{self._name}/re/").partition(
             "/"

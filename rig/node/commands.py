@@ -9,11 +9,11 @@ Must not live here: order, journal, lease (``executor``); what machines and inst
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rig.bus.messages import Context
+from rig.bus.messages import Context, Event
 from rig.host import host
 from rig.node import assembly, bench_file
 from rig.node.arguments import Arguments
@@ -134,7 +134,7 @@ class Commands:
         return 0.0
 
     def describe(self, _args: Arguments) -> Mapping[str, Any]:
-        """What the bench consists of."""
+        """What the bench consists of; ``clock`` says whether time passes by itself (real) or by command (virtual)."""
         supply = self.premises.world.supply_of if self.premises and self.premises.world else lambda _name: None
         devices = {
             d.name: {"kind": d.kind, "node": d.node, "eui": d.eui.hex(), "behind": d.behind, "supply": supply(d.name),
@@ -143,6 +143,7 @@ class Commands:
         }  # fmt: skip
         return {
             "bench": self.bench.name,
+            "clock": "real" if follows_real_time(self.clock) else "virtual",
             "devices": devices,
             "capabilities": list(self.bench.capabilities),
             "civil_start": self.bench.civil_start,
@@ -169,32 +170,48 @@ class Commands:
         return {}
 
     def advance(self, args: Arguments) -> Mapping[str, Any]:
-        """Let ``span_ns`` pass, or less: stop at the exact instant of an event that fits ``until``."""
+        """Let ``span_ns`` pass, or less: stop at the exact instant of an event that fits ``until``.
+
+        With ``since``, the number of an event, no time passes where one that fits came after that already.
+        """
         span = args.whole("span_ns", LONGEST_NS)
         if "until" not in args:
             self._pass(span, self._stopping.is_set)
             return {"met": False}
         until = _wanted(args.mapping("until"))
+        if "since" in args and any(_fits(event.kind, event.fields, until) for event in self._past(args)):
+            return {"met": True}
         met: list[bool] = []
-        stop = self.recorder.listen(lambda event: met.append(True) if _fits(event, until) else None)
+        stop = self.recorder.listen(
+            lambda event: met.append(True) if _fits(event["kind"], event["fields"], until) else None
+        )
         try:
             self._pass(span, lambda: bool(met) or self._stopping.is_set())
         finally:
             stop()
         return {"met": bool(met)}
 
+    def _past(self, args: Arguments) -> Sequence[Event]:
+        """The events after the one that ``since`` names."""
+        if self._executor is None:
+            raise Refused("argument", "clock.advance: since needs a bench whose events are kept", "Leave it out.")
+        return self._executor.since(args.whole("since"))
+
     def _pass(self, span_ns: int, until: Callable[[], bool]) -> None:
-        """Let time pass, until ``until`` at the most.  On real time the lease is looked after meanwhile: a controller
-        that is gone must not keep outputs driven for as long as a command takes."""
-        limit = self.clock.now + span_ns
+        """Let time pass, until ``until`` at the most, or until the command is withdrawn.  On real time the
+        lease is looked after meanwhile: no outputs stay driven for long on behalf of a controller that is gone."""
+        limit, executor = self.clock.now + span_ns, self._executor
+        enough = until if executor is None else lambda: executor.given_up or until()
         while True:
             slowly = follows_real_time(self.clock)
             end = min(limit, self.clock.now + SLICE_NS) if slowly else limit
-            if self.clock.advance(end, until) or self.clock.now >= limit:
+            if self.clock.advance(end, enough) or self.clock.now >= limit:
                 break
-            if self._executor is not None:
-                self._executor.service(0.0)
+            if executor is not None:
+                executor.service(0.0)
         self.clock.run_due()  # whatever else belongs to this instant
+        if executor is not None:
+            executor.check_given_up()
 
     def civil(self, _args: Arguments) -> Mapping[str, Any]:
         """The civil time of the bench, ns since the Unix epoch."""
@@ -281,10 +298,9 @@ def _wanted(until: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"kind": args.text("kind"), "device": args.text("device"), "fields": args.mapping("fields", {})}
 
 
-def _fits(event: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    fields = event["fields"]
+def _fits(kind: str, fields: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return (
-        event["kind"] == wanted["kind"]
+        kind == wanted["kind"]
         and fields.get("device") == wanted["device"]
         and all(fields.get(key) == value for key, value in wanted["fields"].items())
     )

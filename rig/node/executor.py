@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 import uuid
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -27,7 +27,7 @@ from rig.node.journal import Journal, JournalError
 from rig.node.lease import Lease, LeaseHeld
 from rig.ports.protocols import PortError
 
-__all__ = ["CommandError", "Executor", "ExecutorSettings", "Handler", "LeaseEnded", "Refused", "Voice"]
+__all__ = ["CommandError", "Executor", "ExecutorSettings", "Handler", "LeaseEnded", "Refused", "Voice", "Withdrawn"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -42,7 +42,8 @@ class CommandError(Exception):
 
     CommandError           answered 'error'
     ├── Refused            answered 'refused': nothing was done
-    └── LeaseEnded         the lease ended while the command ran; it was left where it was
+    ├── LeaseEnded         the lease ended while the command ran; it was left where it was
+    └── Withdrawn          answered 'withdrawn': its sender wants it no more; it was left where it was
     """
 
     def __init__(self, code: str, message: str, advice: str = "") -> None:
@@ -59,6 +60,13 @@ class LeaseEnded(CommandError):
 
     def __init__(self) -> None:
         super().__init__("lease-ended", "the lease ended while the command ran", "Claim the bench again.")
+
+
+class Withdrawn(CommandError):
+    """Whoever sent the command gave it up: a keyword's time was over, or the run was stopped."""
+
+    def __init__(self) -> None:
+        super().__init__("withdrawn", "the command was withdrawn by its sender")
 
 
 class Voice(Protocol):
@@ -81,7 +89,8 @@ class Voice(Protocol):
 class ExecutorSettings:
     queue_limit: int = 1000  # commands that wait; more are dropped and counted, their sender asks again
     held_limit: int = 64  # commands that came before their turn
-    recall: int = 20_000  # events kept for a controller that lost some on the way
+    recall: int = 20_000  # events kept for a controller that lost some on the way, and for waits that look back
+    withdrawn_limit: int = 256  # withdrawals kept, for one may come before the command that it withdraws
     batch: int = 128  # events in one message: about 64 KiB of typical ones
     longest_lease_s: float = 120.0  # a controller that dies must not hold the bench for longer
 
@@ -124,6 +133,8 @@ class Executor:
         self._aside: deque[_Item] = deque()
         self._held: dict[int, _Item] = {}
         self._waiting: set[str] = set()
+        self._withdrawn: OrderedDict[str, None] = OrderedDict()
+        self._current = ""
         self._lock = threading.Lock()
         self._voices: dict[str, Voice] = {}
         self._seq: dict[str, int] = {}
@@ -151,6 +162,15 @@ class Executor:
     def renew(self, token: str, arrived_ns: int) -> None:
         """A renewal of the lease arrived; it counts even while a long command runs."""
         self.lease.renew(token, arrived_ns)
+
+    def withdraw(self, token: str, command_id: str) -> None:
+        """The sender of a command wants it no more.  One that waits is not run, one that lets time pass stops at the
+        next event or pause; whatever else runs comes to its end.  The holder of the lease alone may say so."""
+        if command_id and self.lease.valid(token):
+            with self._lock:
+                self._withdrawn[command_id] = None
+                while len(self._withdrawn) > self._settings.withdrawn_limit:
+                    self._withdrawn.popitem(last=False)
 
     def post(self, what: Callable[[], None]) -> None:
         """Have ``what`` called on the executor thread as soon as may be."""
@@ -197,6 +217,33 @@ class Executor:
         """The number of the last event of each node."""
         return dict(self._seq)
 
+    @property
+    def order(self) -> int:
+        """The number of the last event."""
+        return self._order
+
+    def since(self, order: int) -> list[Event]:
+        """The events after ``order``.  Raises :class:`CommandError` where some of them are no longer kept: nobody could
+        say then whether something happened."""
+        kept = self._recall[0].order if self._recall else self._order + 1
+        if order + 1 < kept:
+            raise CommandError(
+                BENCH,
+                f"a wait looks back to event {order}, but only those from {kept} on are kept",
+                "Wait in shorter steps, so that fewer events lie between what the test does and what it waits for.",
+            )
+        return [event for event in self._recall if event.order > order]
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the command that runs was withdrawn; a handler that lets time pass asks this as it goes."""
+        return self._current in self._withdrawn
+
+    def check_given_up(self) -> None:
+        """Raises :class:`Withdrawn` if the command that runs was withdrawn."""
+        if self.given_up:
+            raise Withdrawn
+
     def run(self) -> None:
         """Work until :meth:`stop`.  When it ends, however it does, the outputs go safe."""
         try:
@@ -225,7 +272,8 @@ class Executor:
 
     def service(self, timeout_s: float) -> None:
         """For a handler that has to wait on the real world: run what is posted in the next ``timeout_s`` at most (it
-        returns after the first), send what happened, and raise :class:`LeaseEnded` if the controller is gone."""
+        returns after the first), send what happened, and raise :class:`LeaseEnded` if the controller is gone, or
+        :class:`Withdrawn` if it wants the command no more."""
         self.flush()
         item = self._take(_least(timeout_s, self.lease.remaining_s()))
         if isinstance(item, _Item):
@@ -234,6 +282,7 @@ class Executor:
             self._call("posted call", item)
         if self._check_lease():
             raise LeaseEnded
+        self.check_given_up()
 
     # -------------------------------------------------------------------------------------------------------- inside
 
@@ -335,6 +384,8 @@ class Executor:
         if self._expired(item):
             text = f"its {command.ttl:g} s were over before its turn came"
             answer = self._answer(command, "expired", Fault("expired", text, "Is the node overloaded?"))
+        elif command.id in self._withdrawn:
+            answer = self._answer(command, "withdrawn", Withdrawn().fault)
         else:
             answer = self._carry_out(item)
         try:
@@ -356,12 +407,14 @@ class Executor:
             known = ", ".join(sorted(item.voice.handlers)) or "none"
             text = f"{item.voice.name} knows no verb {command.verb!r}"
             return self._answer(command, "refused", Fault("unknown-verb", text, f"It knows: {known}."))
-        self._context = command.context
+        self._context, self._current = command.context, command.id
         try:
             self._journal.begin(command.id)
             answer = self._answer(command, "ok", data=handler(dict(command.args), command.context) or {})
         except Refused as problem:
             answer = self._answer(command, "refused", problem.fault)
+        except Withdrawn as problem:
+            answer = self._answer(command, "withdrawn", problem.fault)
         except CommandError as problem:
             answer = self._answer(command, "error", problem.fault)
         except PortError as problem:
@@ -374,7 +427,7 @@ class Executor:
                 command, "error", Fault(BENCH, f"{command.verb}: {type(problem).__name__}: {problem}")
             )
         finally:
-            self._context = Context()
+            self._context, self._current = Context(), ""
         if self._faults:
             told, self._faults = "; ".join(self._faults[:3]), []
             answer = self._answer(command, "error", Fault(BENCH, told, "See the log of the bench."))

@@ -63,7 +63,10 @@ class Bench:
     def _agent(self, name: str) -> NodeAgent:
         tls = self.tls(name) if self.tls else None
         client = BusClient(self.url, f"{self.bench}-{name}", tls=tls, jitter=self.jitter, drop=self.drop)
-        verbs = {verb: self._noting(name, verb) for verb in ("ping", "tick", "fail", "refuse", "break", "block", "odd")}
+        verbs = {
+            verb: self._noting(name, verb)
+            for verb in ("ping", "tick", "fail", "refuse", "break", "block", "pass", "odd")
+        }
         return NodeAgent(self.bench, name, client, self.executor, verbs, {"relays": 1}, "test")
 
     def _noting(self, node: str, verb: str) -> Callable[[dict[str, Any], Context], Mapping[str, Any]]:
@@ -102,6 +105,13 @@ class Bench:
     def do_block(self, args: dict[str, Any]) -> Mapping[str, Any]:
         self.entered.set()
         self.blocker.wait(5.0)
+        return {}
+
+    def do_pass(self, args: dict[str, Any]) -> Mapping[str, Any]:
+        """Let real time pass for ever, as a bench on a real clock does."""
+        self.entered.set()
+        while not self.blocker.is_set():
+            self.executor.service(0.01)
         return {}
 
     @staticmethod

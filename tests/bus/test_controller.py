@@ -142,6 +142,16 @@ def test_a_call_given_up_does_not_hold_up_the_next(broker_url: str, bench: str) 
         assert [verb for _, verb, _ in rig.ran] == ["block", "ping"]
 
 
+def test_a_call_given_up_is_withdrawn_and_holds_up_nobody(broker_url: str, bench: str) -> None:
+    """The node would wait for minutes; the next call has a second."""
+    with Bench(broker_url, bench) as rig, controller(rig) as control:
+        control.open(rig.nodes)
+        with pytest.raises(NoAnswer, match="no answer in time"):
+            control.call("node-0", "pass", timeout_s=0.3)
+        assert control.call("node-0", "ping", timeout_s=1.0).st == "ok"
+        assert [verb for _, verb, _ in rig.ran] == ["pass", "ping"]
+
+
 def test_a_command_that_never_arrived_does_not_hold_up_the_next(broker_url: str, bench: str) -> None:
     with Bench(broker_url, bench, drop=lambda topic: topic.endswith("/cmd/tick")) as rig, controller(rig) as control:
         control.open(rig.nodes)
@@ -198,6 +208,24 @@ def test_a_caller_that_is_interrupted_can_go_on(broker_url: str, bench: str) -> 
             answer = control.call("node-0", "tick")
             assert [event.order for event in answer.events] == [2]
             assert [verb for _, verb, _ in rig.ran] == ["tick", "block", "tick"]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_what_an_interrupted_caller_waited_for_stops_at_once(broker_url: str, bench: str) -> None:
+    def interrupt(_number: int, _frame: object) -> None:
+        raise _Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with Bench(broker_url, bench) as rig, controller(rig) as control:
+            control.open(rig.nodes)
+            watcher = threading.Thread(target=_alarm_when, args=(rig.entered, threading.get_ident()))
+            watcher.start()
+            with pytest.raises(_Interrupted):
+                control.call("node-0", "pass", timeout_s=60.0)
+            watcher.join()
+            assert control.call("node-0", "ping", timeout_s=2.0).st == "ok"
     finally:
         signal.signal(signal.SIGALRM, before)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,46 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.wire import gbcs
-from rig.bus.messages import Context
+from rig.bus.messages import Command, Context, Event
 from rig.node.commands import LONGEST_NS, Commands
-from rig.node.executor import CommandError, Refused
+from rig.node.executor import CommandError, Executor, ExecutorSettings, Refused
+from rig.node.journal import Journal
 from tests.node.benches import VIRTUAL
 
 SECOND = 1_000_000_000
 
 
+class Mute:
+    """A node of which only the events count."""
+
+    def __init__(self, name: str, handlers: Mapping[str, Any]) -> None:
+        self.name, self.handlers = name, handlers
+        self.answers: list[bytes] = []
+
+    def send_answer(self, command: Command, payload: bytes) -> None:
+        self.answers.append(payload)
+
+    def send_events(self, events: Sequence[Event]) -> None:
+        """Nobody listens."""
+
+    def rebirth(self) -> None:
+        """Nobody asks."""
+
+
 class Desk:
     """The verbs of a fresh bench, called as the executor calls them."""
 
-    def __init__(self, evidence: Path | None = None, overlay: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, evidence: Path | None = None, overlay: Mapping[str, Any] | None = None, recall: int = 20_000
+    ) -> None:
         self.commands = Commands(VIRTUAL, overlay or {}, evidence)
+        self.executor = Executor(
+            "desk", journal=Journal(None), on_expired=self.commands.safe, settings=ExecutorSettings(recall=recall)
+        )
+        self.commands.serve(self.executor)
         self.handlers = self.commands.handlers()
+        for node in self.commands.nodes:
+            self.executor.add(Mute(node, self.handlers))
         self.events: list[dict[str, Any]] = []
         self.commands.recorder.listen(self.events.append)
 
@@ -226,6 +252,55 @@ def test_time_stops_at_the_exact_instant_of_the_event_that_is_waited_for(desk: D
         "met": False,
         "now": event["at_ns"] + SECOND,
     }
+
+
+def found(desk: Desk, kind: str, device: str) -> dict[str, Any]:
+    return next(e for e in desk.events if e["kind"] == kind and e["fields"]["device"] == device)
+
+
+def test_a_wait_counts_what_came_since_an_event_and_lets_no_time_pass_for_it(desk: Desk) -> None:
+    until = {"kind": "hub.network", "device": "hub", "fields": {}}
+    desk.call("clock.advance", span_ns=600 * SECOND)
+    before = desk.call("clock.civil")["now"]
+    order = found(desk, "hub.network", "hub")["order"]
+    told = desk.call("clock.advance", span_ns=600 * SECOND, until=until, since=order - 1)
+    assert told == {"met": True, "now": before}
+    told = desk.call("clock.advance", span_ns=SECOND, until=until, since=order)
+    assert told == {"met": False, "now": before + SECOND}, "the event itself came before what is waited for"
+
+
+def test_a_wait_for_what_the_bench_no_longer_knows_is_the_benchs_fault() -> None:
+    desk = Desk(recall=5).up()
+    desk.call("clock.advance", span_ns=600 * SECOND)
+    with pytest.raises(CommandError, match="are kept") as caught:
+        desk.call(
+            "clock.advance", span_ns=SECOND, until={"kind": "hub.network", "device": "hub", "fields": {}}, since=0
+        )
+    assert caught.value.fault.code == "bench"
+    desk.close()
+
+
+def test_a_bench_says_whether_its_time_passes_by_itself(desk: Desk) -> None:
+    assert desk.call("bench.describe")["clock"] == "virtual"
+    assert desk.commands.premises is not None
+    desk.commands.clock.attach()
+    assert desk.call("bench.describe")["clock"] == "real"
+    desk.commands.clock.detach()
+
+
+def test_time_that_passes_stops_at_the_event_at_which_its_command_is_withdrawn(desk: Desk) -> None:
+    """As the executor does it: the withdrawal comes from another thread, in the midst of what is computed."""
+    executor, node = desk.executor, desk.executor._voices["bench"]
+    claim = {"holder": "robot", "ttl_s": 60}
+    executor.submit(node, Command("claim", "re", "lease-claim", claim, lease="t"), executor.now_ns())
+    week = {"span_ns": 7 * 86_400 * SECOND}
+    executor.submit(node, Command("week", "re", "clock.advance", week, lease="t", n=1), executor.now_ns())
+    desk.commands.clock.call_at(30 * SECOND, lambda: executor.withdraw("t", "week"))
+    while executor.turn(0.0):
+        continue
+    assert isinstance(node, Mute)
+    assert b'"st":"withdrawn"' in node.answers[-1]
+    assert 30 * SECOND <= desk.commands.clock.now < 31 * SECOND
 
 
 def test_civil_time_goes_with_bench_time(desk: Desk) -> None:

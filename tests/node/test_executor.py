@@ -243,6 +243,81 @@ def test_a_claim_repeated_keeps_the_count(world: World) -> None:
     assert world.node.said[-1].st == "refused"
 
 
+# ------------------------------------------------------------------------------------------------ what is given up
+
+
+def test_a_withdrawn_command_that_waits_is_not_run_and_says_so(world: World) -> None:
+    world.submit(1)
+    world.executor.withdraw("t", world.submit(2))
+    world.submit(3)
+    world.work()
+    assert world.node.ran == [1, 3]
+    assert [answer.st for answer in world.node.said] == ["ok", "withdrawn", "ok"]
+
+
+def test_a_withdrawal_may_overtake_its_command(world: World) -> None:
+    world.executor.withdraw("t", "id-1")
+    world.submit(1)
+    world.submit(2)
+    world.work()
+    assert world.node.ran == [2]
+    assert [answer.st for answer in world.node.said] == ["withdrawn", "ok"]
+
+
+def test_a_withdrawn_command_that_waits_on_the_real_world_ends_at_its_next_pause(world: World) -> None:
+    world.submit(1, verb="wait", args={"times": 1000})
+    world.executor.post(lambda: None)
+    pauses = []
+
+    def withdraw_at_the_third(timeout_s: float, service: Any = world.executor.service) -> None:
+        pauses.append(timeout_s)
+        if len(pauses) == 3:
+            world.executor.withdraw("t", "id-1")
+        service(timeout_s)
+
+    world.executor.service = withdraw_at_the_third  # type: ignore[method-assign]
+    world.work()
+    assert len(pauses) == 3
+    assert [answer.st for answer in world.node.said] == ["withdrawn"]
+    assert world.ask(2, "do", number=2).st == "ok"
+
+
+@pytest.mark.parametrize("token", ["", "foreign"])
+def test_only_who_holds_the_bench_may_withdraw(world: World, token: str) -> None:
+    world.executor.withdraw(token, world.submit(1))
+    world.work()
+    assert world.node.ran == [1]
+
+
+def test_withdrawals_of_what_never_came_are_bounded() -> None:
+    world = World(withdrawn_limit=10)
+    world.claim()
+    for number in range(100):
+        world.executor.withdraw("t", f"nothing-{number}")
+    assert len(world.executor._withdrawn) == 10
+
+
+# --------------------------------------------------------------------------------------------------------- looking back
+
+
+def test_the_executor_knows_what_happened_since_an_event(world: World) -> None:
+    world.ask(1, "emit", count=5)
+    assert [event.order for event in world.executor.since(3)] == [4, 5]
+    assert world.executor.since(5) == []
+    assert world.executor.since(99) == []
+
+
+def test_what_is_no_longer_kept_is_said_to_be_lost_and_never_taken_for_nothing() -> None:
+    world = World(recall=10)
+    world.claim()
+    assert world.executor.since(0) == []
+    world.ask(1, "emit", count=30)
+    assert [event.order for event in world.executor.since(20)] == list(range(21, 31))
+    with pytest.raises(CommandError, match="looks back to event 19, but only those from 21 on are kept") as caught:
+        world.executor.since(19)
+    assert caught.value.fault.code == "bench"
+
+
 @pytest.mark.parametrize("args", [{"ttl_s": 0}, {"ttl_s": 10_000}, {"ttl_s": "x"}, {"holder": 3}])
 def test_a_bad_claim_is_refused(args: dict[str, Any]) -> None:
     assert World().claim(**args).st == "refused"
