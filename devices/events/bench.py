@@ -1,0 +1,97 @@
+"""What the bench itself does and senses: power, pins, displays, readings, the air, the bus.
+
+Must not live here: what a device says of itself.
+"""
+
+from __future__ import annotations
+
+from devices.events.base import Event, Json, event
+
+__all__ = [
+    "AirFrames",
+    "BusAnswer",
+    "BusCommand",
+    "DisplayShown",
+    "OperatorActed",
+    "PinMoved",
+    "PowerSwitched",
+    "ReadingTaken",
+    "SendingFailed",
+]
+
+
+@event("power")
+class PowerSwitched(Event):
+    """A device has power from now on, or a supply was switched; or no longer."""
+
+    on: bool
+
+
+@event("edge")
+class PinMoved(Event):
+    """The pin, or the contact sensed at it, went to ``level``."""
+
+    pin: str
+    level: bool
+
+
+@event("display")
+class DisplayShown(Event):
+    """The display of a device shows ``text`` from now on."""
+
+    text: str
+
+
+@event("send.failed")
+class SendingFailed(Event):
+    """A message for ``peer`` (EUI-64) could not leave by ``port``."""
+
+    port: str
+    peer: bytes
+    reason: str
+
+
+@event("operator")
+class OperatorActed(Event):
+    """A person at the bench did ``act``."""
+
+    act: str
+
+
+@event("reading")
+class ReadingTaken(Event):
+    """An instrument read ``value`` in ``unit``, with its expanded ``uncertainty`` (k=2) in the same unit, at ``at_ns``
+    of bench time."""
+
+    quantity: str
+    value: float
+    unit: str
+    uncertainty: float
+    at_ns: int
+    instrument: str
+
+
+@event("air.frames")
+class AirFrames(Event):
+    """So many MAC frames went over the air in the course of one command; the first of them as bench time in ns, sender
+    and octets."""
+
+    count: int
+    frames: tuple[tuple[int, str, bytes], ...]
+
+
+@event("bus.command")
+class BusCommand(Event):
+    """A command came over the bus and is about to be carried out."""
+
+    verb: str
+    args: Json
+
+
+@event("bus.answer")
+class BusAnswer(Event):
+    """A command was carried out, with what it told; or ``refused``, and why."""
+
+    verb: str
+    refused: str | None = None
+    data: Json | None = None

@@ -1,0 +1,60 @@
+"""What parties behind the WAN (suppliers, network operators, the access control broker) received.
+
+Must not live here: requests to the transform service (``service``).
+"""
+
+from __future__ import annotations
+
+from devices.events.base import Event, event
+
+__all__ = ["BrokerRefused", "LocalCopyReceived", "PartyReceived", "PartyUnreadable"]
+
+
+@event("party.received")
+class PartyReceived(Event):
+    """The party (EUI-64) has received a response or an alert of the device ``from_``.
+
+    ``cra``: 2 response, 3 alert.  ``verified``: whether signature or MAC are good, None where only another party can
+    tell.  ``matched``: it answers a command of the party's own; ``duplicate``: not for the first time.  ``results``,
+    ``data`` (A-XDR of each datum) and ``alert`` (its code): what the payload says.
+    """
+
+    party: bytes
+    port: str | None = None
+    from_: bytes
+    cra: int
+    message_code: int
+    counter: int
+    verified: bool | None
+    matched: bool | None = None
+    duplicate: bool | None = None
+    results: tuple[int, ...]
+    data: tuple[bytes, ...]
+    alert: int | None
+
+
+@event("party.local")
+class LocalCopyReceived(Event):
+    """The party has received its own command ``name``, signed and authenticated, to be delivered locally to the device
+    ``for_`` (EUI-64)."""
+
+    name: str
+    for_: bytes
+    counter: int
+
+
+@event("party.bad")
+class PartyUnreadable(Event):
+    """The party has received something that it can do nothing with."""
+
+    reason: str
+    octets: bytes
+
+
+@event("broker.refused")
+class BrokerRefused(Event):
+    """The access control broker did not take a message, of ``user`` (EUI-64) where it is a user's."""
+
+    user: bytes | None = None
+    reason: str
+    octets: bytes
