@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from devices.events.messages import MessageReceived, MessageSent
+from devices.events.parties import BrokerRefused, PartyReceived
 from devices.machines.core import (
     Answer,
     Asked,
@@ -189,7 +191,7 @@ class AccessControlBroker:
         try:
             message = gbcs.decode(octets)
         except WireError as error:
-            return [Record("broker.refused", {"reason": str(error), "octets": octets.hex()})]
+            return [Record(BrokerRefused(reason=str(error), octets=octets))]
         effects: list[Effect] = [] if self.service is None else self._carry_out(self.service.returned(message, now))
         if self._postbox is not None:
             effects += self._postbox.open("wan", message.originator)
@@ -201,9 +203,20 @@ class AccessControlBroker:
 
     def _read(self, message: Message) -> Record:
         """What the broker itself learns from a message that is addressed to it."""
-        fields = {"party": self.settings.eui.hex(), "from": message.originator.hex(), "cra": int(message.cra)}
-        code = {"message_code": message.message_code, "counter": message.counter}
-        return Record("party.received", {**fields, **code, "verified": self._verified(message), **outcome(message)})
+        told = outcome(message)
+        return Record(
+            PartyReceived(
+                party=self.settings.eui,
+                from_=message.originator,
+                cra=int(message.cra),
+                message_code=message.message_code,
+                counter=message.counter,
+                verified=self._verified(message),
+                results=told.results,
+                data=told.data,
+                alert=told.alert,
+            )
+        )
 
     def _verified(self, message: Message) -> bool:
         try:
@@ -277,18 +290,17 @@ class AccessControlBroker:
             raise MachineError(f"the directory holds no public key {name!r}; add the certificate of that party")
 
     def _send(self, port: str, peer: bytes, octets: bytes) -> list[Effect]:
-        fields = {"port": port, "peer": peer.hex(), "octets": octets.hex()}
         leaving: list[Effect] = (
             [Send(port, peer, octets)] if self._postbox is None else self._postbox.send(port, peer, octets)
         )
-        return [*leaving, Record("gbcs.tx", fields)]
+        return [*leaving, Record(MessageSent(port=port, peer=peer, octets=octets))]
 
     def _refused(self, user: bytes, reason: str, octets: bytes) -> Record:
-        return Record("broker.refused", {"user": user.hex(), "reason": reason, "octets": octets.hex()})
+        return Record(BrokerRefused(user=user, reason=reason, octets=octets))
 
 
 def _arrived(event: Received) -> Record:
-    return Record("gbcs.rx", {"port": event.port, "peer": event.peer.hex(), "octets": event.octets.hex()})
+    return Record(MessageReceived(port=event.port, peer=event.peer, octets=event.octets))
 
 
 def _key(message: Message) -> tuple[bytes, bytes, int]:

@@ -15,6 +15,18 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from devices.events.hub import (
+    FirewallDropped,
+    HubBad,
+    HubDiscarded,
+    HubFull,
+    HubIgnored,
+    HubNetworkDown,
+    HubNetworkUp,
+    HubOutage,
+    HubUnroutable,
+)
+from devices.events.messages import MessageReceived
 from devices.machines.comms_hub_settings import FAULTS, HubSettings
 from devices.machines.core import (
     AdmitDevice,
@@ -172,7 +184,7 @@ class CommsHub:
                 return self._network_up(event, now)
             case NetworkDown(port=port, reason=reason) if port == HAN:
                 self._network = False
-                return [Record("hub.network_down", {"reason": reason})]
+                return [Record(HubNetworkDown(reason=reason))]
             case PowerLost():
                 return self._power_lost(now)
         return []
@@ -203,13 +215,13 @@ class CommsHub:
     def _outage(self, outage_ns: int | None) -> Record:
         """The last gasp is an alert of the WAN (AD1), no GBCS message, so it is recorded, not built."""
         told = outage_ns is not None and outage_ns >= self.settings.last_gasp_s * SECOND
-        return Record("hub.outage", {"outage_ns": outage_ns, "last_gasp": told})
+        return Record(HubOutage(outage_ns=outage_ns, last_gasp=told))
 
     def _network_up(self, event: NetworkUp, now: int) -> list[Effect]:
         """The radio is up: admit those who have not joined yet, and ask for the tunnels (facts/gbcs.md 8.3)."""
         self._network = True
-        formed = {"epid": event.epid.hex(), "pan": event.pan, "channel": event.channel}
-        effects: list[Effect] = [Record("hub.network", formed), Tune(INTERPAN, event.channel, event.pan)]
+        formed = HubNetworkUp(epid=event.epid, pan=event.pan, channel=event.channel)
+        effects: list[Effect] = [Record(formed), Tune(INTERPAN, event.channel, event.pan)]
         for entry in self._log:
             if entry.install_code and not entry.joined:
                 effects.append(AdmitDevice(HAN, entry.eui, entry.install_code))
@@ -228,7 +240,7 @@ class CommsHub:
 
     def _received(self, event: Received, now: int) -> list[Effect]:
         if event.port == WAN:
-            arrived = Record("gbcs.rx", {"port": WAN, "peer": event.peer.hex(), "octets": event.octets.hex()})
+            arrived = Record(MessageReceived(port=WAN, peer=event.peer, octets=event.octets))
             return [arrived, *self._from_wan(event.octets, now)]
         if event.port == INTERPAN:
             return self._from_terminal(event, now)
@@ -244,11 +256,11 @@ class CommsHub:
         try:
             message = gbcs.decode(octets)
         except DecodeError as error:
-            return [Record("hub.bad", {"port": WAN, "reason": str(error)})]
+            return [Record(HubBad(port=WAN, reason=str(error)))]
         if self.settings.misdirects_to is not None and message.recipient != self.settings.eui:
             return self._han.send(self.settings.misdirects_to, octets, now)
         if message.recipient not in self._reached():
-            return [Record("hub.unroutable", {"recipient": message.recipient.hex(), "port": WAN})]
+            return [Record(HubUnroutable(recipient=message.recipient, port=WAN))]
         return self._onward(message, octets, now)
 
     def _from_terminal(self, event: Received, now: int) -> list[Effect]:
@@ -258,7 +270,7 @@ class CommsHub:
         if reason is not None:
             return [self._dropped(event.peer, reason)]
         if event.cluster != tunnel.CLUSTER:
-            return [Record("hub.ignored", {"peer": event.peer.hex(), "cluster": event.cluster})]
+            return [Record(HubIgnored(peer=event.peer, cluster=event.cluster))]
         if is_close(event.octets):
             return self._close_window(event.peer, now)
         messages, effects = self._terminals.receive(event, now)
@@ -278,9 +290,7 @@ class CommsHub:
 
     def _from_device(self, event: Received, now: int) -> list[Effect]:
         if event.peer not in self._log:
-            return [
-                Record("firewall.dropped", {"port": HAN, "peer": event.peer.hex(), "reason": "not in the device log"})
-            ]
+            return [Record(FirewallDropped(port=HAN, peer=event.peer, reason="not in the device log"))]
         self._log.heard(event.peer, self._clock.at(now))
         messages, effects = self._han.receive(event, now)
         for peer, octets in messages:
@@ -297,9 +307,9 @@ class CommsHub:
         try:
             message = gbcs.decode(octets)
         except DecodeError as error:
-            return [Record("hub.bad", {"port": HAN, "peer": device.hex(), "reason": str(error)})]
+            return [Record(HubBad(port=HAN, peer=device, reason=str(error)))]
         if message.originator != device:
-            return [Record("hub.bad", {"port": HAN, "peer": device.hex(), "reason": "another device's originator"})]
+            return [Record(HubBad(port=HAN, peer=device, reason="another device's originator"))]
         copies = self._proxy.copy(octets) if self._sleeps(device) else []
         passed = self._onward if message.recipient in self._reached() else self._homeward
         return [*copies, *passed(message, octets, now)]
@@ -318,7 +328,7 @@ class CommsHub:
         if self._proxy.reaches(message.recipient):
             return self._proxy.hand(octets)
         if self.functions.sub_ghz.discards(message):
-            return [Record("hub.discarded", {"recipient": message.recipient.hex(), "octets": octets.hex()})]
+            return [Record(HubDiscarded(recipient=message.recipient, octets=octets))]
         entry = self._log.get(message.recipient)
         if entry is not None:
             entry.sent += 1
@@ -389,12 +399,10 @@ class CommsHub:
 
     def _joined(self, peer: bytes, now: int) -> list[Effect]:
         if peer not in self._log:
-            told = Record(
-                "firewall.dropped", {"port": HAN, "peer": peer.hex(), "reason": "joined without being in the log"}
-            )
+            told = Record(FirewallDropped(port=HAN, peer=peer, reason="joined without being in the log"))
             return [told, ForgetDevice(HAN, peer)]
         if not self.functions.sub_ghz.takes(peer, (entry.eui for entry in self._log if entry.joined)):
-            return [Record("hub.no_capacity", {"peer": peer.hex()}), ForgetDevice(HAN, peer)]
+            return [Record(HubFull(peer=peer)), ForgetDevice(HAN, peer)]
         news = self._log.joined(peer, joined=True)
         effects = [self._log.persist(), *self._tell_time(now), *self._han.open(peer, now)]
         if not self.settings.alert_on_join:
@@ -496,5 +504,4 @@ class CommsHub:
         return [*told.effects, *self._happened(told, now), Answer()]
 
     def _dropped(self, peer: bytes, reason: str, octets: bytes = b"") -> Record:
-        fields = {"port": INTERPAN, "peer": peer.hex(), "reason": reason}
-        return Record("firewall.dropped", {**fields, "octets": octets.hex()} if octets else fields)
+        return Record(FirewallDropped(port=INTERPAN, peer=peer, reason=reason, octets=octets or None))

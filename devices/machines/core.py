@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from devices import events
+
 __all__ = [
     "AdmitDevice",
     "Answer",
@@ -280,11 +282,9 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Something worth a line on the evidence time line.  ``fields`` holds str, int, bool, None and lists of them only;
-    octets as lower-case hex."""
+    """Something worth a line on the evidence time line."""
 
-    kind: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    event: events.Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from devices.events.supply import ClockSet, OutageOver
 from devices.machines.core import (
     Answer,
     Asked,
@@ -120,14 +121,14 @@ class Esme(HanDevice):
         effects += [self.switch.show(), *joining, *self.functions.catch_up(now)]
         gone = outage.restored(saved, self.clock.at(now), event.outage_ns)
         if gone is None:
-            return [*effects, Record("outage", {"reason": "nothing was saved about its beginning"})]
+            return [*effects, Record(OutageOver(seconds=None, reason="nothing was saved about its beginning"))]
         code = (self.policy.outage_code or outage.restoration_code(self.settings.outage))(gone.duration_ns)
-        told = {
-            "interruption": gone.interruption.text,
-            "restoration": gone.restoration.text,
-            "seconds": gone.seconds if gone.duration_ns is not None else None,
-        }
-        return [*effects, Record("outage", told), *self.out.event(code, now, gone.seconds, gone.alert_data())]
+        told = OutageOver(
+            interruption=gone.interruption.text,
+            restoration=gone.restoration.text,
+            seconds=gone.seconds if gone.duration_ns is not None else None,
+        )
+        return [*effects, Record(told), *self.out.event(code, now, gone.seconds, gone.alert_data())]
 
     def _own_timer(self, event: TimerFired, now: int) -> list[Effect] | None:
         functions = self.functions.fired(event.name, now)
@@ -190,9 +191,7 @@ class Esme(HanDevice):
         error = self.clock.at(context.now).ns - ns
         self.clock.set(ns, context.now)
         context.effects.append(Persist("clock", self.clock.as_json(context.now)))
-        context.effects.append(
-            Record("clock.set", {"error_ms": round(error / 1e6), "time": self.clock.at(context.now).text})
-        )
+        context.effects.append(Record(ClockSet(error_ms=round(error / 1e6), time=self.clock.at(context.now).text)))
         self.note(CLOCK_ADJUSTED)
 
     # -------------------------------------------------------------------------------------------------- asked by people

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from devices.events.proxy import MirrorUnreadable, Tapped, TapSkipped, TapUnreadable
 from devices.machines.core import Effect, Event, Received, Record
 from devices.machines.gas_device import GasDeviceSettings, RecordingDevice
 from devices.machines.parts.commands import PayloadHandler
@@ -91,7 +92,7 @@ class Gpf(RecordingDevice):
             frame = zcl.decode(event.octets)
             body = None if frame.cluster_specific else zcl_general.read(frame.command, frame.payload)
         except WireError as error:
-            return [Record("mirror.bad", {"peer": event.peer.hex(), "reason": str(error)})]
+            return [Record(MirrorUnreadable(peer=event.peer, reason=str(error)))]
         if not isinstance(body, ReportAttributes):
             return []
         for report in body.records:
@@ -116,7 +117,7 @@ class Gpf(RecordingDevice):
                 return []
             return self._answered(message, now)
         except WireError as error:
-            return [Record("tap.bad", {"reason": str(error)}), *self.out.event(TAP_FAILED, now)]
+            return [Record(TapUnreadable(reason=str(error))), *self.out.event(TAP_FAILED, now)]
 
     def _answered(self, response: Message, now: int) -> list[Effect]:
         """The meter's answer: what it carried out is carried out here too."""
@@ -126,15 +127,15 @@ class Gpf(RecordingDevice):
         self._tapped.remove(command)
         payload, answer = gbz.decode(command.payload), gbz.decode(response.payload)
         if not (isinstance(payload, gbz.Payload) and isinstance(answer, gbz.Payload) and _all_done(answer)):
-            return [Record("tap.skipped", {"message_code": f"0x{command.message_code:04X}"})]
+            return [Record(TapSkipped(message_code=command.message_code))]
         clusters = TAPPED[command.message_code]
         wanted = [one for one in payload.components if not clusters or one.cluster in clusters]
         self._notes = []
         effects = self.executor.follow(wanted, command, now, self.clock.at(now))
-        told = {"message_code": f"0x{command.message_code:04X}", "counter": command.counter}
+        told = Tapped(message_code=command.message_code, counter=command.counter)
         for code, tell in self._notes:
             effects += self.out.event(code, now, tell=tell)
-        return [*effects, Record("tapped", told), *self._schedule(now)]
+        return [*effects, Record(told), *self._schedule(now)]
 
 
 def _belong_together(command: Message, response: Message) -> bool:

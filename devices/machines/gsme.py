@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from devices.events.supply import FlowSet
 from devices.machines.core import (
     Answer,
     Asked,
@@ -253,7 +254,7 @@ class Gsme(RecordingDevice):
                 return [*self.consume(amount, int(rest.get("price", 0)), now), Answer()]
             case "flow", {"flow": int(flow)}:
                 self.flow = flow
-                return [Record("flow", {"flow": flow}), Answer()]
+                return [Record(FlowSet(flow=flow)), Answer()]
             case "wake", _:
                 return [*self._wake(now), Answer()]
         return [Refuse(f"a gas meter has no verb {event.verb!r} with {dict(event.args)} now; try 'state' or 'wake'")]

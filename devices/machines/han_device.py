@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from devices.events.messages import MessageReceived
 from devices.machines.core import (
     Answer,
     Asked,
@@ -229,8 +230,8 @@ class HanDevice:
 
     def _received(self, event: Received, now: int) -> list[Effect]:
         if event.port == "line":
-            arrived = {"port": "line", "peer": event.peer.hex(), "octets": event.octets.hex()}
-            return [Record("gbcs.rx", arrived), *self._message(event.port, event.peer, event.octets, now)]
+            arrived = MessageReceived(port="line", peer=event.peer, octets=event.octets)
+            return [Record(arrived), *self._message(event.port, event.peer, event.octets, now)]
         if event.cluster == TIME_CLUSTER:
             seconds = time_in(event.octets)
             self._hub_time = self._hub_time if seconds is None else (from_zcl(seconds), now)

@@ -19,6 +19,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from devices.events.terminals import (
+    HubsFound,
+    JobDone,
+    JobInterrupted,
+    JobSent,
+    JobsLoaded,
+    JobsUnloaded,
+    TerminalConnected,
+    TerminalLost,
+    TerminalUnreadable,
+)
+from devices.events.tunnels import TunnelGivenUp
 from devices.machines.core import (
     Answer,
     Asked,
@@ -146,7 +158,7 @@ class HandHeldTerminal:
         if len(self._jobs) + len(jobs) > self.settings.capacity:
             raise MachineError(f"the terminal holds {self.settings.capacity} commands; unload before loading more")
         self._jobs += jobs
-        told = Record("hht.loaded", {"commands": len(jobs), "hub": hub.hex() if hub else None})
+        told = Record(JobsLoaded(commands=len(jobs), hub=hub or None))
         return [Answer({"loaded": len(jobs)}), told, Show(f"{len(self._jobs)} commands loaded"), *self._keep()]
 
     def _connect(self, args: Mapping[str, Any], now: int) -> list[Effect]:
@@ -264,7 +276,7 @@ class HandHeldTerminal:
         if not args.get("keep_commands", False):
             self._jobs.clear()
             self._queue.clear()
-        told = Record("hht.unloaded", {"messages": len(messages), "commands_left": len(self._jobs)})
+        told = Record(JobsUnloaded(messages=len(messages), commands_left=len(self._jobs)))
         return [Answer({"messages": messages}), told, Show(f"{len(messages)} messages unloaded"), *self._keep()]
 
     # ---------------------------------------------------------------------------------------------- one after the other
@@ -280,14 +292,14 @@ class HandHeldTerminal:
             job.state, self._current = State.SENT, job
             timer = SetTimer(ANSWER_TIMER, now + self.settings.answer_timeout_s * SECOND)
             shown = Show(f"Sending {words(job.message)}")
-            told = Record("hht.sent", {"name": job.name, "counter": job.message.counter})
+            told = Record(JobSent(name=job.name, counter=job.message.counter))
             effects = [shown, told, timer, *self._keep(), *self._tunnel.send(self._hub, job.octets, now)]
             return self._after(effects)
         return []
 
     def _done(self, job: Job, state: State, now: int) -> list[Effect]:
         job.state, self._current = state, None
-        told = Record("hht.done", {"name": job.name, "state": state.value, "counter": job.message.counter})
+        told = Record(JobDone(name=job.name, state=state.value, counter=job.message.counter))
         return [StopTimer(ANSWER_TIMER), told, *self._keep(), *self._next(now)]
 
     def _heard(self, event: Received, now: int) -> list[Effect]:
@@ -300,9 +312,9 @@ class HandHeldTerminal:
         try:
             message = gbcs.decode(octets)
         except WireError as error:
-            return [Record("hht.bad", {"reason": str(error), "octets": octets.hex()})]
+            return [Record(TerminalUnreadable(reason=str(error), octets=octets))]
         if message.cra == CRA.COMMAND:
-            return [Record("hht.bad", {"reason": "a hub sends no commands to a terminal", "octets": octets.hex()})]
+            return [Record(TerminalUnreadable(reason="a hub sends no commands to a terminal", octets=octets))]
         entry = {"octets": octets.hex(), "from": message.originator.hex(), "cra": int(message.cra), "at": now}
         self._collected.append(entry)
         effects: list[Effect] = [Show(words(message)), *self._keep()]
@@ -338,7 +350,7 @@ class HandHeldTerminal:
             return [*effects, Show(f"No answer from {eui_text(hub or b'')}")] if failed else effects
         self._connected = is_open
         shown = f"{'Connected to' if is_open else 'Connection lost to'} {eui_text(hub)}"
-        return [*effects, Record("hht.connected" if is_open else "hht.lost", {"hub": hub.hex()}), Show(shown)]
+        return [*effects, Record(TerminalConnected(hub=hub) if is_open else TerminalLost(hub=hub)), Show(shown)]
 
     def _broke_off(self, reason: str) -> list[Effect]:
         """The command under way is interrupted; what was picked after it waits for ``resume``."""
@@ -346,7 +358,7 @@ class HandHeldTerminal:
         if job is None:
             return []
         job.state = State.INTERRUPTED
-        told = Record("hht.interrupted", {"name": job.name, "reason": reason, "counter": job.message.counter})
+        told = Record(JobInterrupted(name=job.name, reason=reason, counter=job.message.counter))
         return [StopTimer(ANSWER_TIMER), told, Show(f"{job.name} broke off: {reason}. Reconnect and resume")]
 
     # --------------------------------------------------------------------------------------------------------- helpers
@@ -354,8 +366,8 @@ class HandHeldTerminal:
     def _seen(self, beacons: tuple[Beacon, ...]) -> list[Effect]:
         self._found = beacons
         lines = [f"{eui_text(b.epid)} channel {b.channel} {b.rssi} dBm{_mark(b, self._jobs)}" for b in beacons]
-        found = {"hubs": [b.epid.hex() for b in beacons], "joinable": [b.joinable for b in beacons]}
-        return [Record("hht.found", found), Show("\n".join(lines) or "No hub found")]
+        found = HubsFound(hubs=tuple(b.epid for b in beacons), joinable=tuple(b.joinable for b in beacons))
+        return [Record(found), Show("\n".join(lines) or "No hub found")]
 
     def _need_hub(self, *, connected: bool = True) -> bytes:
         if self._hub is None or (connected and not self._connected):
@@ -382,4 +394,4 @@ def _mark(beacon: Beacon, jobs: Sequence[Job]) -> str:
 
 
 def _gave_up(effect: Effect) -> bool:
-    return isinstance(effect, Record) and effect.kind == "tunnel.given_up"
+    return isinstance(effect, Record) and isinstance(effect.event, TunnelGivenUp)

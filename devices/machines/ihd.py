@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from devices.events.terminals import DisplayUnreadable
 from devices.machines.core import (
     Answer,
     Asked,
@@ -115,7 +116,7 @@ class InHomeDisplay:
         try:
             frame = zcl.decode(octets)
         except WireError as error:
-            return [Record("ihd.bad", {"peer": peer.hex(), "octets": octets.hex(), "reason": str(error)})]
+            return [Record(DisplayUnreadable(peer=peer, octets=octets, reason=str(error)))]
         if not frame.to_client:
             return []
         if cluster == time_cluster.CLUSTER:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from devices.events.accounts import MeterAnswered
+from devices.events.commands import CommandRefused
 from devices.machines.core import Answer, Asked, Effect, Record, Refuse, Show
 from devices.machines.gas_device import GasDevice, GasDeviceSettings
 from devices.machines.parts.commands import PayloadHandler
@@ -145,25 +146,48 @@ class Ppmid(GasDevice):
         if message.cra != CRA.RESPONSE:
             return super()._message(port, peer, octets, now)
         if message.originator != self.settings.meter or message.counter not in self._asked_for:
-            return [Record("refused", {"check": "response", "reason": "an answer that nothing was asked for"})]
+            return [_refused(message, "response", "an answer that nothing was asked for")]
         try:
             if not protection.mac_valid(message, self._secret(message.originator)):
-                return [Record("refused", {"check": "mac", "reason": "the MAC is not that of the gas meter"})]
+                return [_refused(message, "mac", "the MAC is not that of the gas meter")]
             return self._show(message)
         except (TrustError, WireError) as error:
-            return [Record("refused", {"check": "content", "reason": str(error)})]
+            return [_refused(message, "content", str(error))]
 
     def _show(self, message: Message) -> list[Effect]:
         payload = gbz.decode(message.payload)
         if not isinstance(payload, gbz.Payload):
-            return [Record("refused", {"check": "content", "reason": "the answer is a GBZ alert"})]
+            return [_refused(message, "content", "the answer is a GBZ alert")]
         body = gbz_typed.read(payload.components[0])
         name = self._asked_for.pop(message.counter)
         good = isinstance(body, DefaultResponse) and body.status == 0
-        told: dict[str, Any] = {"use_case": name, "counter": message.counter}
+        answer = (
+            {key: value for key, value in body.fields if isinstance(value, int)} if isinstance(body, Command) else {}
+        )
         if isinstance(body, Command):
-            answer = dict(body.fields)
             good = answer.get("Result Type") == self.settings.gas.accepted
-            told |= {key: value for key, value in answer.items() if isinstance(value, int)}
+        told = MeterAnswered(
+            use_case=name,
+            counter=message.counter,
+            result_type=answer.get("Result Type"),
+            top_up_value=answer.get("Top Up Value"),
+            source=answer.get("Source of Top up"),
+            credit_remaining=answer.get("Credit Remaining"),
+            good=good,
+        )
         words = {"PCS01": ("CREDIT ADDED", "CODE REJECTED"), "PCS02": ("EMERGENCY CREDIT ON", "NOT AVAILABLE")}
-        return [Record("meter.answer", {**told, "good": good}), Show(words[name][0 if good else 1])]
+        return [Record(told), Show(words[name][0 if good else 1])]
+
+
+def _refused(message: Message, check: str, reason: str) -> Record:
+    """The trace of an answer that was not taken; it raises no alert."""
+    return Record(
+        CommandRefused(
+            check=check,
+            reason=reason,
+            alert=None,
+            message_code=message.message_code,
+            originator=message.originator,
+            counter=message.counter,
+        )
+    )

@@ -19,6 +19,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from devices import events
+from devices.events.messages import MessageReceived, MessageSent
+from devices.events.parties import LocalCopyReceived, PartyReceived, PartyUnreadable
 from devices.machines.core import (
     Answer,
     Asked,
@@ -93,7 +96,7 @@ class Supplier:
         """Take one event; see :class:`devices.machines.core.Machine`."""
         match event:
             case Received(port, peer, octets) if port.startswith("acb."):
-                arrived = Record("gbcs.rx", {"port": port, "peer": peer.hex(), "octets": octets.hex()})
+                arrived = Record(MessageReceived(port=port, peer=peer, octets=octets))
                 return [arrived, *self._received(octets, port, now)]
             case Asked(verb, args):
                 return self._asked(verb, args, now)
@@ -183,7 +186,7 @@ class Supplier:
 
     def _transmit(self, device: bytes, octets: bytes, delivery: str) -> list[Effect]:
         port = f"acb.{delivery}"
-        tx = Record("gbcs.tx", {"port": port, "peer": device.hex(), "octets": octets.hex()})
+        tx = Record(MessageSent(port=port, peer=device, octets=octets))
         return [Send(port, device, octets), tx]
 
     def _top_up_counter(self, args: Mapping[str, Any]) -> int:
@@ -231,40 +234,43 @@ class Supplier:
         try:
             message = gbcs.decode(octets)
         except WireError as error:
-            return [Record("party.bad", {"reason": str(error), "octets": octets.hex()})]
+            return [Record(PartyUnreadable(reason=str(error), octets=octets))]
         if message.cra == CRA.COMMAND:
             return self._local_copy(message, octets)
         entry = self._entry(message, port)
-        self._inbox.append({**entry, "octets": octets.hex(), "at": now})
-        return [Record("party.received", entry)]
+        self._inbox.append({**events.fields(entry), "octets": octets.hex(), "at": now})
+        return [Record(entry)]
 
     def _local_copy(self, message: Message, octets: bytes) -> list[Effect]:
         ours = self.settings.eui in (message.originator, message.supplementary_party)
         if not ours or message.mac is None:
-            return [Record("party.bad", {"reason": "expected a final command of our own", "octets": octets.hex()})]
+            return [Record(PartyUnreadable(reason="expected a final command of our own", octets=octets))]
         known = self._outstanding.get((message.recipient, message.counter, message.message_code))
         name = (known.use_case.use_case if known else None) or f"0x{message.message_code:04X}"
         self._local.append(_Local(name, message, octets))
-        return [Record("party.local", {"name": name, "for": message.recipient.hex(), "counter": message.counter})]
+        return [Record(LocalCopyReceived(name=name, for_=message.recipient, counter=message.counter))]
 
-    def _entry(self, message: Message, port: str) -> dict[str, Any]:
+    def _entry(self, message: Message, port: str) -> PartyReceived:
         """What is known of a response or alert.  ``verified`` is None where only another party can verify it."""
         key = (message.originator, message.counter, message.message_code)
         sent = self._outstanding.get(key) if message.cra == CRA.RESPONSE else None
         if sent is not None:
             sent.answers += 1
-        return {
-            "party": self.settings.eui.hex(),
-            "port": port,
-            "from": message.originator.hex(),
-            "cra": int(message.cra),
-            "message_code": message.message_code,
-            "counter": message.counter,
-            "verified": self._verified(message),
-            "matched": sent is not None,
-            "duplicate": sent is not None and sent.answers > 1,
-            **outcome(message),
-        }
+        told = outcome(message)
+        return PartyReceived(
+            party=self.settings.eui,
+            port=port,
+            from_=message.originator,
+            cra=int(message.cra),
+            message_code=message.message_code,
+            counter=message.counter,
+            verified=self._verified(message),
+            matched=sent is not None,
+            duplicate=sent is not None and sent.answers > 1,
+            results=told.results,
+            data=told.data,
+            alert=told.alert,
+        )
 
     def _verified(self, message: Message) -> bool | None:
         """By the device's signature, or by the MAC under our key and the device's; None if it is for the broker."""

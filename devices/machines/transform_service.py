@@ -20,6 +20,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from devices.events import Event, fields
+from devices.events.service import (
+    LimitOpened,
+    RequestAnswered,
+    RequestEvent,
+    RequestOverdue,
+    RequestQuarantined,
+    RequestRejected,
+    RequestReleased,
+    RequestRequested,
+    RequestSent,
+    ScheduleAdded,
+    ScheduleFailed,
+    ScheduleRemoved,
+    ServiceAlert,
+    ServiceClosed,
+    UnexpectedResponse,
+)
 from devices.machines.core import Answer, MachineError, Persist, Record, SetTimer, StopTimer
 from devices.machines.parts.anomaly_detection import AnomalyDetection, observe
 from devices.machines.parts.asked import eui_argument
@@ -79,7 +97,7 @@ class TransformService:
             self.audit.restore(saved)
         except AuditError as problem:
             self._closed = f"the audit trail does not hold ({problem}); restore its store from a copy"
-            return Step([Record("service.closed", {"reason": self._closed})])
+            return Step([Record(ServiceClosed(reason=self._closed))])
         return self.fired(_TIMER, now)
 
     def asked(self, verb: str, args: Mapping[str, Any], now: int) -> Step:
@@ -97,7 +115,7 @@ class TransformService:
         for entry in self.requests.overdue(at):
             entry.state = State.EXPIRED if entry.state is State.UNSIGNED else State.TIMED_OUT
             step.given_up.add(entry.key)
-            self._note(step, "overdue", entry, at)
+            self._note(step, RequestOverdue, entry, at)
         due = self.schedules.take(at)
         if due:
             step.effects.append(Persist("schedules", self.schedules.as_json()))
@@ -134,16 +152,15 @@ class TransformService:
         step, at = Step(), self._at(now)
         if self._closed:
             return step
-        fields = {"from": message.originator.hex(), "message_code": message.message_code, "counter": message.counter}
         if message.cra == CRA.RESPONSE:
             entry = self.requests.matching(message.recipient, message.originator, message.counter)
             if entry is None or entry.state not in (State.SENT, State.TIMED_OUT):
-                self._write(step, "unexpected", fields, at)
+                self._write(step, _unasked(UnexpectedResponse, message), at)
             else:
                 entry.state = State.ANSWERED
-                self._note(step, "answered", entry, at)
+                self._note(step, RequestAnswered, entry, at)
         else:
-            self._write(step, "alert", fields, at)
+            self._write(step, _unasked(ServiceAlert, message), at)
         return self._ended(step, now)
 
     def user_of(self, message: Message) -> bytes:
@@ -157,14 +174,14 @@ class TransformService:
         entry.reasons = self.anomaly.judge(observed, at)
         if entry.reasons:
             entry.state, entry.due = State.QUARANTINED, None
-            self._note(step, "quarantined", entry, at)
+            self._note(step, RequestQuarantined, entry, at)
         else:
             self._go(entry, at, step)
 
     def _go(self, entry: Entry, at: int, step: Step) -> None:
         self.anomaly.passed(observe(entry.message, frozenset(entry.requests), entry.user), at)
         entry.state, entry.due = State.SENT, at + self.settings.answer_ns
-        self._note(step, "sent", entry, at)
+        self._note(step, RequestSent, entry, at)
         step.ready.append(Ready(entry.message, entry.way, entry.user))
 
     # ----------------------------------------------------------------------------------------------------------- verbs
@@ -198,9 +215,8 @@ class TransformService:
         entry = Entry(identifier, asking.user, numbers, message, variant.way, State.UNSIGNED, at)
         entry.due = at + self.settings.signature_ns
         step.effects += self.requests.add(entry)
-        octets = gbcs.encode(message).hex()
-        told = {"use_case": use_case.use_case, "variant": int(variant), "octets": octets}
-        self._note(step, "requested", entry, at, **told)
+        told = {"use_case": use_case.use_case, "variant": int(variant), "octets": gbcs.encode(message)}
+        self._note(step, RequestRequested, entry, at, **told)
         if variant is not CommandVariant.TRANSFORM:
             self._forward(entry, at, step)
         return entry
@@ -246,7 +262,7 @@ class TransformService:
     def _release(self, args: Mapping[str, Any], at: int, step: Step) -> None:
         """``release {request_id}``: what was held back goes on after all."""
         entry = self._held(args)
-        self._note(step, "released", entry, at)
+        self._note(step, RequestReleased, entry, at)
         self._go(entry, at, step)
         step.effects.append(Answer(_told(entry)))
 
@@ -254,14 +270,14 @@ class TransformService:
         """``reject {request_id}``: what was held back never goes."""
         entry = self._held(args)
         entry.state = State.REJECTED
-        self._note(step, "rejected", entry, at)
+        self._note(step, RequestRejected, entry, at)
         step.effects.append(Answer(_told(entry)))
 
     def _open_limit(self, args: Mapping[str, Any], at: int, step: Step) -> None:
         """``open_limit {limit}``: let a closed volume limit count anew."""
         name = str(args.get("limit", ""))
         self.anomaly.open(name)
-        self._write(step, "limit opened", {"limit": name}, at)
+        self._write(step, LimitOpened(limit=name), at)
         step.effects += [Persist("anomaly", self.anomaly.as_json()), Answer()]
 
     def _audit(self, args: Mapping[str, Any], at: int, step: Step) -> None:  # noqa: ARG002
@@ -283,7 +299,7 @@ class TransformService:
         trial = filled(request, Due(schedule, 0, start, schedule.boundary(1)))
         transform(self._asking(trial, scheduled=True), self.settings.registry, self._broker)
         self.schedules.add(schedule)
-        self._changed(step, "scheduled", {"name": schedule.name, "unit": unit, "every": every}, at)
+        self._changed(step, ScheduleAdded(name=schedule.name, unit=unit, every=every), at)
 
     def _own_schedules(self, args: Mapping[str, Any], _at: int, step: Step) -> None:
         """``schedules {user}``: a user's own."""
@@ -294,11 +310,11 @@ class TransformService:
     def _unschedule(self, args: Mapping[str, Any], at: int, step: Step) -> None:
         """``unschedule {user, name}``."""
         gone = self.schedules.remove(f"{eui_argument(args, 'user').hex()}/{args.get('name', '')}")
-        self._changed(step, "unscheduled", {"name": gone.name, "done": gone.done}, at)
+        self._changed(step, ScheduleRemoved(name=gone.name, done=gone.done), at)
 
-    def _changed(self, step: Step, kind: str, fields: Mapping[str, Any], at: int) -> None:
-        self._write(step, kind, fields, at)
-        step.effects += [Persist("schedules", self.schedules.as_json()), Answer(dict(fields))]
+    def _changed(self, step: Step, told: Event, at: int) -> None:
+        self._write(step, told, at)
+        step.effects += [Persist("schedules", self.schedules.as_json()), Answer(fields(told))]
 
     def _put_scheduled(self, due: Due, at: int, step: Step) -> None:
         """One period of a schedule: a request like any other.  One that cannot be made is told, and not tried again."""
@@ -306,8 +322,8 @@ class TransformService:
             asking = self._asking(filled(due.schedule.what or {}, due), scheduled=True)
             self._transformed(asking, CommandVariant.OVER_WAN, at, step)
         except MachineError as problem:
-            fields = {"name": due.schedule.name, "period": due.number, "reason": str(problem)}
-            self._write(step, "schedule failed", fields, at)
+            failed = ScheduleFailed(name=due.schedule.name, period=due.number, reason=str(problem))
+            self._write(step, failed, at)
 
     # --------------------------------------------------------------------------------------------------------- helpers
 
@@ -332,15 +348,25 @@ class TransformService:
             raise MachineError(f"there is no request {identifier!r}; see the list of your own")
         return entry
 
-    def _note(self, step: Step, kind: str, entry: Entry, at: int, **more: Any) -> None:
+    def _note(self, step: Step, what: type[RequestEvent], entry: Entry, at: int, **more: Any) -> None:
         """Keep the entry as it is now, and write down what happened to it."""
-        told = _told(entry)
-        self._write(step, kind, {**told, **more}, at)
+        told = what(
+            request_id=entry.identifier,
+            requests=tuple(entry.requests),
+            device=entry.message.recipient,
+            message_code=entry.message.message_code,
+            state=entry.state.name.lower(),
+            reasons=tuple(entry.reasons),
+            **more,
+        )
+        self._write(step, told, at)
         step.effects += [self.requests.kept(entry), Persist("anomaly", self.anomaly.as_json())]
 
-    def _write(self, step: Step, kind: str, fields: Mapping[str, Any], at: int) -> None:
-        step.effects += self.audit.add(kind, fields, at)[1]
-        step.effects.append(Record(f"service.{kind.replace(' ', '_')}", fields))
+    def _write(self, step: Step, told: Event, at: int) -> None:
+        """Into the audit trail and onto the time line; the trail calls an event by the last part of its kind."""
+        kind = told.kind.removeprefix("service.").replace("_", " ")
+        step.effects += self.audit.add(kind, fields(told), at)[1]
+        step.effects.append(Record(told))
 
     def _ended(self, step: Step, now: int) -> Step:
         """Set the one timer to what is due next."""
@@ -353,3 +379,7 @@ class TransformService:
 def _told(entry: Entry) -> dict[str, Any]:
     row = entry.as_json()
     return {name: row[name] for name in ("request_id", "requests", "device", "message_code", "state", "reasons")}
+
+
+def _unasked(what: type[UnexpectedResponse | ServiceAlert], message: Message) -> Event:
+    return what(from_=message.originator, message_code=message.message_code, counter=message.counter)

@@ -15,6 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
+from devices.events import Event as Told
+from devices.events.bench import OperatorActed, PinMoved, PowerSwitched
+from devices.events.commands import AlertRaised, CommandRefused
+from devices.events.hub import FirewallDropped
+from devices.events.messages import MessageReceived, MessageSent
+from devices.events.supply import ClockSet, FlowChecked, SupplyChanged, ValveChanged
+from devices.events.terminals import JobDone
+from devices.events.tunnels import TransferBroken
+
 __all__ = ["draw"]
 
 Event = Mapping[str, Any]
@@ -40,23 +49,22 @@ STYLE = "".join(
         ".p{fill:#8a5a00}",
     )
 )
-# What of the time line stands on the chart beside messages: kind -> (class, how it reads).
-MARKS: dict[str, tuple[str, str]] = {
-    "edge": ("m", "{pin} {level}"),
-    "supply.state": ("m", "supply {old} → {new}"),
-    "valve.state": ("m", "gas {old} → {new}"),
-    "valve.flow_check": ("p", "flow {flow}, threshold {threshold}"),
-    "refused": ("r", "refused at {check}: {reason}"),
-    "firewall.dropped": ("r", "firewall dropped: {reason}"),
-    "alert": ("p", "alert {code} {name}"),
-    "power": ("p", "power {on}"),
-    "interpan": ("p", "inter-PAN {state}"),
-    "link": ("p", "{port} link {state}"),
-    "tunnel.broken": ("r", "transfer broke off"),
-    "operator": ("p", "operator: {act}"),
-    "clock.set": ("p", "clock set"),
-    "hht.done": ("p", "{name} {state}"),
+# What of the time line stands on the chart beside messages: event -> (class of the drawing, how it reads).
+MARKS: dict[type[Told], tuple[str, str]] = {
+    PinMoved: ("m", "{pin} {level}"),
+    SupplyChanged: ("m", "supply {old} → {new}"),
+    ValveChanged: ("m", "gas {old} → {new}"),
+    FlowChecked: ("p", "flow {flow}, threshold {threshold}"),
+    CommandRefused: ("r", "refused at {check}: {reason}"),
+    FirewallDropped: ("r", "firewall dropped: {reason}"),
+    AlertRaised: ("p", "alert {code} {name}"),
+    PowerSwitched: ("p", "power {on}"),
+    TransferBroken: ("r", "transfer broke off"),
+    OperatorActed: ("p", "operator: {act}"),
+    ClockSet: ("p", "clock set"),
+    JobDone: ("p", "{name} {state}"),
 }
+_MARK_OF = {cls.kind: mark for cls, mark in MARKS.items()}
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ORDER = ("supplier", "broker", "head", "hub", "neighbour", "hht", "esme", "gpf", "gsme", "ihd")
 WORDS = {True: "on", False: "off", None: "unknown"}
@@ -84,7 +92,9 @@ def draw(
     """
     rows = list(_rows(events, names))
     # Whoever only had power all along has no line of its own.
-    busy = {name for row in rows if row.kind != "power" for name in (row.source, row.target) if name is not None}
+    busy = {
+        name for row in rows if row.kind != PowerSwitched.kind for name in (row.source, row.target) if name is not None
+    }
     rows = [row for row in rows if row.source in busy or row.at_ns > 0]
     seen = {name for row in rows for name in (row.source, row.target) if name is not None}
     columns = [name for name in ORDER if name in seen] + sorted(seen - set(ORDER))
@@ -127,10 +137,10 @@ def _rows(events: Sequence[Event], names: Mapping[str, str]) -> list[_Row]:
     arrived: set[int] = set()
     for index, event in enumerate(events):
         kind = str(event["kind"])
-        if kind == "gbcs.tx":
+        if kind == MessageSent.kind:
             rows.append(_sent(events, index, arrived, names))
-        elif kind in MARKS:
-            css, form = MARKS[kind]
+        elif kind in _MARK_OF:
+            css, form = _MARK_OF[kind]
             words = {key: _word(value) for key, value in event["fields"].items()}
             rows.append(_row(event, None, form.format_map(_Blank(words)), css))
     return rows
@@ -171,7 +181,7 @@ def _taker(events: Sequence[Event], index: int, arrived: set[int]) -> int | None
     for later in range(index + 1, len(events)):
         other = events[later]
         if (
-            other["kind"] == "gbcs.rx"
+            other["kind"] == MessageReceived.kind
             and later not in arrived
             and other["fields"].get("octets") == sent["fields"].get("octets")
             and other["fields"]["device"] != sent["fields"]["device"]

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from devices.events import Event
+from devices.events.bench import DisplayShown, PowerSwitched, SendingFailed
 from devices.machines import core
 from rig.host.store import Store
 from rig.ports.protocols import (
@@ -31,7 +33,7 @@ from rig.ports.protocols import (
 
 __all__ = ["Host", "HostError", "Plugs", "Refused"]
 
-Recorder = Callable[[str, Mapping[str, Any]], None]
+Recorder = Callable[[Event], None]
 T = TypeVar("T")
 
 
@@ -107,7 +109,7 @@ class Host:
 
     def _boot(self, event: core.Event) -> None:
         if self._plugs.power is not None:
-            self._record("power", {"on": True})
+            self._record(PowerSwitched(on=True))
         self._machine = self._make()
         for radio in self._radios():
             radio.start()
@@ -129,7 +131,7 @@ class Host:
         for radio in self._radios():
             radio.stop()
         self.safe()
-        self._record("power", {"on": False})
+        self._record(PowerSwitched(on=False))
 
     def safe(self) -> None:
         """Drive every output of the device to its safe level, now."""
@@ -245,9 +247,9 @@ class Host:
                 self._plug(self._plugs.outputs, pin, "output").drive(level)
             case core.Show(text):
                 self.display = text
-                self._record("display", {"text": text})
-            case core.Record(kind, fields):
-                self._record(kind, fields)
+                self._record(DisplayShown(text=text))
+            case core.Record(event):
+                self._record(event)
             case core.Answer() | core.Refuse():
                 self._answers.append(effect)
             case _:
@@ -292,7 +294,7 @@ class Host:
         try:
             link.send(effect.peer, effect.octets)
         except (PortLost, PortMissing) as problem:
-            self._record("send.failed", {"port": effect.port, "peer": effect.peer.hex(), "reason": problem.problem})
+            self._record(SendingFailed(port=effect.port, peer=effect.peer, reason=problem.problem))
             if effect.token:
                 self._waiting.append(core.SendFailed(effect.port, effect.peer, effect.token, problem.problem))
 

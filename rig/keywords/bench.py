@@ -15,6 +15,9 @@ from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn
 
+from devices.events.commands import CommandExecuted, CommandRefused
+from devices.events.hub import HubNetworkUp
+from devices.events.tunnels import TunnelOpened
 from rig.bus.capabilities import CAPABILITIES
 from rig.evidence import chart
 from rig.keywords.physics import Physics
@@ -196,7 +199,9 @@ class Bench:
         self.bench_requires("trace")
         now = session()
         start = now.since(since)
-        seen = [e for e in now.events if e.order > start and e.kind == "refused" and e.fields["device"] == device]
+        seen = [
+            e for e in now.events if e.order > start and e.kind == CommandRefused.kind and e.fields["device"] == device
+        ]
         if not any(event.fields["check"] == check.name.lower() for event in seen):
             raise now.unmet(
                 f"{device} to refuse a command at the check {check.name}",
@@ -208,7 +213,7 @@ class Bench:
         """The device must have executed this command once: the trace of an emulated one, which not every bench has."""
         self.bench_requires("trace")
         now = session()
-        wanted = Matcher("executed", command["device"], {"counter": command["counter"]})
+        wanted = Matcher(CommandExecuted, command["device"], {"counter": command["counter"]})
         done = [event for event in now.events if event.order > command["since"] and wanted.fits(event)]
         if len(done) != 1:
             raise now.unmet(
@@ -261,14 +266,14 @@ def _bring_to(state: State) -> None:
     now = session()
     for name, told in now.devices.items():
         if told["kind"] == "comms_hub":
-            now.expect(Matcher("hub.network", name, {}), POWER_UP, 0)
+            now.expect(Matcher(HubNetworkUp, name, {}), POWER_UP, 0)
     if state in (State.FRESH, State.ANY):
         return
     supplier = Supplier()
     if now.devices["esme"].get("behind"):
         supplier.admit_to_hub("esme")
         now.expect(
-            Matcher("tunnel.open", "hub", {"port": "han", "peer": now.devices["esme"]["eui"]}), timedelta(minutes=5), 0
+            Matcher(TunnelOpened, "hub", {"port": "han", "peer": now.devices["esme"]["eui"]}), timedelta(minutes=5), 0
         )
     if state in (State.INSTALLED, State.ENABLED):
         supplier.command_should_succeed(supplier.request("ECS70"))

@@ -15,6 +15,8 @@ from typing import Any
 from robot.api import logger
 from robot.api.deco import keyword, library
 
+from devices.events.supply import FlowChecked
+from devices.events.tunnels import TunnelOpened
 from devices.wire import gbcs, gbz, gbz_typed
 from devices.wire.gbz_typed import ReadAttributesResponse
 from rig.keywords.physics import INSTRUMENTS, Physics
@@ -54,7 +56,7 @@ class GasMeter:
         Supplier().admit_to_hub(device, hub=hub)
         now.ask(device, "join")
         eui = now.devices[hub]["eui"]
-        now.expect(Matcher("tunnel.open", device, {"port": "han", "peer": eui}), timedelta(minutes=5), 0)
+        now.expect(Matcher(TunnelOpened, device, {"port": "han", "peer": eui}), timedelta(minutes=5), 0)
         now.begin_action()
 
     @keyword
@@ -138,7 +140,7 @@ class GasMeter:
         | Flow Check Should Be Recorded    above=False |
         """
         now = session()
-        wanted = Matcher("valve.flow_check", device, {}, f"{device} to look at the flow")
+        wanted = Matcher(FlowChecked, device, {}, f"{device} to look at the flow")
         event = now.expect(wanted, within, now.since(None))
         if event.fields["above"] is not above:
             raise now.unmet(f"a flow {'above' if above else 'not above'} the threshold", dict(event.fields))

@@ -12,6 +12,7 @@ from typing import Any
 from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 
+from devices.events.terminals import HubsFound, JobDone, TerminalConnected
 from rig.keywords import published
 from rig.keywords.session import Matcher, Misused, session
 
@@ -46,7 +47,7 @@ class HandHeld:
         for _ in range(SCANS if wanted else 1):
             since = now.mark
             now.ask(device, "scan")
-            event = now.expect(Matcher("hht.found", device, {}, "the end of a scan"), within, since)
+            event = now.expect(Matcher(HubsFound, device, {}, "the end of a scan"), within, since)
             hubs = [str(hub) for hub in event.fields["hubs"]]
             if all(now.devices[name]["eui"] in hubs for name in wanted):
                 break
@@ -68,7 +69,7 @@ class HandHeld:
         now = session()
         since = now.mark
         now.ask(device, "connect", hub=now.devices[hub]["eui"] if hub in now.devices else hub)
-        now.expect(Matcher("hht.connected", device, {}, f"{device} connected to {hub}"), within, since)
+        now.expect(Matcher(TerminalConnected, device, {}, f"{device} connected to {hub}"), within, since)
 
     @keyword
     def hub_should_not_answer(
@@ -78,7 +79,7 @@ class HandHeld:
         now = session()
         since = now.mark
         now.ask(device, "connect", hub=now.devices[hub]["eui"])
-        if now.wait(Matcher("hht.connected", device, {}), within, since) is not None:
+        if now.wait(Matcher(TerminalConnected, device, {}), within, since) is not None:
             raise now.unmet(f"{hub} not to answer by inter-PAN", "a tunnel was opened")
 
     @keyword
@@ -162,7 +163,7 @@ class HandHeld:
 
 def _answered(name: str, device: str, within: timedelta, since: int) -> None:
     """The terminal must hold an answer to the command; silence and a broken transfer are none."""
-    done = session().expect(Matcher("hht.done", device, {"name": name}), within, since)
+    done = session().expect(Matcher(JobDone, device, {"name": name}), within, since)
     if done.fields["state"] != "answered":
         raise session().unmet(f"an answer to {name}", done.fields["state"])
 

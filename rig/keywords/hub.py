@@ -9,6 +9,9 @@ from datetime import timedelta
 
 from robot.api.deco import keyword, library
 
+from devices.events.hub import FirewallDropped, HubNetworkUp
+from devices.events.messages import MessageSent
+from devices.events.tunnels import TunnelOpened
 from rig.keywords.session import Matcher, session
 
 __all__ = ["Hub"]
@@ -30,7 +33,7 @@ class Hub:
         """The device must join the HAN of the hub."""
         now = session()
         joined = Matcher(
-            "tunnel.open", hub, {"port": "han", "peer": now.devices[device]["eui"]}, f"{device} in {hub}'s HAN"
+            TunnelOpened, hub, {"port": "han", "peer": now.devices[device]["eui"]}, f"{device} in {hub}'s HAN"
         )
         now.expect(joined, within, now.since(since))
 
@@ -45,7 +48,7 @@ class Hub:
         now.call("clock.advance", span_ns=int(off_for.total_seconds() * 1e9), until=None)
         since = now.mark
         now.call("supply.switch", supply=supply, on=True)
-        now.expect(Matcher("hub.network", hub, {}), timedelta(minutes=2), since)
+        now.expect(Matcher(HubNetworkUp, hub, {}), timedelta(minutes=2), since)
 
     @keyword
     def firewall_should_drop(
@@ -58,11 +61,12 @@ class Hub:
         now = session()
         start = now.since(since)
         now.expect(
-            Matcher("firewall.dropped", hub, {"port": "interpan"}, f"{hub}'s firewall to drop a frame"), within, start
+            Matcher(FirewallDropped, hub, {"port": "interpan"}, f"{hub}'s firewall to drop a frame"), within, start
         )
         passed = [
             e for e in now.events
-            if e.order > start and e.kind == "gbcs.tx" and e.fields["device"] == hub and e.fields["port"] == "han"
+            if e.order > start and e.kind == MessageSent.kind
+            and e.fields["device"] == hub and e.fields["port"] == "han"
         ]  # fmt: skip
         if passed:
             first = passed[0]

@@ -10,42 +10,54 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from devices.events import Event as Told
+from devices.events.bench import AirFrames, DisplayShown, PinMoved, PowerSwitched, ReadingTaken, SendingFailed
+from devices.events.commands import AlertRaised, CommandExecuted, CommandRefused
+from devices.events.hub import FirewallDropped, HubFlags, HubQueued, HubUnroutable
+from devices.events.messages import MessageReceived, MessageSent
+from devices.events.parties import BrokerRefused, PartyReceived
+from devices.events.supply import ClockSet, FlowChecked, OutageOver, SupplyChanged, ValveChanged
+from devices.events.terminals import JobDone, JobInterrupted
+from devices.events.tunnels import TransferBroken, TransferDropped, TunnelGivenUp
 from devices.wire import ieee802154
 from devices.wire.errors import WireError
 from rig.bus.messages import Event
 
 __all__ = ["html_line", "shown", "words"]
 
-# How an event reads.  Kinds that are not here go into the debug log as they are.
-FORMS: dict[str, str] = {
-    "gbcs.tx": "{device} sends {use_case} {cra} #{counter} by {port} to {peer_name}",
-    "gbcs.rx": "{device} receives {use_case} {cra} #{counter} by {port}",
-    "edge": "{device}: {pin} {level}",
-    "refused": "{device} refuses at the check '{check}': {reason}",
-    "executed": "{device} has executed {use_case} #{counter}, results {results}",
-    "alert": "{device} raises alert {code} ({name}) to {recipient}",
-    "supply.state": "{device}: supply {old} → {new} ({cause})",
-    "valve.state": "{device}: gas {old} → {new} ({cause})",
-    "valve.flow_check": "{device}: flow {flow}, threshold {threshold}",
-    "power": "{device}: power {on}",
-    "display": "{device} shows: {text}",
-    "party.received": "{device} has received alert or response #{counter} of {from_name}, verified: {verified}",
-    "reading": "{instrument}: {quantity} {value:.5g} {unit} ± {uncertainty:.2g}",
-    "hub.flags": "{device}: joining {beaconing}, inter-PAN {interpan} ({cause})",
-    "firewall.dropped": "{device}'s firewall drops a frame: {reason}",
-    "hht.done": "{device}: {name} {state}",
-    "hht.interrupted": "{device}: {name} broke off ({reason})",
-    "send.failed": "{device} cannot send by {port}: {reason}",
-    "hub.unroutable": "{device} knows no device {recipient}",
-    "hub.queued": "{device} keeps a message for the WAN, which is away ({waiting} waiting)",
-    "tunnel.dropped": "{device} drops a message: {reason}",
-    "tunnel.given_up": "{device} gives up opening a tunnel: {reason}",
-    "broker.refused": "{device} refuses what a user sent: {reason}",
-    "tunnel.broken": "{device}: a transfer broke off ({reason})",
-    "clock.set": "{device}: clock set to {time}, it was {error_ms} ms off",
-    "outage": "{device}: outage from {interruption} to {restoration}",
-    "air.frames": "{count} MAC frames on the air",
+# How an event reads: its fields, and ``X_name`` for the device name behind ``X``.  What is not here goes into the
+# debug log as it is.
+FORMS: dict[type[Told], str] = {
+    MessageSent: "{device} sends {use_case} {cra} #{counter} by {port} to {peer_name}",
+    MessageReceived: "{device} receives {use_case} {cra} #{counter} by {port}",
+    PinMoved: "{device}: {pin} {level}",
+    CommandRefused: "{device} refuses at the check '{check}': {reason}",
+    CommandExecuted: "{device} has executed {use_case} #{counter}, results {results}",
+    AlertRaised: "{device} raises alert {code} ({name}) to {recipient}",
+    SupplyChanged: "{device}: supply {old} → {new} ({cause})",
+    ValveChanged: "{device}: gas {old} → {new} ({cause})",
+    FlowChecked: "{device}: flow {flow}, threshold {threshold}",
+    PowerSwitched: "{device}: power {on}",
+    DisplayShown: "{device} shows: {text}",
+    PartyReceived: "{device} has received alert or response #{counter} of {from_name}, verified: {verified}",
+    ReadingTaken: "{instrument}: {quantity} {value:.5g} {unit} ± {uncertainty:.2g}",
+    HubFlags: "{device}: joining {beaconing}, inter-PAN {interpan} ({cause})",
+    FirewallDropped: "{device}'s firewall drops a frame: {reason}",
+    JobDone: "{device}: {name} {state}",
+    JobInterrupted: "{device}: {name} broke off ({reason})",
+    SendingFailed: "{device} cannot send by {port}: {reason}",
+    HubUnroutable: "{device} knows no device {recipient}",
+    HubQueued: "{device} keeps a message for the WAN, which is away ({waiting} waiting)",
+    TransferDropped: "{device} drops a message: {reason}",
+    TunnelGivenUp: "{device} gives up opening a tunnel: {reason}",
+    BrokerRefused: "{device} refuses what a user sent: {reason}",
+    TransferBroken: "{device}: a transfer broke off ({reason})",
+    ClockSet: "{device}: clock set to {time}, it was {error_ms} ms off",
+    OutageOver: "{device}: outage from {interruption} to {restoration}",
+    AirFrames: "{count} MAC frames on the air",
 }
+
+_FORM_OF = {cls.kind: form for cls, form in FORMS.items()}
 
 
 class _Blank(dict[str, Any]):
@@ -55,7 +67,7 @@ class _Blank(dict[str, Any]):
 
 def shown(event: Event) -> bool:
     """Whether the event stands in the log at level INFO."""
-    return event.kind in FORMS
+    return event.kind in _FORM_OF
 
 
 def words(event: Event, names: Mapping[str, str]) -> str:
@@ -68,7 +80,7 @@ def words(event: Event, names: Mapping[str, str]) -> str:
     }
     fields["peer_name"] = names.get(str(fields.get("peer")), fields.get("peer"))
     fields["from_name"] = names.get(str(fields.get("from")), fields.get("from"))
-    form = FORMS.get(event.kind)
+    form = _FORM_OF.get(event.kind)
     try:
         text = form.format_map(_Blank(fields)) if form else None
     except (ValueError, TypeError):

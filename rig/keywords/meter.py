@@ -13,6 +13,8 @@ from typing import Any
 from robot.api import logger
 from robot.api.deco import keyword, library
 
+from devices.events.bench import PowerSwitched
+from devices.events.tunnels import TunnelOpened
 from rig.keywords.session import Matcher, nanoseconds, session
 from rig.keywords.supplier import Supplier
 
@@ -56,10 +58,10 @@ class ElectricityMeter:
             lost = [
                 e
                 for e in now.events
-                if e.kind == "power" and e.fields["device"] in (hub, device) and not e.fields["on"]
+                if e.kind == PowerSwitched.kind and e.fields["device"] in (hub, device) and not e.fields["on"]
             ]
             since = lost[-1].order if lost else now.mark
-            now.expect(Matcher("tunnel.open", hub, {"port": "han", "peer": now.devices[device]["eui"]}), within, since)
+            now.expect(Matcher(TunnelOpened, hub, {"port": "han", "peer": now.devices[device]["eui"]}), within, since)
 
     @keyword
     def wait_until_meter_answers(self, device: str = "esme", *, within: timedelta = timedelta(minutes=5)) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from robot.api import logger
 from robot.api.deco import keyword, library
 
+from devices.events.bench import PinMoved
 from rig.bus.messages import Event
 from rig.keywords.session import Matcher, Misused, nanoseconds, session
 
@@ -85,7 +86,7 @@ class Physics:
         now = session()
         start = now.since(since)
         now.call("clock.advance", span_ns=nanoseconds(within), until=None)
-        moved = [e for e in now.events if e.order > start and e.kind == "edge" and e.fields["device"] == device]
+        moved = [e for e in now.events if e.order > start and e.kind == PinMoved.kind and e.fields["device"] == device]
         # A pulse that began before ends in this span: of the coils only current that begins counts.
         moved = [e for e in moved if e.fields["pin"] == AUXILIARY or (e.fields["pin"] in COILS and e.fields["level"])]
         if moved:
@@ -114,7 +115,7 @@ class Physics:
         now = session()
         start = now.since(since)
         deadline = now.now + nanoseconds(within)
-        edge = Matcher("edge", device, {"pin": AUXILIARY, "level": closed})
+        edge = Matcher(PinMoved, device, {"pin": AUXILIARY, "level": closed})
         while (move := _last_move(now.events, device, start, closed=closed)) is None and now.now < deadline:
             if now.wait(edge, timedelta(microseconds=(deadline - now.now) // 1000), now.mark) is None:
                 break
@@ -163,7 +164,7 @@ def _last_move(events: Sequence[Event], device: str, since: int, *, closed: bool
     coil: Event | None = None
     move = None
     for event in events:
-        if event.order <= since or event.kind != "edge" or event.fields["device"] != device:
+        if event.order <= since or event.kind != PinMoved.kind or event.fields["device"] != device:
             continue
         pin, level = event.fields["pin"], event.fields["level"]
         if pin in COILS and level:

@@ -21,6 +21,14 @@ from typing import Any, NoReturn
 from robot.api import SkipExecution, logger
 from robot.libraries.BuiltIn import BuiltIn
 
+from devices.events import Event as Told
+from devices.events import EventError, names
+from devices.events.bench import SendingFailed
+from devices.events.commands import CommandRefused
+from devices.events.hub import FirewallDropped, HubQueued, HubUnroutable
+from devices.events.parties import BrokerRefused
+from devices.events.terminals import JobInterrupted
+from devices.events.tunnels import TransferBroken, TransferDropped, TunnelGivenUp
 from rig.bus.client import BusClient, Tls
 from rig.bus.controller import Controller
 from rig.bus.errors import BusError
@@ -34,17 +42,17 @@ COMMAND_S = 60.0
 """How long a command may take in real time before the bench counts as broken."""
 
 
-OBSTACLES = (
-    "refused",
-    "send.failed",
-    "hub.unroutable",
-    "hub.queued",
-    "tunnel.broken",
-    "tunnel.dropped",
-    "tunnel.given_up",
-    "firewall.dropped",
-    "broker.refused",
-    "hht.interrupted",
+OBSTACLES: tuple[type[Told], ...] = (
+    CommandRefused,
+    SendingFailed,
+    HubUnroutable,
+    HubQueued,
+    TransferBroken,
+    TransferDropped,
+    TunnelGivenUp,
+    FirewallDropped,
+    BrokerRefused,
+    JobInterrupted,
 )
 FRAMING = ("bench.describe", "bench.reset", "evidence.open", "evidence.close")
 """Verbs that prepare or end a test instead of being part of it."""
@@ -71,22 +79,30 @@ def nanoseconds(span: timedelta) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """What to wait for: an event of ``kind`` at ``device`` whose fields hold all of ``fields``.
+    """What to wait for: an ``event`` at ``device`` whose JSON fields hold all of ``fields``.
 
-    ``called`` is how a failure names it to people.
+    ``called`` is how a failure names it to people.  Raises ``EventError`` for a field that the event has not.
     """
 
-    kind: str
+    event: type[Told]
     device: str
     fields: Mapping[str, Any]
     called: str = ""
 
+    def __post_init__(self) -> None:
+        known = names(self.event)
+        for name in self.fields:
+            if name not in known:
+                raise EventError(
+                    f"a wait for {self.event.kind}", f"one of {', '.join(sorted(known))}", name, "Correct the field."
+                )
+
     def as_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "device": self.device, "fields": dict(self.fields)}
+        return {"kind": self.event.kind, "device": self.device, "fields": dict(self.fields)}
 
     def fits(self, event: Event) -> bool:
         return (
-            event.kind == self.kind
+            event.kind == self.event.kind
             and event.fields.get("device") == self.device
             and all(event.fields.get(key) == value for key, value in self.fields.items())
         )
@@ -95,7 +111,7 @@ class Matcher:
         if self.called:
             return self.called
         wanted = ", ".join(f"{key}={value}" for key, value in self.fields.items())
-        return f"{self.kind} at {self.device}" + (f" with {wanted}" if wanted else "")
+        return f"{self.event.kind} at {self.device}" + (f" with {wanted}" if wanted else "")
 
 
 class Session:
@@ -244,14 +260,15 @@ class Session:
         """As :meth:`wait`, but no event is a failure that says what was seen instead."""
         found = self.wait(wanted, within, since)
         if found is None:
-            near = [event for event in self.events if event.order > since and event.kind == wanted.kind]
+            near = [event for event in self.events if event.order > since and event.kind == wanted.event.kind]
             seen = "; ".join(lines.words(event, self._names) for event in near[-4:]) or "none"
             raise self.unmet(f"{wanted} within {within.total_seconds():g} s", seen + self._obstacles(since))
         return found
 
     def _obstacles(self, since: int) -> str:
         """What happened meanwhile that may be why: links that are cut, refusals, transfers that broke off."""
-        told = [lines.words(e, self._names) for e in self.events if e.order > since and e.kind in OBSTACLES]
+        hindering = {cls.kind for cls in OBSTACLES}
+        told = [lines.words(e, self._names) for e in self.events if e.order > since and e.kind in hindering]
         return f"; meanwhile: {'; '.join(told[-3:])}" if told else ""
 
     def unmet(self, expected: object, got: object) -> Unmet:

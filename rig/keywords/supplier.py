@@ -14,6 +14,8 @@ from typing import Any
 from robot.api import logger
 from robot.api.deco import keyword, library
 
+from devices.events.messages import MessageSent
+from devices.events.parties import LocalCopyReceived, PartyReceived
 from devices.wire import axdr, cosem, gbcs
 from rig.keywords.session import Matcher, Misused, session
 
@@ -115,7 +117,7 @@ class Supplier:
         if "final" in command:
             now.call("wan.send", device=command["device"], octets=command["final"])
             return
-        sent = [e for e in now.events if e.kind == "gbcs.tx" and e.fields.get("counter") == command["counter"]]
+        sent = [e for e in now.events if e.kind == MessageSent.kind and e.fields.get("counter") == command["counter"]]
         final = [e for e in sent if e.fields["device"] == "broker" and e.fields.get("cra") == "command"]
         if not final:
             raise Misused(f"{command['use_case']} with counter {command['counter']} was never sent by the broker")
@@ -146,7 +148,7 @@ class Supplier:
         Returned: ``success``, ``results`` (codes), ``values`` (of what was read), ``verified``.
         """
         called = f"a response to {command['use_case']} #{command['counter']} at {command['party']}"
-        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": RESPONSE}, called)
+        wanted = Matcher(PartyReceived, command["party"], {"counter": command["counter"], "cra": RESPONSE}, called)
         event = session().expect(wanted, within, command["since"])
         return _judge(event.fields, command)
 
@@ -163,7 +165,7 @@ class Supplier:
     @keyword
     def no_response_should_arrive(self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)) -> None:
         """For so long no response to ``command`` may reach the supplier."""
-        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": RESPONSE})
+        wanted = Matcher(PartyReceived, command["party"], {"counter": command["counter"], "cra": RESPONSE})
         event = session().wait(wanted, within, command["since"])
         if event is not None:
             results = event.fields.get("results")
@@ -175,7 +177,7 @@ class Supplier:
     @keyword
     def one_response_should_have_arrived(self, command: dict[str, Any]) -> None:
         """The supplier must have heard of this command once: by WAN or from a terminal, and not again."""
-        wanted = Matcher("party.received", command["party"], {"counter": command["counter"], "cra": RESPONSE})
+        wanted = Matcher(PartyReceived, command["party"], {"counter": command["counter"], "cra": RESPONSE})
         heard = [event for event in session().events if event.order > command["since"] and wanted.fits(event)]
         if len(heard) != 1:
             times = ", ".join(f"{event.at_ns / 1e9:.6f} s" for event in heard)
@@ -193,7 +195,7 @@ class Supplier:
         Example:
         | ${alert}=    Alert Should Arrive    0x8F36    party=network_operator |
         """
-        wanted = Matcher("party.received", party, {"cra": ALERT, "alert": _code(code)}, f"alert {code} at {party}")
+        wanted = Matcher(PartyReceived, party, {"cra": ALERT, "alert": _code(code)}, f"alert {code} at {party}")
         event = session().expect(wanted, within, session().since(since))
         if not event.fields.get("verified"):
             raise session().unmet(f"alert {code} with valid protection", dict(event.fields))
@@ -221,7 +223,7 @@ class Supplier:
         self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int | None = None
     ) -> None:
         """For so long no alert with this code may reach ``party``."""
-        wanted = Matcher("party.received", party, {"cra": ALERT, "alert": _code(code)})
+        wanted = Matcher(PartyReceived, party, {"cra": ALERT, "alert": _code(code)})
         event = session().wait(wanted, within, session().since(since))
         if event is not None:
             raise session().unmet(f"no alert {code} at {party}", f"one at {event.at_ns / 1e9:.6f} s")
@@ -247,7 +249,7 @@ class Supplier:
         return order
 
     def _local_copy(self, command: dict[str, Any]) -> dict[str, Any]:
-        wanted = Matcher("party.local", command["party"], {"counter": command["counter"]})
+        wanted = Matcher(LocalCopyReceived, command["party"], {"counter": command["counter"]})
         event = session().expect(wanted, timedelta(seconds=5), command["since"])
         orders = session().ask(command["party"], "work_order", device=_eui(command["device"]))["commands"]
         octets = next(order["octets"] for order in orders if _counter_of(order["octets"]) == event.fields["counter"])
@@ -264,7 +266,9 @@ class Supplier:
         since = now.mark
         for octets in responses:
             now.ask(party, "receive_local", octets=octets)
-        told = [e for e in now.events if e.order > since and e.kind == "party.received" and e.fields["device"] == party]
+        told = [
+            e for e in now.events if e.order > since and e.kind == PartyReceived.kind and e.fields["device"] == party
+        ]
         return [{**event.fields, "from": now.device_with(str(event.fields["from"]))} for event in told]
 
     @keyword
@@ -280,7 +284,9 @@ class Supplier:
         | Uploaded Response Should Succeed    ${told}    ECS42 |
         """
         sent = [
-            e.fields for e in session().events if e.kind == "gbcs.tx" and e.fields.get("use_case") == command.upper()
+            e.fields
+            for e in session().events
+            if e.kind == MessageSent.kind and e.fields.get("use_case") == command.upper()
         ]
         counters = {fields["counter"] for fields in sent if fields.get("cra") == "command"}
         fit = [one for one in told if one["from"] == device and one["counter"] in counters and one["cra"] == RESPONSE]

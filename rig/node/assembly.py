@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+from devices.events.bench import OperatorActed, PinMoved
 from devices.machines.access_control_broker import AccessControlBroker, BrokerSettings
 from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import Machine
@@ -237,7 +238,7 @@ class _Builder:
 
     def _edge(self, device: str, pin: str, level: bool, at_ns: int) -> None:
         node = self.bench.devices[device].node
-        self.recorder.record(node, device, "edge", {"pin": pin, "level": level}, at_ns)
+        self.recorder.record(node, device, PinMoved(pin=pin, level=level), at_ns)
 
     # ------------------------------------------------------------------------------------------------------- devices
 
@@ -370,7 +371,7 @@ class _Builder:
             faces[device.name] = DeviceFace(
                 display=lambda host=host: host.display,  # type: ignore[misc]
                 buttons=buttons,
-                seal_broken=lambda record=record: record("operator", {"act": "seal broken"}),  # type: ignore[misc]
+                seal_broken=lambda record=record: record(OperatorActed(act="seal broken")),  # type: ignore[misc]
             )
         return ScriptedOperator(faces, self.clock)
 

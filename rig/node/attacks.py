@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from devices.events.messages import MessageSent
 from devices.trust import protection
 from devices.trust.errors import TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
@@ -63,8 +64,8 @@ class Attacks:
         premises = self.up()
         broker, device, octets = self._broker(), args.among("device", premises.bench.devices), args.octets("octets")
         link = premises.hosts[broker.name].message_link("wan")
-        sent = {"port": "wan", "peer": device.eui.hex(), "octets": octets.hex()}
-        premises.recorder.record(broker.node, broker.name, "gbcs.tx", sent)
+        sent = MessageSent(port="wan", peer=device.eui, octets=octets)
+        premises.recorder.record(broker.node, broker.name, sent)
         try:
             link.send(device.eui, octets)
         except (PortLost, PortMissing) as problem:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from devices.events import fields
+from devices.events.bench import OperatorActed, PowerSwitched, ReadingTaken
 from rig.bus.messages import Context, Event
 from rig.host import host
 from rig.node import assembly, bench_file
@@ -23,7 +25,7 @@ from rig.node.clocks import follows_real_time, make_clock
 from rig.node.executor import Executor, Handler, Refused
 from rig.node.recorder import Recorder
 from rig.node.virtual_world import VirtualWorld
-from rig.ports.protocols import PortMissing
+from rig.ports.protocols import PortMissing, Reading
 from rig.world.relays import Fault
 
 __all__ = ["Commands"]
@@ -229,7 +231,7 @@ class Commands:
     def press(self, args: Arguments) -> Mapping[str, Any]:
         operator, device, button = self.up().operator, args.among("device", self.bench.devices), args.text("button")
         operator.press(device.name, button, args.whole("hold_ns", LONGEST_NS))
-        self.recorder.record(device.node, device.name, "operator", {"act": f"presses {button}"})
+        self.recorder.record(device.node, device.name, OperatorActed(act=f"presses {button}"))
         self.clock.run_due()
         return {}
 
@@ -245,7 +247,7 @@ class Commands:
     def switch_supply(self, args: Arguments) -> Mapping[str, Any]:
         supply, on = args.among("supply", self.bench.supplies), args.flag("on")
         self.up().supplies[supply.name].switch(on)
-        self.recorder.record(supply.node, supply.name, "power", {"on": on})
+        self.recorder.record(supply.node, supply.name, PowerSwitched(on=on))
         self.clock.run_due()
         return {}
 
@@ -254,10 +256,10 @@ class Commands:
         instrument = args.among("instrument", self.up().instruments)
         told = self.bench.instruments[args.text("instrument")]
         self._pass(2 * instrument.window_ns, self._stopping.is_set)
-        readings = {name: reading.as_json() for name, reading in instrument.sense().items()}
+        readings = {name: _taken(reading) for name, reading in instrument.sense().items()}
         for reading in readings.values():
-            self.recorder.record(told.node, told.name, "reading", reading)
-        return {"readings": readings}
+            self.recorder.record(told.node, told.name, reading)
+        return {"readings": {name: fields(reading) for name, reading in readings.items()}}
 
     def read_pin(self, args: Arguments) -> Mapping[str, Any]:
         inputs, device = self.up().inputs, args.among("device", self.bench.devices)
@@ -291,6 +293,17 @@ class Commands:
         if world is None:
             raise Refused("capability", "this bench is not virtual", "Use a virtual bench for this.")
         return world
+
+
+def _taken(reading: Reading) -> ReadingTaken:
+    return ReadingTaken(
+        quantity=reading.quantity,
+        value=reading.value,
+        unit=reading.unit,
+        uncertainty=reading.uncertainty,
+        at_ns=reading.at_ns,
+        instrument=reading.instrument,
+    )
 
 
 def _wanted(until: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -77,7 +77,7 @@ def main() -> int:
     plugs = Plugs(messages={"line": _Anybody(line)}, power=_LineInput())
     _wire(device, line, plugs, clock)
     store = assembly.store_of(bench, device)
-    host = Host(device.name, assembly.maker(bench, device), clock, plugs, store, lambda _kind, _fields: None)
+    host = Host(device.name, assembly.maker(bench, device), clock, plugs, store, lambda _event: None)
     host.start()
     ended = threading.Event()
     threading.Thread(target=_watch_parent, args=(clock, ended), daemon=True).start()

@@ -15,6 +15,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from devices.events import Event, fields
+from devices.events.base import DEVICE
+from devices.events.bench import AirFrames, BusAnswer, BusCommand
+from devices.events.messages import MessageReceived, MessageSent
 from devices.model import use_cases
 from devices.wire import eui64, gbcs
 from devices.wire.errors import WireError
@@ -23,7 +27,8 @@ from rig.ports.protocols import Clock
 
 __all__ = ["Recorder", "describe_message"]
 
-Event = dict[str, Any]
+Line = dict[str, Any]
+"""One object of the time line."""
 CRA_WORDS = {1: "command", 2: "response", 3: "alert"}
 FRAMES_TOLD = 48
 """How many MAC frames of one command are told on the bus; all of them are in the capture."""
@@ -60,7 +65,7 @@ def redacted(value: Any) -> Any:
     return value
 
 
-def _count() -> Callable[[str, str, int, Event], int]:
+def _count() -> Callable[[str, str, int, Line], int]:
     """Numbers for a time line that goes nowhere else."""
     numbers = itertools.count(1)
     return lambda *_event: next(numbers)
@@ -73,16 +78,16 @@ class Recorder:
         self._clock = clock
         self._civil_start = civil_start
         self._folder = folder
-        self._emit: Callable[[str, str, int, Event], int] = _count()
+        self._emit: Callable[[str, str, int, Line], int] = _count()
         self._order = 0
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[Callable[[Line], None]] = []
         self.context: Mapping[str, Any] = {}
         self._lines: TextIO | None = None
         self._air: BinaryIO | None = None
         self._pcap: PcapngWriter | None = None
         self._open: Path | None = None
         self._counts: dict[str, int] = {}
-        self._frames: list[list[Any]] = []
+        self._frames: list[tuple[int, str, bytes]] = []
         self._frames_seen = 0
 
     @property
@@ -96,57 +101,55 @@ class Recorder:
 
     def note_command(self, verb: str, args: Mapping[str, Any]) -> None:
         """A command came over the bus and is about to be carried out."""
-        self._write(
-            {
-                "order": self._order,
-                "at_ns": self._clock.now,
-                "kind": "bus.command",
-                "fields": {"verb": verb, "args": redacted(args)},
-            }
-        )
+        self._note(BusCommand(verb=verb, args=redacted(args)))
 
     def note_answer(self, verb: str, node: str, data: Mapping[str, Any], refused: str = "") -> None:
         """It was carried out or refused, and everything that happened in its course stands before this line."""
         if self._frames_seen:
-            frames, self._frames = self._frames, []
-            told, self._frames_seen = {"count": self._frames_seen, "frames": frames}, 0
-            self.record(node, "air", "air.frames", told)
-        fields = {"verb": verb, **({"refused": refused} if refused else {"data": redacted(data)})}
-        self._write({"order": self._order, "at_ns": self._clock.now, "kind": "bus.answer", "fields": fields})
+            told = AirFrames(count=self._frames_seen, frames=tuple(self._frames))
+            self._frames, self._frames_seen = [], 0
+            self.record(node, "air", told)
+        told_back = BusAnswer(verb=verb, refused=refused) if refused else BusAnswer(verb=verb, data=redacted(data))
+        self._note(told_back)
 
-    def _write(self, line: Event) -> None:
+    def _note(self, event: Event) -> None:
+        """A line of the evidence file that is no event of a device and has no number of its own."""
+        at = self._clock.now
+        self._write({"order": self._order, "at_ns": at, "kind": event.kind, "fields": fields(event)})
+
+    def _write(self, line: Line) -> None:
         if self._lines is not None:
             self._lines.write(json.dumps({**line, "context": self.context}, ensure_ascii=False) + "\n")
 
-    def on_emit(self, emit: Callable[[str, str, int, Event], int]) -> None:
+    def on_emit(self, emit: Callable[[str, str, int, Line], int]) -> None:
         """Have every event go out through ``emit(node, kind, at_ns, fields)``, which gives it its number."""
         self._emit = emit
 
-    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+    def listen(self, listener: Callable[[Line], None]) -> Callable[[], None]:
         """Have every event handed to ``listener`` at its instant; returns how to stop that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def for_device(self, node: str, device: str) -> Callable[[str, Mapping[str, Any]], None]:
+    def for_device(self, node: str, device: str) -> Callable[[Event], None]:
         """The recorder of one device or instrument."""
 
-        def record(kind: str, fields: Mapping[str, Any]) -> None:
-            self.record(node, device, kind, fields)
+        def record(event: Event) -> None:
+            self.record(node, device, event)
 
         return record
 
-    def record(self, node: str, device: str, kind: str, fields: Mapping[str, Any], at_ns: int | None = None) -> None:
+    def record(self, node: str, device: str, event: Event, at_ns: int | None = None) -> None:
         """Put one event on the time line, now (or at the instant that its own time stamp says)."""
-        shown = {**fields, "device": device}
-        if kind in ("gbcs.tx", "gbcs.rx"):
-            shown |= describe_message(bytes.fromhex(shown["octets"]))
+        kind, shown = event.kind, {**fields(event), DEVICE: device}
+        if isinstance(event, MessageSent | MessageReceived):
+            shown |= describe_message(event.octets)
             self._counts[kind] = self._counts.get(kind, 0) + 1
         at = self._clock.now if at_ns is None else at_ns
         self._order = self._emit(node, kind, at, shown)
-        event: Event = {"order": self._order, "at_ns": at, "node": node, "kind": kind, "fields": shown}
-        self._write(event)
+        line: Line = {"order": self._order, "at_ns": at, "node": node, "kind": kind, "fields": shown}
+        self._write(line)
         for listener in tuple(self._listeners):
-            listener(event)
+            listener(line)
 
     # ------------------------------------------------------------------------------------------------ evidence files
 
@@ -166,7 +169,7 @@ class Recorder:
         """The tap of the ether: one transmission."""
         self._frames_seen += 1
         if len(self._frames) < FRAMES_TOLD:
-            self._frames.append([at_ns, sender, frame.hex()])
+            self._frames.append((at_ns, sender, frame))
         if self._pcap is not None:
             self._pcap.write(self._civil_start + at_ns, frame, channel=channel, rssi=rssi, comment=sender)
 

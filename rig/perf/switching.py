@@ -19,6 +19,7 @@ from functools import partial
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from devices.events.commands import CommandExecuted
 from devices.machines.core import Event, Received, Record, Send, SetTimer, TimerFired
 from devices.machines.kinds import Device
 from devices.model.credentials import Usage
@@ -67,7 +68,7 @@ def carry_out(by: Device, commands: Sequence[bytes]) -> list[bytes]:
             if isinstance(effect, Send):
                 responses.append(effect.octets)
             elif isinstance(effect, Record):
-                done = done or (effect.kind == "executed" and not any(effect.fields["results"]))
+                done = done or (isinstance(effect.event, CommandExecuted) and not any(effect.event.results))
             elif isinstance(effect, SetTimer) and effect.at < now + _SECOND:
                 timers.append((effect.at, TimerFired(effect.name)))
         if not done or len(responses) != now // _SECOND + 1:

@@ -159,9 +159,6 @@ class Reading:
     at_ns: int
     instrument: str
 
-    def as_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
-
 
 @dataclass(frozen=True, slots=True)
 class HanCapabilities:

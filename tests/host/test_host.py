@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from devices.events import Event
+from devices.events.bench import DisplayShown, PowerSwitched, SendingFailed
 from devices.machines import core
 from rig.host.host import Host, HostError, Plugs, Refused
 from rig.host.store import MemoryStore, StoreError
@@ -94,7 +96,7 @@ class Bench:
         self.link, self.output, self.input, self.button, self.power = Link(), Pin(), Pin(), Pin(), Pin(powered)
         self.han, self.interpan = Radio(), Radio()
         self.store = store or MemoryStore()
-        self.records: list[tuple[str, Mapping[str, Any]]] = []
+        self.records: list[Event] = []
         self.lives: list[Machine] = []
         plugs = Plugs(
             messages={"wan": self.link},
@@ -105,7 +107,7 @@ class Bench:
             buttons={"a": self.button},
             power=self.power,
         )
-        self.host = Host("esme", self._make, self.clock, plugs, self.store, lambda k, f: self.records.append((k, f)))
+        self.host = Host("esme", self._make, self.clock, plugs, self.store, self.records.append)
 
     def _make(self) -> Machine:
         self.lives.append(Machine(lambda event: self.reaction(event)))
@@ -162,7 +164,7 @@ def test_power_loss_makes_a_new_machine_of_what_was_kept() -> None:
     bench.power.set(True)
     assert bench.machine is not old
     assert bench.machine.told[0] == core.PowerRestored({"floors": [1, 2]}, 7 * SECOND)
-    assert [fields for kind, fields in bench.records if kind == "power"] == [{"on": True}, {"on": False}, {"on": True}]
+    assert [event.on for event in bench.records if isinstance(event, PowerSwitched)] == [True, False, True]
 
 
 def test_without_power_timers_are_gone_outputs_low_radios_silent_and_the_display_dark() -> None:
@@ -280,7 +282,7 @@ def test_a_device_without_a_power_pin_always_has_power() -> None:
         lives.append(Machine(lambda _event: []))
         return lives[-1]
 
-    host = Host("supplier", make, VirtualClock(), Plugs(), MemoryStore(), lambda _kind, _fields: None)
+    host = Host("supplier", make, VirtualClock(), Plugs(), MemoryStore(), lambda _event: None)
     host.start()
     assert host.powered
     assert lives[0].told == [core.Started({})]
@@ -314,15 +316,15 @@ def test_an_event_that_arises_while_another_is_handled_waits_its_turn() -> None:
     def react(event: core.Event) -> Sequence[core.Effect]:
         steps.append(type(event).__name__)
         if isinstance(event, core.TimerFired):
-            return [core.Drive("relay", True), core.Record("after the edge")]
-        return [core.Record("of the edge")] if isinstance(event, core.PinChanged) else []
+            return [core.Drive("relay", True), core.Record(DisplayShown(text="after the edge"))]
+        return [core.Record(DisplayShown(text="of the edge"))] if isinstance(event, core.PinChanged) else []
 
     bench = Bench(react).started()
     bench.output.on_edge = lambda level, _at: bench.input.set(level)
     del bench.records[:], steps[:]
     bench.host.deliver(core.TimerFired("now"))
     assert steps == ["TimerFired", "PinChanged"]
-    assert [kind for kind, _ in bench.records] == ["after the edge", "of the edge"]
+    assert bench.records == [DisplayShown(text="after the edge"), DisplayShown(text="of the edge")]
 
 
 def test_events_that_wait_keep_their_order() -> None:
@@ -399,11 +401,13 @@ def test_a_timer_that_is_set_again_moves_and_one_that_is_stopped_is_forgotten() 
     "problem", [PortLost("wan", "the link is down", "Restore it."), PortMissing("wan", "gone", "Look.")]
 )
 def test_a_link_that_is_down_is_told_to_the_machine_and_no_error_of_the_bench(problem: PortLost | PortMissing) -> None:
-    bench = Bench(on(core.TimerFired, core.Send("wan", PEER, b"1", token=9), core.Record("next"))).started()
+    bench = Bench(
+        on(core.TimerFired, core.Send("wan", PEER, b"1", token=9), core.Record(DisplayShown(text="next")))
+    ).started()
     bench.link.fails = problem
     bench.host.deliver(core.TimerFired("now"))
     assert bench.machine.told[-1] == core.SendFailed("wan", PEER, 9, problem.problem)
-    assert [kind for kind, _ in bench.records][-2:] == ["send.failed", "next"]
+    assert [event.kind for event in bench.records][-2:] == ["send.failed", "display"]
 
 
 def test_whoever_asks_for_no_word_of_a_failure_gets_none() -> None:
@@ -411,7 +415,7 @@ def test_whoever_asks_for_no_word_of_a_failure_gets_none() -> None:
     bench.link.fails = PortLost("wan", "the link is down", "Restore it.")
     bench.host.deliver(core.TimerFired("now"))
     assert bench.machine.told[-1] == core.TimerFired("now")
-    assert bench.records[-1][0] == "send.failed"
+    assert bench.records[-1] == SendingFailed(port="wan", peer=PEER, reason="the link is down")
 
 
 @pytest.mark.parametrize(
@@ -436,7 +440,7 @@ def test_a_wish_that_no_host_knows_is_no_silence() -> None:
 
 
 def test_asking_gives_the_answer() -> None:
-    bench = Bench(on(core.Asked, core.Record("busy"), core.Answer({"counter": 5}))).started()
+    bench = Bench(on(core.Asked, core.Record(DisplayShown(text="busy")), core.Answer({"counter": 5}))).started()
     assert bench.host.ask("take_counter", {"a": 1}) == {"counter": 5}
     assert bench.machine.told[-1] == core.Asked("take_counter", {"a": 1})
 

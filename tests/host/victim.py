@@ -21,7 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from devices.machines.core import Record
+from devices.events import Event
+from devices.events.commands import CommandExecuted
 from rig.host.host import Host, Plugs
 from rig.host.store import JournalStore
 from rig.ports.protocols import HanCapabilities, Output
@@ -104,7 +105,7 @@ class Life:
     """One life of a device: from the file to the end of the process, or to the next one."""
 
     def __init__(self, script: Script, path: Path, sent: Callable[[bytes], None]) -> None:
-        self.records: list[Record] = []
+        self.records: list[Event] = []
         self.driven = ""
         self.store = JournalStore(path, SLACK)
         self.kept = dict(self.store.all())
@@ -112,13 +113,10 @@ class Life:
         self.line = Line(sent)
         pins: dict[str, Output] = {name: Pin(name, self._driven) for name in PINS}
         plugs = Plugs({script.port: self.line}, {"han": Silence()}, {"interpan": Silence()}, pins)
-        self.host = Host("device", script.make, self.clock, plugs, self.store, self._record)
+        self.host = Host("device", script.make, self.clock, plugs, self.store, self.records.append)
         self.host.start()
         self.clock.advance(self.clock.now + SECOND)
         self.supply = self.host.ask("state", {})[script.supply] if script.supply else ""
-
-    def _record(self, kind: str, fields: Any) -> None:
-        self.records.append(Record(kind, fields))
 
     def _driven(self, name: str, level: bool) -> None:
         if level:
@@ -129,7 +127,7 @@ class Life:
         self.clock.advance(self.clock.now + SECOND)
 
     def executed(self) -> list[int]:
-        return [int(record.fields["counter"]) for record in self.records if record.kind == "executed"]
+        return [event.counter for event in self.records if isinstance(event, CommandExecuted)]
 
 
 class Disk:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,7 @@ from devices.model.roles import Role
 from devices.trust.keystore import MemoryKeyStore, generate, public_of
 from devices.trust.ledger import MemoryLedger
 from devices.wire import gbt, tunnelling, zcl
+from tests.machines.told import of_kind
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -94,9 +95,9 @@ class Station:
     members: set[bytes] = field(default_factory=set)
     joining_until: int = 0
 
-    def kinds(self, kind: str) -> list[Mapping[str, Any]]:
+    def kinds(self, kind: str) -> list[dict[str, Any]]:
         """The fields of every record of that kind, oldest first."""
-        return [record.fields for _, record in self.records if record.kind == kind]
+        return of_kind((record for _, record in self.records), kind)
 
 
 class RefusedError(Exception):

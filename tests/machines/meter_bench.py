@@ -34,6 +34,7 @@ from devices.wire import axdr, cosem, gbcs
 from devices.wire.axdr import Data
 from devices.wire.cosem import AccessRequest, AccessResponse, Notification, Op, Spec
 from devices.wire.gbcs import CRA, Message
+from tests.machines.told import Told, told
 
 METER = bytes.fromhex("00db000000000001")
 OTHER_METER = bytes.fromhex("00db000000000002")
@@ -141,7 +142,7 @@ class Bench:
         self.pins: dict[str, bool] = {}
         self.display = ""
         self.sent: list[bytes] = []
-        self.records: list[Record] = []
+        self.records: list[Told] = []
         self.effects: list[Effect] = []
         if start:
             self.give(Started())
@@ -168,8 +169,7 @@ class Bench:
             case Show(text):
                 self.display = text
             case Record():
-                json.dumps(dict(effect.fields))
-                self.records.append(effect)
+                self.records += told([effect])
             case Send(_, _, octets, cluster):
                 if cluster == 0:
                     self.sent.append(octets)
@@ -207,7 +207,7 @@ class Bench:
         """Everything that the meter is."""
         return self.meter.state(self.now)
 
-    def kinds(self, kind: str) -> list[Record]:
+    def kinds(self, kind: str) -> list[Told]:
         """The records of one kind so far."""
         return [record for record in self.records if record.kind == kind]
 

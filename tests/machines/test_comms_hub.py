@@ -42,6 +42,7 @@ from tests.machines.lab import (
     House,
     RefusedError,
 )
+from tests.machines.told import of_kind
 
 HOUR = 60 * MINUTE
 
@@ -66,7 +67,7 @@ def carry(house: House, octets: bytes, terminal: bytes = TERMINAL) -> list[Effec
 
 
 def dropped(effects: list[Effect]) -> list[str]:
-    return [str(e.fields["reason"]) for e in effects if isinstance(e, Record) and e.kind == "firewall.dropped"]
+    return [str(fields["reason"]) for fields in of_kind(effects, "firewall.dropped")]
 
 
 # --------------------------------------------------------------------------------------------------------- the window
@@ -669,5 +670,5 @@ def test_credentials_that_were_replaced_stay_replaced() -> None:
     house, removal = _running()
     hub = CommsHub(HubSettings(HUB), house.keys(HUB), house.cells("CHF"))
     hub.handle(Started({"cells": {}}), 0)
-    refused = [e.fields for e in hub.handle(Received("wan", ACB, removal), 0) if isinstance(e, Record)]
-    assert [fields["check"] for fields in refused if "check" in fields] != []
+    refused = of_kind(hub.handle(Received("wan", ACB, removal), 0), "refused")
+    assert refused != []

@@ -11,7 +11,6 @@ from devices.machines.core import (
     PowerLost,
     PowerRestored,
     Received,
-    Record,
     Send,
     SetTimer,
     Started,
@@ -36,6 +35,7 @@ from tests.machines.gas_bench import (
     component,
     read,
 )
+from tests.machines.told import of_kind, told
 
 
 def bench() -> GasBench:
@@ -101,7 +101,7 @@ def test_the_valve_of_the_meter_is_none_of_the_proxy() -> None:
     )
     answered = made.line(command("GCS32", 5, closing, device=PROXY))
     assert not [one for one in answered if one.cra == gbcs.CRA.RESPONSE]
-    assert [e.fields["check"] for e in made.effects if isinstance(e, Record) and e.kind == "refused"] == ["supported"]
+    assert [fields["check"] for fields in of_kind(made.effects, "refused")] == ["supported"]
 
 
 def tap(made: GasBench, octets: bytes) -> None:
@@ -175,7 +175,7 @@ def test_only_the_calendar_part_of_a_prepayment_configuration_is_tapped() -> Non
 def test_a_failed_command_and_rubbish_are_not_tapped() -> None:
     made = bench()
     tap(made, b"\xdf\x09")
-    assert [e.kind for e in made.effects if isinstance(e, Record) and e.kind.startswith("tap")] == ["tap.bad"]
+    assert [one.kind for one in told(made.effects) if one.kind.startswith("tap")] == ["tap.bad"]
     assert made.device.clusters.values == {}
 
 

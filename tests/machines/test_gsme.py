@@ -18,7 +18,6 @@ from devices.machines.core import (
     PowerLost,
     PowerRestored,
     Received,
-    Record,
     Refuse,
     Send,
     SetTimer,
@@ -58,6 +57,7 @@ from tests.machines.gas_bench import (
     component,
     read,
 )
+from tests.machines.told import of_kind
 
 NOW_2015 = 500_169_600  # 2015-11-07, the clock as delivered, in seconds since 2000
 
@@ -121,9 +121,7 @@ def test_no_command_does_what_its_code_does_not_say(name: str, proposed: int) ->
     before = meter_of(made).clusters.as_json()
     messages = made.line(command(name, 1000, supply(proposed)))
     assert all(message.cra == CRA.ALERT for message in messages)
-    assert [
-        effect.fields["check"] for effect in made.effects if isinstance(effect, Record) and effect.kind == "refused"
-    ] == ["content"]
+    assert [fields["check"] for fields in of_kind(made.effects, "refused")] == ["content"]
     after = meter_of(made).clusters.as_json()
     assert {**after, "stores": {}} == {**before, "stores": {}}
 
@@ -203,7 +201,7 @@ def test_a_stranger_in_the_han_is_refused() -> None:
     made = GasBench(Gsme(METER, KEYS, cells("GSME"), peers=lambda party: None))
     asked = command("PCS01", 77, top_up(token(5 << 32, 250), source=2), originator=INTERFACE)
     assert [m for m in made.line(asked) if m.cra == CRA.RESPONSE] == []
-    assert [e.fields["check"] for e in made.effects if isinstance(e, Record) and e.kind == "refused"] == ["role"]
+    assert [fields["check"] for fields in of_kind(made.effects, "refused")] == ["role"]
 
 
 # ------------------------------------------------------------------------------------------------------- future-dated

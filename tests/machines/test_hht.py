@@ -18,6 +18,7 @@ from devices.machines.parts.reading import outcome, words
 from devices.machines.parts.tunnel import CLUSTER, INTERPAN
 from devices.wire import gbcs
 from tests.machines.lab import ACB, HUB, METER, MINUTE, NEXT_HUB, SECOND, SUPPLIER, TERMINAL, House, RefusedError
+from tests.machines.told import told
 
 SLOW = bytes.fromhex("0013a20041000077")
 
@@ -108,7 +109,7 @@ def test_strictly_one_at_a_time() -> None:
     house.lab.ask("terminal", "apply", which="all")
     house.lab.run()
     terminal = house.lab.stations["terminal"]
-    traffic = [record.kind for _, record in terminal.records if record.kind in ("gbcs.tx", "gbcs.rx")]
+    traffic = [kind for kind, _ in told(record for _, record in terminal.records) if kind in ("gbcs.tx", "gbcs.rx")]
     assert traffic == ["gbcs.tx", "gbcs.rx"] * 3
     assert [fields["state"] for fields in terminal.kinds("hht.done")] == ["answered"] * 3
 
@@ -320,7 +321,7 @@ def test_every_published_message_has_words(corpus_dir: Path) -> None:
         assert "\n" not in text
         assert row["kind"].removeprefix("pre") in text
         assert "unknown code" not in text, row["name"]
-        results = outcome(message)["results"]
+        results = outcome(message).results
         if row["kind"] == "response" and row["payload_format"] == "dlms":
             assert results, row["name"]
         if results:
@@ -334,7 +335,7 @@ def test_published_alert_codes_are_read(corpus_dir: Path) -> None:
         code = row["name"].split("_")[2] if row["kind"] == "alert" else ""
         if row["payload_format"] == "asn1" or len(code) != 4:
             continue
-        assert outcome(gbcs.decode(bytes.fromhex(row["hex"])))["alert"] == int(code, 16), row["name"]
+        assert outcome(gbcs.decode(bytes.fromhex(row["hex"]))).alert == int(code, 16), row["name"]
         checked += 1
     assert checked > 40
 

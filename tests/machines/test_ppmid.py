@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from devices.machines.core import Answer, Asked, LinkChanged, Received, Record, Refuse, Send, Show, Started
+from devices.machines.core import Answer, Asked, LinkChanged, Received, Refuse, Send, Show, Started
 from devices.machines.gsme import Gsme
 from devices.machines.ppmid import Ppmid, PpmidSettings
 from devices.wire import gbcs
 from tests.machines.gas_bench import INTERFACE, KEYS, METER, GasBench, cells
 from tests.machines.test_gsme import token
+from tests.machines.told import of_kind
 
 
 def bench() -> tuple[GasBench, GasBench]:
@@ -67,7 +68,7 @@ def test_an_answer_that_was_tampered_with_is_not_shown() -> None:
     assert response.mac is not None
     forged = replace(response, mac=bytes(12))
     assert answer(shown, gbcs.encode(forged)) is None
-    assert [e.fields["check"] for e in shown.effects if isinstance(e, Record) and e.kind == "refused"] == ["mac"]
+    assert [fields["check"] for fields in of_kind(shown.effects, "refused")] == ["mac"]
 
 
 def test_without_a_meter_nothing_is_sent() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from devices.machines.core import MachineError, Record
+from devices.machines.core import MachineError
 from devices.machines.kinds import MACHINES, PROCESSORS
 from devices.machines.parts.building import Envelope, command_message, protect_command, use_case_named
 from devices.machines.parts.commands import CommandSettings
@@ -24,6 +24,7 @@ from devices.trust.protection import signature_valid
 from devices.wire import axdr, cosem, gbcs
 from devices.wire.gbcs import CRA, Message
 from rig.gbcs.reading import Keys, read
+from tests.machines.told import of_kind
 
 BROKER, SUPPLIER, RIVAL = (bytes.fromhex(text) for text in ("90b3000000000002", "90b3000000010000", "90b3000000030000"))
 METER, HUB, GAS = (bytes.fromhex(text) for text in ("00db0000000000a0", "00db0000000000a2", "00db0000000000a1"))
@@ -129,8 +130,8 @@ def test_a_user_whom_the_device_does_not_know_gets_nothing_sealed() -> None:
     message = command("ECS21b", originator=BROKER, on_behalf=bytes(8), on_behalf_counter=7)
     outcome = device(message).receive(gbcs.encode(message))
     assert outcome.response is None
-    (told,) = [one for one in outcome.effects if isinstance(one, Record) and one.kind == "response.unsendable"]
-    assert "no key agreement key of 0000000000000000" in told.fields["reason"]
+    (fields,) = of_kind(outcome.effects, "response.unsendable")
+    assert "no key agreement key of 0000000000000000" in fields["reason"]
 
 
 READS_OF_LOGS = [("CCS05/CCS04", "CHF", HUB, 1), ("CCS06", "CHF", HUB, 1), ("CCS07", "CHF", HUB, 2)]

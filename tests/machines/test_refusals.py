@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from devices.machines.core import Record
 from devices.machines.parts.building import command_payload, use_case_named
 from devices.wire import gbcs
 from tests.machines.asn1_bench import BROKER, SUPPLIER
@@ -19,6 +18,7 @@ from tests.machines.asn1_bench import STRANGER as STRANGER_HERE
 from tests.machines.asn1_bench import command as certified_command
 from tests.machines.every_kind import MACHINES, Running
 from tests.machines.meter_bench import OPERATOR, OTHER_METER, SECOND, STRANGER, Bench, command, script
+from tests.machines.told import told
 
 OTHER_KEY = bytes.fromhex("300403020780")  # key usage: digital signature
 
@@ -128,7 +128,7 @@ def test_no_kind_of_device_is_changed_by_what_it_refuses(kind: str, build: Calla
     assert before["floors"]
     running.effects.clear()
     running.line(build(kind))
-    records = [one for one in running.effects if isinstance(one, Record)]
+    records = told(running.effects)
     if check == "decode" and kind == "CHF":  # it cannot tell for whom that was
         assert [one.kind for one in records] == ["gbcs.rx", "hub.bad"]
         assert kept(running) == before
@@ -145,6 +145,6 @@ def test_a_message_for_somebody_else_changes_nothing(kind: str) -> None:
     before = kept(running)
     running.effects.clear()
     assert running.line(changed(asked_for_a_key(kind), recipient=OTHER_METER)) == []
-    told = [one for one in running.effects if isinstance(one, Record) and one.kind in ("refused", "hub.unroutable")]
-    assert len(told) == 1
+    refused = [one for one in told(running.effects) if one.kind in ("refused", "hub.unroutable")]
+    assert len(refused) == 1
     assert kept(running) == before

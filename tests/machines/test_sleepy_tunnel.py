@@ -11,6 +11,7 @@ from devices.machines.parts.sleepy_tunnel import SleepyClient, SleepyServer
 from devices.wire import gbcs, tunnelling
 from devices.wire.gbcs import CRA, Message
 from devices.wire.tunnelling import TransferData
+from tests.machines.told import of_kind, told
 
 METER, HUB = bytes.fromhex("00db123456789001"), bytes.fromhex("00db123456789004")
 
@@ -68,10 +69,10 @@ def test_everything_that_waits_is_fetched_in_one_waking(sizes: list[int]) -> Non
     for octets in sent:
         assert not [effect for effect in pair.hub.send(METER, octets, 0) if isinstance(effect, Send)]
     assert pair.hub.waiting(METER) == len(sent)
-    told = pair.wake()
+    effects = pair.wake()
     assert pair.at_meter == sent
     assert pair.hub.waiting(METER) == 0
-    assert [one.kind for one in told if one.kind == "gbcs.tx"] == ["gbcs.tx"] * len(sent)
+    assert len(of_kind(effects, "gbcs.tx")) == len(sent)
 
 
 def test_the_meter_sends_with_put() -> None:
@@ -90,7 +91,7 @@ def test_a_hub_takes_get_and_put_alone(content: bytes) -> None:
     pair.wake()
     frame = tunnelling.encode(TransferData(0, content, to_server=True), 9)
     arrived, effects = pair.hub.receive(Received("han", METER, frame, 0x0704), 0)
-    assert (arrived, [effect.kind for effect in effects if isinstance(effect, Record)]) == ([], ["tunnel.bad"])
+    assert (arrived, [one.kind for one in told(effects)]) == ([], ["tunnel.bad"])
 
 
 @pytest.mark.parametrize("content", [b"", b"\x01", b"\x03abc", b"\x02"])
@@ -99,7 +100,7 @@ def test_a_meter_takes_get_response_alone(content: bytes) -> None:
     pair.wake()
     frame = tunnelling.encode(TransferData(0, content, to_server=False), 9)
     arrived, effects = pair.meter.receive(Received("han", HUB, frame, 0x0704), 0)
-    assert (arrived, [effect.kind for effect in effects if isinstance(effect, Record)]) == ([], ["tunnel.bad"])
+    assert (arrived, [one.kind for one in told(effects)]) == ([], ["tunnel.bad"])
 
 
 def test_a_get_in_a_tunnel_that_is_not_there() -> None:

@@ -18,6 +18,7 @@ from devices.trust.keystore import load_corpus_keys
 from devices.trust.ledger import MemoryLedger
 from devices.wire import gbcs
 from tests.machines.lab import ACB, METER, OTHER_SUPPLIER, SECOND, SUPPLIER, House, RefusedError
+from tests.machines.told import of_kind
 
 EARLY, LATE = 0x1C35F900, 0x1C374A80
 
@@ -56,10 +57,6 @@ class Directory(dict[str, bytes]):
 
     def __init__(self, keys: Any) -> None:
         super().__init__({name: keys.public(name) for name in keys.names})
-
-
-def of_kind(effects: Any, kind: str) -> list[Any]:
-    return [effect.fields for effect in effects if isinstance(effect, Record) and effect.kind == kind]
 
 
 @pytest.mark.parametrize(("name", "args"), COMMANDS, ids=[name for name, _ in COMMANDS])

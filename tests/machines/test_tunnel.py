@@ -25,6 +25,7 @@ from devices.machines.parts.tunnel import CLUSTER, INTERPAN, TunnelClient, Tunne
 from devices.wire import gbcs, gbt, tunnelling, zcl
 from devices.wire.tunnelling import CloseTunnel, RequestTunnel, RequestTunnelResponse, TransferData, TransferDataError
 from tests.machines.lab import SECOND, Lab, Station
+from tests.machines.told import told
 
 HUB = bytes.fromhex("0013a20041abcdef")
 METER = bytes.fromhex("00db1234567890a0")
@@ -306,8 +307,8 @@ def test_bad_frames_are_records(pair: Pair, octets: bytes) -> None:
     pair.lab.run()
     messages, effects = pair.server.receive(Received("interpan", HUB, octets, CLUSTER), pair.lab.now)
     assert messages == []
-    bad = [effect for effect in effects if isinstance(effect, Record)]
-    assert [effect.kind for effect in bad] == ["tunnel.bad"]
+    bad = told(effects)
+    assert [one.kind for one in bad] == ["tunnel.bad"]
     assert bad[0].fields["octets"] == octets.hex()
     pair.send_down(message(2, 2))
     pair.lab.run()
@@ -340,7 +341,7 @@ def test_queue_is_bounded_and_the_oldest_goes() -> None:
     effects: list[Any] = []
     for counter in range(5):
         effects += server.send(HUB, message(1, counter), 0)
-    assert [effect.kind for effect in effects] == ["tunnel.dropped", "tunnel.dropped"]
+    assert [one.kind for one in told(effects)] == ["tunnel.dropped", "tunnel.dropped"]
     assert server.waiting(HUB) == 3
     assert server.take_broken() == [(HUB, message(1, 0)), (HUB, message(1, 1))]
 
@@ -348,7 +349,7 @@ def test_queue_is_bounded_and_the_oldest_goes() -> None:
 def test_messages_beyond_all_measure_are_dropped_at_once() -> None:
     server = TunnelServer("han")
     huge = bytes(TunnelSettings().largest_message + 1)
-    assert [effect.kind for effect in server.send(HUB, huge, 0) if isinstance(effect, Record)] == ["tunnel.dropped"]
+    assert [one.kind for one in told(server.send(HUB, huge, 0))] == ["tunnel.dropped"]
     assert server.waiting(HUB) == 0
     assert server.take_broken() == [(HUB, huge)]
 

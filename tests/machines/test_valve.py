@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from devices.events.supply import FlowChecked
 from devices.machines.core import Drive, Record, SetTimer, Show, StopTimer
 from devices.machines.parts.valve import TRANSITIONS, Valve, ValveEvent, ValveSettings, ValveState
 from devices.model.gsme_objects import gsme_clusters
+from tests.machines.told import of_kind
 
 SECOND = 1_000_000_000
 ON, ARMED, OFF = ValveState.ON, ValveState.ARMED, ValveState.OFF
@@ -40,7 +42,7 @@ def test_states(before: ValveState, event: ValveEvent, after: ValveState, drives
     assert tested.state is after
     assert [effect.pin for effect in effects if isinstance(effect, Drive) and effect.level] == ([drives] * bool(drives))
     assert isinstance(effects[-1], Show)
-    assert any(isinstance(effect, Record) and effect.kind == "valve.state" for effect in effects) == (before != after)
+    assert bool(of_kind(effects, "valve.state")) == (before != after)
 
 
 def test_only_a_local_act_opens() -> None:
@@ -66,7 +68,7 @@ def test_the_flow_is_looked_at_and_recorded() -> None:
     assert timer.at == (60 // 10 + 300) * SECOND  # stabilisation in tenths of a second, measurement in seconds
     assert tested.fired(timer.name, timer.at, 501) == (
         False,
-        [Record("valve.flow_check", {"flow": 501, "threshold": 500, "above": True})],
+        [Record(FlowChecked(flow=501, threshold=500, above=True))],
     )
     assert tested.state is ON  # observed, no verdict
 
@@ -76,7 +78,7 @@ def test_the_flow_check_can_have_consequences() -> None:
     tested.change(ValveEvent.LOCAL_ENABLE, "test", 0)
     assert tested.fired("valve.flow_check", 9, 500) == (
         False,
-        [Record("valve.flow_check", {"flow": 500, "threshold": 500, "above": False})],
+        [Record(FlowChecked(flow=500, threshold=500, above=False))],
     )
     judged = tested.fired("valve.flow_check", 9, 501)
     assert judged is not None

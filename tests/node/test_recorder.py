@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from devices.events.bench import DisplayShown, PinMoved, PowerSwitched
+from devices.events.messages import MessageReceived, MessageSent
+from devices.events.parties import PartyUnreadable
 from devices.wire import gbcs
 from devices.wire.pcap import mac_record, read
 from rig.node.recorder import Recorder, describe_message
@@ -39,12 +42,12 @@ def test_events_get_one_order_and_the_instant_of_the_clock_or_their_own(
 ) -> None:
     seen: list[dict[str, Any]] = []
     recorder.listen(seen.append)
-    recorder.record("head", "supplier", "refused", {"check": "mac"})
+    recorder.record("head", "supplier", PartyUnreadable(reason="no message", octets=b"\xdf"))
     clock.advance(5_000)
-    recorder.for_device("esme", "esme")("display", {"text": "on"})
-    recorder.record("esme", "esme", "edge", {"pin": "aux_no", "level": True}, 4_321)
+    recorder.for_device("esme", "esme")(DisplayShown(text="on"))
+    recorder.record("esme", "esme", PinMoved(pin="aux_no", level=True), 4_321)
     assert [(e["order"], e["at_ns"], e["node"], e["kind"]) for e in seen] == [
-        (1, 0, "head", "refused"), (2, 5_000, "esme", "display"), (3, 4_321, "esme", "edge"),
+        (1, 0, "head", "party.bad"), (2, 5_000, "esme", "display"), (3, 4_321, "esme", "edge"),
     ]  # fmt: skip
     assert seen[2]["fields"] == {"pin": "aux_no", "level": True, "device": "esme"}
     assert recorder.order == 3
@@ -58,7 +61,7 @@ def test_whoever_numbers_events_numbers_them(recorder: Recorder) -> None:
         return 1000 + len(told)
 
     recorder.on_emit(emit)
-    recorder.record("esme", "esme", "power", {"on": True})
+    recorder.record("esme", "esme", PowerSwitched(on=True))
     assert told == [("esme", "power", 0, {"on": True, "device": "esme"})]
     assert recorder.order == 1001
 
@@ -72,15 +75,15 @@ def test_a_listener_may_stop_in_the_middle_of_an_event(recorder: Recorder) -> No
 
     stop = recorder.listen(once)
     recorder.listen(lambda _event: heard.append("always"))
-    recorder.record("esme", "esme", "power", {"on": True})
-    recorder.record("esme", "esme", "power", {"on": False})
+    recorder.record("esme", "esme", PowerSwitched(on=True))
+    recorder.record("esme", "esme", PowerSwitched(on=False))
     assert heard == ["once", "always", "always"]
 
 
 def test_a_message_is_told_in_words_and_its_octets_kept(recorder: Recorder) -> None:
     seen: list[dict[str, Any]] = []
     recorder.listen(seen.append)
-    recorder.record("head", "supplier", "gbcs.tx", {"port": "acb.wan", "peer": METER.hex(), "octets": OCTETS.hex()})
+    recorder.record("head", "supplier", MessageSent(port="acb.wan", peer=METER, octets=OCTETS))
     fields = seen[0]["fields"]
     assert fields["octets"] == OCTETS.hex()
     assert (fields["cra"], fields["counter"]) == ("command", 77)
@@ -100,12 +103,12 @@ def test_an_unknown_message_code_is_told_by_its_number() -> None:
 def test_the_evidence_of_a_test_is_its_time_line_and_its_air(
     recorder: Recorder, clock: VirtualClock, tmp_path: Path
 ) -> None:
-    recorder.record("esme", "esme", "power", {"on": True})  # before the test: not part of its evidence
+    recorder.record("esme", "esme", PowerSwitched(on=True))  # before the test: not part of its evidence
     recorder.open("suite/a-test")
     recorder.context = {"test": "A Test"}
     recorder.note_command("clock.advance", {"span_ns": 7, "values": [{"install_code": "00ff"}]})
     clock.advance(7_000)
-    recorder.record("head", "supplier", "gbcs.tx", {"octets": OCTETS.hex()})
+    recorder.record("head", "supplier", MessageSent(port="acb.wan", peer=METER, octets=OCTETS))
     recorder.air(6_500, 15, b"\x41\x88\x01\x34\x12\x00\x00\x01\x00", -48, "hub-zigbee")
     recorder.note_answer("clock.advance", "bench", {"met": False})
     manifest = recorder.close({"00db1234567890a0-ds": b"\x04\x05"})
@@ -132,9 +135,9 @@ def test_the_evidence_of_a_test_is_its_time_line_and_its_air(
 
 def test_what_was_open_is_closed_before_the_next_and_counts_begin_anew(recorder: Recorder, tmp_path: Path) -> None:
     recorder.open("first")
-    recorder.record("head", "supplier", "gbcs.tx", {"octets": OCTETS.hex()})
+    recorder.record("head", "supplier", MessageSent(port="acb.wan", peer=METER, octets=OCTETS))
     recorder.open("second")
-    recorder.record("head", "supplier", "gbcs.rx", {"octets": OCTETS.hex()})
+    recorder.record("head", "supplier", MessageReceived(port="acb.wan", peer=METER, octets=OCTETS))
     assert recorder.close()["counts"] == {"gbcs.rx": 1}
     assert [line["kind"] for line in lines(tmp_path / "first")] == ["gbcs.tx"]
     assert [line["kind"] for line in lines(tmp_path / "second")] == ["gbcs.rx"]
@@ -144,7 +147,7 @@ def test_what_was_open_is_closed_before_the_next_and_counts_begin_anew(recorder:
 def test_without_a_folder_nothing_is_written(clock: VirtualClock) -> None:
     recorder = Recorder(clock, CIVIL, None)
     recorder.open("a-test")
-    recorder.record("esme", "esme", "power", {"on": True})
+    recorder.record("esme", "esme", PowerSwitched(on=True))
     assert recorder.close() == {"files": [], "counts": {}}
     assert recorder.order == 1
 
@@ -154,5 +157,5 @@ def test_after_a_restart_times_are_those_of_the_new_clock(recorder: Recorder, cl
     recorder.restart(VirtualClock(), CIVIL)
     seen: list[dict[str, Any]] = []
     recorder.listen(seen.append)
-    recorder.record("esme", "esme", "power", {"on": True})
+    recorder.record("esme", "esme", PowerSwitched(on=True))
     assert seen[0]["at_ns"] == 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from devices.events.commands import AlertRaised, AlertUnsendable
 from devices.machines.core import Effect, Persist, Record
 from devices.model.alerts import alert_name, rule
 from devices.model.credentials import CredentialCells, Usage
@@ -116,10 +117,11 @@ class AlertBuilder:
         """``payload`` makes the contents from the originator counter of the message."""
         conduct = rule(code)
         is_critical = conduct.critical if critical is None else critical
-        told: dict[str, Any] = {"code": f"0x{code:04X}", "name": alert_name(code), "recipient": recipient.label}
+        name = alert_name(code)
         party = party or self.cells.party_of(recipient)
         if party is None:
-            return None, [Record("alert.unsendable", told | {"reason": f"no credentials of {recipient.label}"})]
+            reason = f"no credentials of {recipient.label}"
+            return None, [Record(AlertUnsendable(code=code, name=name, recipient=recipient.label, reason=reason))]
         counter, recorded = self.take_counter()
         try:
             carrier = conduct.message_code if message_code is None else message_code
@@ -127,8 +129,10 @@ class AlertBuilder:
             message = self.protect(message, recipient, signed=is_critical)
             octets = gbcs.encode(message)
         except (TrustError, WireError) as error:
-            return None, [recorded, Record("alert.unsendable", told | {"reason": str(error)})]
-        return octets, [recorded, Record("alert", told | {"message_code": f"0x{carrier:04X}", "counter": counter})]
+            unsent = AlertUnsendable(code=code, name=name, recipient=recipient.label, reason=str(error))
+            return None, [recorded, Record(unsent)]
+        raised = AlertRaised(code=code, name=name, recipient=recipient.label, message_code=carrier, counter=counter)
+        return octets, [recorded, Record(raised)]
 
     def _sealed(self, plain: Data, recipient: Role, counter: int) -> tuple[Data, Data]:
         """``plain`` encrypted for whoever plays ``recipient``: the protection parameters and the blob, as in published

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from devices.events.supply import AuxiliaryChanged
 from devices.machines.core import Effect, Persist, Record
 from devices.machines.parts import calendars
 from devices.machines.parts.civil_clock import CivilTime, from_dlms
@@ -265,7 +266,7 @@ class Auxiliary:
         # Unlike in ECS61e all values are text in a published ECS200, and no blanks stand between them.
         told = json.dumps({name: str(value) for name, value in data.items()}, separators=(",", ":"))
         self._tell(Told(OPERATIONAL_UPDATE, (Data(Tag.UTF8_STRING, told.encode()),)))
-        return [Record("auxiliary", {"controller": n, "operational": data, "cause": "appliance"})]
+        return [Record(AuxiliaryChanged(controller=n, operational=data, cause="appliance"))]
 
     def _show_levels(self, n: int, civil: CivilTime) -> None:
         """Keep the operational data of a proportional controller (ECS61e) as it now is."""
@@ -282,4 +283,4 @@ class Auxiliary:
 
     @staticmethod
     def _record(n: int, action: int, cause: str) -> Record:
-        return Record("auxiliary", {"controller": n, "action": action, "cause": cause})
+        return Record(AuxiliaryChanged(controller=n, action=action, cause=cause))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from devices.events.commands import CommandExecuted, CommandRefused, ResponseUnsendable
 from devices.machines.core import Effect, Persist, Record
 from devices.machines.parts.alerting import AlertBuilder
 from devices.machines.parts.asn1_execution import Asn1Execution, Due
@@ -151,15 +152,15 @@ class CommandProcessor:
             refusal = replace(
                 refusal, message_code=message.message_code, counter=message.counter, originator=message.originator
             )
-        told = {
-            "check": refusal.check,
-            "reason": refusal.reason,
-            "alert": None if refusal.alert is None else f"0x{refusal.alert:04X}",
-            "message_code": None if message is None else f"0x{message.message_code:04X}",
-            "originator": None if message is None else message.originator.hex(),
-            "counter": None if message is None else message.counter,
-        }
-        effects: list[Effect] = [Record("refused", told)]
+        told = CommandRefused(
+            check=refusal.check,
+            reason=refusal.reason,
+            alert=refusal.alert,
+            message_code=None if message is None else message.message_code,
+            originator=None if message is None else message.originator,
+            counter=None if message is None else message.counter,
+        )
+        effects: list[Effect] = [Record(told)]
         if inquiry is not None and inquiry.use_case is not None and self.settings.counts_refused:
             self._count(inquiry, inquiry.use_case, effects)
         return Outcome(None, refusal, False, tuple(effects), message, inquiry.use_case if inquiry else None)
@@ -192,20 +193,18 @@ class CommandProcessor:
                 payload = self.handlers[message.message_code](message.payload, context)
             response: bytes | None = self._respond(message, use_case, inquiry.role, payload, civil, supplementary)
         except (TrustError, WireError) as error:
-            effects.append(
-                Record("response.unsendable", {"reason": str(error), "code": f"0x{message.message_code:04X}"})
-            )
+            effects.append(Record(ResponseUnsendable(reason=str(error), code=message.message_code)))
             response = None
         for step in context.afterwards:
             step()
-        done = {
-            "message_code": f"0x{message.message_code:04X}",
-            "use_case": use_case.use_case,
-            "originator": message.originator.hex(),
-            "counter": message.counter,
-            "results": list(context.results),
-        }
-        effects.append(Record("executed", done))
+        done = CommandExecuted(
+            message_code=message.message_code,
+            use_case=use_case.use_case,
+            originator=message.originator,
+            counter=message.counter,
+            results=tuple(context.results),
+        )
+        effects.append(Record(done))
         return Outcome(
             response,
             None,

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from devices.events.supply import ContactorChecked, ContactorDriven
 from devices.machines.core import Drive, Effect, Record, SetTimer, StopTimer
 
 __all__ = ["PULSE", "TRANSITIONS", "Contactor", "ContactorSettings", "Supply", "SupplyEvent", "after"]
@@ -97,7 +98,7 @@ class Contactor:
             Drive(pin, True),
             SetTimer(PULSE, now + s.pulse_ns),
             StopTimer("contactor.check"),
-            Record("contactor.drive", {"pin": pin, "pulse_ms": s.pulse_ns // MILLISECOND}),
+            Record(ContactorDriven(pin=pin, pulse_ms=s.pulse_ns // MILLISECOND)),
         ]
 
     def sensed(self, pin: str, level: bool) -> bool:
@@ -120,8 +121,7 @@ class Contactor:
         if name != "contactor.check":
             return None
         moved = self._sensed is not None and self._sensed == self._wanted
-        told = {"wanted": self._wanted, "sensed": self._sensed}
-        return moved, [Record("contactor.check", told)]
+        return moved, [Record(ContactorChecked(wanted=self._wanted, sensed=self._sensed))]
 
     @property
     def wanted(self) -> bool | None:

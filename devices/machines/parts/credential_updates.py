@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from devices.events.keys import CredentialsUpdated
 from devices.machines.core import Effect, Persist, Record
 from devices.machines.parts.civil_clock import CivilTime
 from devices.machines.parts.credential_judgement import BITS, MODES, Judge, Mode, Status, cell_of, parsed
@@ -235,12 +236,12 @@ class CredentialUpdates:
             for cell, found in accepted.items():
                 self.cells.place(cell, Credential(found.eui or _NOBODY, found.public, found.octets))
             effects = [Persist("floors", self.floors.as_json()), Persist("cells", self.cells.as_json())]
-        told = {
-            "mode": control.mode,
-            "originator": originator.hex(),
-            "cells": {_label(one.cell): int(one.status) for one in outcomes},
-        }
-        effects.append(Record("credentials", told))
+        told = CredentialsUpdated(
+            mode=control.mode,
+            originator=originator,
+            cells={_label(one.cell): int(one.status) for one in outcomes},
+        )
+        effects.append(Record(told))
         counter = control.authorising_seq_number or 0
         return UpdateOutcome(counter, control.mode, changes, outcomes), effects
 

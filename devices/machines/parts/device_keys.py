@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
+from devices.events.keys import KeyFailed, KeyMade, KeyReplaced
 from devices.machines.core import Persist, Record
 from devices.machines.parts.execution import CommandContext
 from devices.trust import certificates, csr
@@ -193,7 +194,7 @@ class OwnKeys:
         try:
             point = self._make(usage, number)
         except TrustError as fault:
-            context.effects.append(Record("key.failed", {"usage": usage.name, "reason": fault.reason}))
+            context.effects.append(Record(KeyFailed(usage=usage.name, reason=fault.reason)))
             return self._failed(RequestCode.KEY_PAIR_GENERATION_FAILED, context)
         name = self._name(usage, number)
         try:
@@ -201,11 +202,11 @@ class OwnKeys:
                 self.identity, usage, point, lambda octets: self.keys.sign(name, octets), self.settings.hardware_type
             )
         except TrustError as fault:
-            context.effects.append(Record("key.failed", {"usage": usage.name, "reason": fault.reason}))
+            context.effects.append(Record(KeyFailed(usage=usage.name, reason=fault.reason)))
             return self._failed(RequestCode.REQUEST_PRODUCTION_FAILED, context)
         pair.made = pair.waiting = number
         pair.point = None
-        context.effects += [self.persist(), Record("key.made", {"usage": usage.name, "public": point.hex()})]
+        context.effects += [self.persist(), Record(KeyMade(usage=usage.name, public=point))]
         context.results = (0,)
         return CertificationRequest(request)
 
@@ -224,7 +225,7 @@ class OwnKeys:
         number, point = pair.waiting, pair.point
         assert number is not None
         pair.certificate, pair.in_use, pair.waiting, pair.point = view.certificate, number, None, None
-        context.effects += [self.persist(), Record("key.replaced", {"usage": usage.name, "key_id": found.ski.hex()})]
+        context.effects += [self.persist(), Record(KeyReplaced(usage=usage.name, key_id=found.ski))]
         context.afterwards.append(lambda: self.keys.use(_NAMES[usage](self.identity), self._name(usage, number), point))
         return ResponseCode(int(code))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
+from devices.events.keys import ActivationTried
 from devices.machines.core import Effect, MachineError, Persist, Record
 from devices.machines.parts.civil_clock import CivilTime
 from devices.machines.parts.credential_updates import datetime_of, ns_of
@@ -208,8 +209,8 @@ class Firmware:
             self.version = self._images.pop(image_hash)
             effects.append(self.persist())
             events += [VERIFIED, CHANGED]
-        told = {"hash": image_hash.hex(), "outcome": code.name.lower(), "version": self.version.hex()}
-        effects.append(Record("firmware.activation", told))
+        told = ActivationTried(hash=image_hash, outcome=code.name.lower(), version=self.version)
+        effects.append(Record(told))
         return ActivationResult(int(code), self.version), effects, events
 
 

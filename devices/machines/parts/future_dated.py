@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from devices.events.commands import FutureFailed
 from devices.machines.core import Effect, Persist, Record
 from devices.machines.parts.civil_clock import CivilTime, from_dlms
 from devices.machines.parts.execution import CommandContext
@@ -98,7 +99,7 @@ class FutureDated:
                 code = SUCCEEDED
             except AccessError as error:
                 code = FAILED
-                effects.append(Record("future.failed", {"object": obis.hex(), "reason": str(error)}))
+                effects.append(Record(FutureFailed(object=obis, reason=str(error))))
             told = plan.message_code.to_bytes(2, "big") + plan.counter.to_bytes(8, "big")
             place = class_id.to_bytes(2, "big") + obis + index.to_bytes(1, "big")
             reports.append(Reached(code, plan.role, (axdr.octets(told + place),)))

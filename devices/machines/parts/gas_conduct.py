@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from devices.events.accounts import EmergencyCreditSelected, TopUpAccepted, TopUpRefused
 from devices.machines.core import Effect, Persist, Record, Show
 from devices.machines.parts.civil_clock import CivilTime
 from devices.machines.parts.gbz_steps import Act, Call, Status, ZclRefusal, number, records
@@ -148,14 +149,14 @@ class GasConduct:
             amount = self._take(digits, act)
         except TokenRefused as refused:
             self.note(refused.event)
-            act.effects.append(Record("utrn.refused", {"event": f"0x{refused.event:04X}", "reason": refused.reason}))
+            act.effects.append(Record(TopUpRefused(event=refused.event, reason=refused.reason)))
             return {
                 "Result Type": self.settings.rejected,
                 "Top Up Value": -1,
                 "Source of Top up": source,
                 "Credit Remaining": -1,
             }
-        act.effects += [Persist("gas", self.as_json()), Record("utrn.accepted", {"amount": amount})]
+        act.effects += [Persist("gas", self.as_json()), Record(TopUpAccepted(amount=amount))]
         self.note(CREDIT_ADDED)
         return {
             "Result Type": self.settings.accepted,
@@ -229,7 +230,7 @@ class GasConduct:
         self.clusters.set(CREDIT_STATUS, self._amount(CREDIT_STATUS) | SELECTED)
         self.clusters.set(EMERGENCY, self._amount(EMERGENCY_LIMIT))
         self.note(EMERGENCY_ACTIVE)
-        act.effects.append(Record("emergency_credit", {"selected": True, "remaining": self._amount(EMERGENCY)}))
+        act.effects.append(Record(EmergencyCreditSelected(selected=True, remaining=self._amount(EMERGENCY))))
 
     def _total_debt(self, _: Command, __: Act) -> None:
         self.clusters.set(ACCUMULATED, sum(self._amount(debt) for debt in DEBTS))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from devices.events.commands import ComponentRefused, FutureDatedFailed
 from devices.machines.core import Effect, Persist, Record
 from devices.machines.parts import gbz_answers, gbz_steps
 from devices.machines.parts.civil_clock import CivilTime
@@ -146,7 +147,7 @@ class GbzExecutor:
                 gbz_steps.run(row.does, command, act, self.clusters, self.calls)
             except ZclRefusal as refusal:
                 code = NOT_DONE
-                act.effects.append(Record("future_dated.failed", {"command": command.name, "reason": refusal.reason}))
+                act.effects.append(Record(FutureDatedFailed(command=command.name, reason=refusal.reason)))
             body = gbz.FutureDated(
                 change.message_code, change.counter, command.cluster, change.frame_control, command.command
             )
@@ -171,8 +172,8 @@ class GbzExecutor:
                 *gbz_answers.answers(row.answer, body, act, self.clusters, self.calls, component.from_time)
             ], Status.SUCCESS
         except ZclRefusal as refusal:
-            told = {"command": body.name, "status": int(refusal.status), "reason": refusal.reason}
-            context.effects.append(Record("component.refused", told))
+            told = ComponentRefused(command=body.name, status=int(refusal.status), reason=refusal.reason)
+            context.effects.append(Record(told))
             nothing_there = refusal.status == Status.NOT_FOUND and row.answer is not None  # that answers a question
             status = Status.SUCCESS if nothing_there else refusal.status
             return [DefaultResponse(body.command, refusal.status)], status
@@ -205,7 +206,7 @@ class GbzExecutor:
             try:
                 self._do(row, component, body, act, dated, (command.message_code, command.counter))
             except ZclRefusal as refusal:
-                act.effects.append(Record("component.refused", {"command": body.name, "reason": refusal.reason}))
+                act.effects.append(Record(ComponentRefused(command=body.name, reason=refusal.reason)))
         return [*act.effects, self.saved()]
 
     def _do(

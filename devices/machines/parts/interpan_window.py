@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from devices.events.hub import HubFlags
 from devices.machines.core import Effect, Record, SetTimer, StopTimer
 from devices.wire import zcl
 from devices.wire.errors import DecodeError
@@ -120,8 +121,7 @@ class InterPanWindow:
         return [SetTimer(TIMER, self.closes_at or 0)] if bound else []
 
     def _flags(self, cause: str) -> Record:
-        flags = {"beaconing": self.beaconing, "interpan": self.is_open, "cause": cause}
-        return Record("hub.flags", {**flags, "closes_at": self.closes_at})
+        return Record(HubFlags(beaconing=self.beaconing, interpan=self.is_open, cause=cause, closes_at=self.closes_at))
 
 
 def close_frame(sequence: int = 0) -> bytes:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
+from devices.events.keys import PartnerJoined, PartnerUnjoined
 from devices.machines.core import Persist, Record
 from devices.machines.parts.execution import CommandContext
 from devices.trust import certificates
@@ -187,7 +188,7 @@ class JoinLog:
         if code is JoinCode.SUCCESS:
             context.effects.append(self.persist())
         context.events.append(JOINED if code is JoinCode.SUCCESS else JOIN_FAILED)
-        return self._answer("join", view.device, code, context)
+        return self._answer(PartnerJoined, view.device, code, context)
 
     def unjoin(self, view: Unjoin, context: CommandContext) -> ResponseCode:
         """CS04AC, CS04B."""
@@ -197,7 +198,7 @@ class JoinLog:
             context.effects.append(self.persist())
         context.events.append(UNJOIN_FAILED if gone is None else UNJOINED)
         code = UnjoinCode.NOT_IN_LOG if gone is None else UnjoinCode.SUCCESS
-        return self._answer("unjoin", view.device, code, context)
+        return self._answer(PartnerUnjoined, view.device, code, context)
 
     def read(self, _: DeviceLogRequest, context: CommandContext) -> DeviceLog:
         """CS07: every device of the log."""
@@ -234,7 +235,13 @@ class JoinLog:
             return JoinCode.INVALID_OR_MISSING_CERTIFICATE, None
         return JoinCode.SUCCESS, found.public
 
-    def _answer(self, what: str, device: bytes, code: JoinCode | UnjoinCode, context: CommandContext) -> ResponseCode:
+    def _answer(
+        self,
+        told: type[PartnerJoined | PartnerUnjoined],
+        device: bytes,
+        code: JoinCode | UnjoinCode,
+        context: CommandContext,
+    ) -> ResponseCode:
         context.results = (int(code),)
-        context.effects.append(Record(what, {"device": device.hex(), "code": int(code), "outcome": code.name.lower()}))
+        context.effects.append(Record(told(device=device, code=int(code), outcome=code.name.lower())))
         return ResponseCode(int(code))

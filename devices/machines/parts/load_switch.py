@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from devices.events.supply import SupplyChanged
 from devices.machines.core import Effect, Persist, Record, Show
 from devices.machines.parts.contactor import (
     PULSE,
@@ -75,16 +76,16 @@ class LoadSwitch:
         old, self.state = self.state, after(self.state, event, self._transitions)
         effects: list[Effect] = [Persist("supply", self.state.name)]
         if self.state is not old:
-            told = {"old": old.name.lower(), "new": self.state.name.lower(), "cause": cause}
-            effects.append(Record("supply.state", told))
+            told = SupplyChanged(old=old.name.lower(), new=self.state.name.lower(), cause=cause)
+            effects.append(Record(told))
         if self._contact(self.state) != self._contact(old) or event is SupplyEvent.DISABLE:
             effects += self._move(now)
         return [*effects, self.show()]
 
     def drive(self, cause: str, now: int) -> list[Effect]:
         """Drive the contactor to where the state wants it, wherever it stands."""
-        told = {"old": None, "new": self.state.name.lower(), "cause": cause}
-        return [Record("supply.state", told), *self._move(now)]
+        told = SupplyChanged(old=None, new=self.state.name.lower(), cause=cause)
+        return [Record(told), *self._move(now)]
 
     def _move(self, now: int) -> list[Effect]:
         return [Persist(MOVING, True), *self._contactor.move(self._contact(self.state), now)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from devices.events.accounts import BlocksReset
 from devices.machines.core import Record, Show
 from devices.machines.parts.civil_clock import CivilTime, from_dlms
 from devices.machines.parts.contactor import SupplyEvent
@@ -119,7 +120,7 @@ def _reset_blocks(data: Data, context: CommandContext) -> tuple[int, Data | None
     """The tariff block counters begin anew.  No use case reads them, and this meter counts no energy, so it is told."""
     if data.value != _RESET_BLOCKS:
         raise AccessError(ResultCode.OTHER_REASON, f"no script {data.value}; there is {_RESET_BLOCKS}")
-    context.effects.append(Record("tariff.blocks_reset", {"counter": context.message.counter}))
+    context.effects.append(Record(BlocksReset(counter=context.message.counter)))
     return ResultCode.SUCCESS, None
 
 

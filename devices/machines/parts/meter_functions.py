@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from devices.events.accounts import BlocksReset
 from devices.machines.core import Effect, Persist, Record, SetTimer, StopTimer
 from devices.machines.parts import calendars, profile_log
 from devices.machines.parts.aux_switch import Auxiliary, AuxiliarySettings, Told
@@ -238,7 +239,7 @@ class MeterFunctions:
             self._planned_at = -1
         effects: list[Effect] = []
         if _BLOCK_RESET in due:
-            effects.append(Record("tariff.blocks_reset", {"cause": "calendar"}))
+            effects.append(Record(BlocksReset(cause="calendar")))
         if _BILLING_CALENDAR in due:
             for obis in profile_log.BILLING:
                 self.profiles.capture(obis, civil)

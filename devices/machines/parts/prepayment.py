@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from devices.events.accounts import TopUpAccepted, TopUpRefused
 from devices.machines.core import Effect, Persist, Record
 from devices.machines.parts.civil_clock import CivilTime
 from devices.machines.parts.execution import CommandContext
@@ -136,9 +137,9 @@ class Prepayment:
             amount = self.top_up(data.value.decode("ascii", "replace"), context)
         except Refused as refused:
             self._note(refused.event)
-            context.effects.append(Record("utrn.refused", {"event": f"0x{refused.event:04X}", "reason": str(refused)}))
+            context.effects.append(Record(TopUpRefused(event=refused.event, reason=str(refused))))
             raise
-        context.effects += [Persist(_KEY, self.as_json()), Record("utrn.accepted", {"amount": amount})]
+        context.effects += [Persist(_KEY, self.as_json()), Record(TopUpAccepted(amount=amount))]
         self._note(CREDIT_ADDED)
         return ResultCode.SUCCESS, None
 

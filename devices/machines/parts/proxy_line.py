@@ -10,6 +10,7 @@ Source: facts/gbcs.md 8.3.
 
 from __future__ import annotations
 
+from devices.events.messages import MessageReceived, MessageSent
 from devices.machines.core import Effect, Received, Record, Send
 
 __all__ = ["PROXY", "ProxyLine"]
@@ -31,12 +32,12 @@ class ProxyLine:
         """A whole message for the proxy."""
         if self._proxy is None:
             return []
-        told = {"port": PROXY, "peer": self._proxy.hex(), "octets": octets.hex()}
-        return [Send(PROXY, self._proxy, octets), Record("gbcs.tx", told)]
+        told = MessageSent(port=PROXY, peer=self._proxy, octets=octets)
+        return [Send(PROXY, self._proxy, octets), Record(told)]
 
     def came(self, event: Received) -> Record:
         """The trace of a whole message that the proxy sent."""
-        return Record("gbcs.rx", {"port": PROXY, "peer": event.peer.hex(), "octets": event.octets.hex()})
+        return Record(MessageReceived(port=PROXY, peer=event.peer, octets=event.octets))
 
     def copy(self, octets: bytes) -> list[Effect]:
         """A whole message that goes to the gas meter, or comes from it."""

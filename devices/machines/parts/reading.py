@@ -11,7 +11,8 @@ that a terminal shows every message type except those with sensitive data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from devices.model import use_cases
 from devices.model.use_cases import UseCase
@@ -37,18 +38,27 @@ def sensitive(use_case: UseCase | None) -> bool:
     return use_case is None or use_case.encrypted_reply or use_case.use_case in _SENSITIVE
 
 
-def outcome(message: Message) -> dict[str, Any]:
-    """``results`` (codes of what was done), ``data`` (A-XDR of each datum, hex) and ``alert`` (its code, or None).
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``results`` (codes of what was done), ``data`` (A-XDR of each datum) and ``alert`` (its code, or None).
 
     The codes are those of the payload's family: access results, ZCL statuses, or an ASN.1 integer.
     """
+
+    results: tuple[int, ...]
+    data: tuple[bytes, ...]
+    alert: int | None
+
+
+def outcome(message: Message) -> Outcome:
+    """What the payload of a response or alert says was done."""
     results: list[int] = []
-    data: list[str] = []
+    data: list[bytes] = []
     alert: int | None = None
     match _read(message):
         case cosem.AccessResponse() as pdu:
             results = [int(result.code) for result in pdu.results]
-            data = [axdr.encode(datum).hex() for datum in pdu.data]
+            data = [axdr.encode(datum) for datum in pdu.data]
         case cosem.Notification(body=body):
             alert = _alert_code(body)
         case gbz.Alert(code=code):
@@ -57,7 +67,7 @@ def outcome(message: Message) -> dict[str, Any]:
             results = [status for component in components for status in _statuses(component)]
         case asn1.Node() as node if message.cra == CRA.RESPONSE:
             results = _integer(node)
-    return {"results": results, "data": data, "alert": alert}
+    return Outcome(tuple(results), tuple(data), alert)
 
 
 def _statuses(component: gbz.Component) -> list[int]:
@@ -103,11 +113,11 @@ def _way(cra: int) -> str:
 
 def _details(message: Message, use_case: UseCase | None) -> str:
     read = outcome(message)
-    if read["alert"] is not None:
-        return f": alert {read['alert']:04X}"
-    if message.cra != CRA.RESPONSE or not read["results"]:
+    if read.alert is not None:
+        return f": alert {read.alert:04X}"
+    if message.cra != CRA.RESPONSE or not read.results:
         return ""
-    failed = [code for code in read["results"] if code]
+    failed = [code for code in read.results if code]
     text = f": {_code(message, failed[0])}" if failed else ": success"
     if failed or sensitive(use_case):
         return text

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from devices.events.messages import MessageSent
 from devices.machines.core import Effect, Record, Send
 from devices.machines.parts.tunnel import TunnelClient, TunnelServer, TunnelSettings
 from devices.machines.parts.tunnel_end import Link
@@ -115,7 +116,7 @@ class SleepyServer(TunnelServer):
         if not link.blocks:
             link.current = None
             link.sent.append((now, message))
-            effects.append(Record("gbcs.tx", self._fields(link.peer, message)))
+            effects.append(Record(MessageSent(port=self.port, peer=link.peer, octets=message)))
         return effects
 
     def _respond(self, link: Link, remaining: int, piece: bytes, message: bytes) -> Send:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from devices.events.hub import HubChannelChanged, HubDutyCycle, HubScanned
 from devices.machines.core import AdmitDevice, Effect, Event, Persist, Received, Record, Send, SetTimer
 from devices.machines.parts.civil_clock import CivilTime
 from devices.machines.parts.device_log import Entry
@@ -83,7 +84,7 @@ class SubGhz:
         self._objects.put(*own.CHANNEL, 2, axdr.bits(channel, 32))
         self._log.append(own.CHANNEL_LOG[1], civil, axdr.u16(CHANNEL_CHANGED), axdr.octets(channel + bytes((reason,))))
         self._tell(CHANNEL_CHANGED, axdr.structure(axdr.bits(channel, 32), axdr.octets(bytes((reason,)))))
-        return [Persist("objects", self._objects.as_json()), Record("hub.channel", {"channel": channel.hex()})]
+        return [Persist("objects", self._objects.as_json()), Record(HubChannelChanged(channel=channel))]
 
     # -------------------------------------------------------------------------------------------- devices on this radio
 
@@ -143,9 +144,7 @@ class SubGhz:
     def _acted(self, steps: list[Step]) -> list[Effect]:
         for step in steps:
             self._tell(step.code, axdr.octets(step.device))
-        told: list[Effect] = [
-            Record("hub.duty_cycle", {"device": step.device.hex(), "code": f"0x{step.code:04X}"}) for step in steps
-        ]
+        told: list[Effect] = [Record(HubDutyCycle(device=step.device, code=step.code)) for step in steps]
         due = self.duty_cycle.next_due
         return told if due is None else [*told, SetTimer(TIMER, due)]
 
@@ -160,4 +159,4 @@ class SubGhz:
         outcome = self.settings.scan_refused if self._occupied() else self.settings.scan_accepted
         told = (axdr.octets(bytes((octet,))) for octet in outcome)
         self._tell(SCAN_ASSESSED, axdr.structure(*told))
-        context.effects.append(Record("hub.scan", {"outcome": list(outcome)}))
+        context.effects.append(Record(HubScanned(outcome=tuple(outcome))))

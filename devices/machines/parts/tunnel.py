@@ -15,6 +15,7 @@ Source: facts/gbcs.md 8.3 [3 sources]; facts/radio.md 11.1 [verified].
 
 from __future__ import annotations
 
+from devices.events.tunnels import TunnelClosed, TunnelError, TunnelGivenUp, TunnelIgnored, TunnelOpened, TunnelRefused
 from devices.machines.core import Effect, Record, Send, SetTimer, StopTimer
 from devices.machines.parts.tunnel_end import CLUSTER, INTERPAN, Link, TunnelEnd, TunnelSettings, rewind
 from devices.wire import gbt, tunnelling
@@ -43,13 +44,13 @@ class TunnelServer(TunnelEnd):
             return self._closed(link)
         if link is not None and isinstance(command, tunnelling.TransferDataError) and command.tunnel == link.tunnel:
             return self._refused(link, command, now)
-        return [Record("tunnel.ignored", {"port": self.port, "peer": peer.hex(), "command": type(command).__name__})]
+        return [Record(TunnelIgnored(port=self.port, peer=peer, command=type(command).__name__))]
 
     def _request(self, peer: bytes, command: tunnelling.RequestTunnel, sequence: int, now: int) -> list[Effect]:
         status = self._status(peer, command, now)
         if status != TunnelStatus.SUCCESS:
             answer = tunnelling.RequestTunnelResponse(0, status, self.settings.max_transfer)
-            refusal = Record("tunnel.refused", {"port": self.port, "peer": peer.hex(), "status": status})
+            refusal = Record(TunnelRefused(port=self.port, peer=peer, status=status))
             return [Send(self.port, peer, tunnelling.encode(answer, sequence), CLUSTER), refusal]
         link = self._link(peer, now)
         link.touched = now
@@ -57,7 +58,7 @@ class TunnelServer(TunnelEnd):
         link.tunnel, link.peer_max, link.reassembler = self._free_id(), command.max_incoming, gbt.Reassembler()
         answer = tunnelling.RequestTunnelResponse(link.tunnel, TunnelStatus.SUCCESS, self.settings.max_transfer)
         effects.append(self._frame(link, answer, sequence=sequence))
-        effects.append(Record("tunnel.open", {"port": self.port, "peer": peer.hex(), "tunnel": link.tunnel}))
+        effects.append(Record(TunnelOpened(port=self.port, peer=peer, tunnel=link.tunnel)))
         return effects + self._pump(link, now)
 
     def _status(self, peer: bytes, command: tunnelling.RequestTunnel, now: int) -> int:
@@ -83,7 +84,7 @@ class TunnelServer(TunnelEnd):
         link.tunnel = None
         if not link.queue:
             del self._links[link.peer]
-        return [*effects, Record("tunnel.closed", {"port": self.port, "peer": link.peer.hex()})]
+        return [*effects, Record(TunnelClosed(port=self.port, peer=link.peer))]
 
     def _refused(self, link: Link, command: tunnelling.TransferDataError, now: int) -> list[Effect]:
         since = now - self.settings.answer_timeout_ns if command.status == TransferStatus.NO_SUCH_TUNNEL else None
@@ -92,7 +93,7 @@ class TunnelServer(TunnelEnd):
             link.tunnel = None  # the client forgot it (power loss): its next request flushes what waits
         return [
             *effects,
-            Record("tunnel.error", {"port": self.port, "peer": link.peer.hex(), "status": command.status}),
+            Record(TunnelError(port=self.port, peer=link.peer, status=command.status)),
         ]
 
     def _lost(self, link: Link, reason: str, now: int) -> list[Effect]:  # noqa: ARG002
@@ -149,7 +150,7 @@ class TunnelClient(TunnelEnd):
             return self._answered(link, command, now)
         if link is not None and isinstance(command, tunnelling.TransferDataError) and command.tunnel == link.tunnel:
             return self._refused(link, command, now)
-        return [Record("tunnel.ignored", {"port": self.port, "peer": peer.hex(), "command": type(command).__name__})]
+        return [Record(TunnelIgnored(port=self.port, peer=peer, command=type(command).__name__))]
 
     def _answered(self, link: Link, command: tunnelling.RequestTunnelResponse, now: int) -> list[Effect]:
         effects: list[Effect] = [StopTimer(self._timer("answer", link.peer))]
@@ -157,10 +158,10 @@ class TunnelClient(TunnelEnd):
             link.asked, link.tries, link.touched = False, 0, now
             link.tunnel, link.peer_max, link.reassembler = command.tunnel, command.max_incoming, gbt.Reassembler()
             effects.append(SetTimer(self._timer("renew", link.peer), now + self.settings.renew_after_ns))
-            opened = {"port": self.port, "peer": link.peer.hex(), "tunnel": command.tunnel}
-            return [*effects, Record("tunnel.open", opened), *self._pump(link, now)]
-        refusal = {"port": self.port, "peer": link.peer.hex(), "status": command.status}
-        effects.append(Record("tunnel.refused", refusal))
+            opened = TunnelOpened(port=self.port, peer=link.peer, tunnel=command.tunnel)
+            return [*effects, Record(opened), *self._pump(link, now)]
+        refusal = TunnelRefused(port=self.port, peer=link.peer, status=command.status)
+        effects.append(Record(refusal))
         if command.status == TunnelStatus.BUSY:
             return [*effects, SetTimer(self._timer("retry", link.peer), now + self.settings.busy_retry_ns)]
         if command.status == TunnelStatus.NO_MORE_IDS and link.tries < self.settings.request_tries:
@@ -169,7 +170,7 @@ class TunnelClient(TunnelEnd):
         return effects + self._lost(link, f"the peer refused a tunnel with status {command.status}", now)
 
     def _refused(self, link: Link, command: tunnelling.TransferDataError, now: int) -> list[Effect]:
-        told = Record("tunnel.error", {"port": self.port, "peer": link.peer.hex(), "status": command.status})
+        told = Record(TunnelError(port=self.port, peer=link.peer, status=command.status))
         if command.status != TransferStatus.NO_SUCH_TUNNEL:
             return [told, *self._lost(link, f"the peer answered transfer error {command.status}", now)]
         effects = rewind(link, self._timer("block", link.peer), now - self.settings.answer_timeout_ns)
@@ -178,7 +179,7 @@ class TunnelClient(TunnelEnd):
 
     def _lost(self, link: Link, reason: str, now: int) -> list[Effect]:  # noqa: ARG002
         link.tunnel, link.asked, link.tries = None, False, 0
-        told = Record("tunnel.given_up", {"port": self.port, "peer": link.peer.hex(), "reason": reason})
+        told = Record(TunnelGivenUp(port=self.port, peer=link.peer, reason=reason))
         return [told, *self._stop(link), *self._break_all(link, reason)]
 
     def _timed(self, what: str, link: Link, now: int) -> list[Effect]:

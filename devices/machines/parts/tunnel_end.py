@@ -13,6 +13,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from devices.events.messages import MessageReceived, MessageSent
+from devices.events.tunnels import TransferBroken, TransferDropped, TransferUnreadable
 from devices.machines.core import Effect, Received, Record, Send, SendFailed, SetTimer, StopTimer
 from devices.wire import axdr, gbt, tunnelling, zcl
 from devices.wire.errors import WireError
@@ -211,7 +213,7 @@ class TunnelEnd(ABC):
             link.sent.append((now, message))
             while len(link.sent) > self.settings.queue_limit or now - link.sent[0][0] > self.settings.answer_timeout_ns:
                 link.sent.popleft()
-            effects.append(Record("gbcs.tx", self._fields(link.peer, message)))
+            effects.append(Record(MessageSent(port=self.port, peer=link.peer, octets=message)))
         return effects
 
     def _begin(self, link: Link) -> list[Effect]:
@@ -273,7 +275,7 @@ class TunnelEnd(ABC):
             return [], [self._bad(peer, str(error_in_block), frame)]
         if not whole:
             return [], []
-        return [(peer, whole)], [Record("gbcs.rx", self._fields(peer, whole))]
+        return [(peer, whole)], [Record(MessageReceived(port=self.port, peer=peer, octets=whole))]
 
     # ---------------------------------------------------------------------------------------------------------- helpers
 
@@ -287,19 +289,16 @@ class TunnelEnd(ABC):
     def _timer(self, what: str, peer: bytes) -> str:
         return f"tunnel.{self.port}.{what}.{peer.hex()}"
 
-    def _fields(self, peer: bytes, message: bytes) -> dict[str, str]:
-        return {"port": self.port, "peer": peer.hex(), "octets": message.hex()}
-
     def _bad(self, peer: bytes, reason: str, frame: bytes) -> Record:
-        return Record("tunnel.bad", {**self._fields(peer, frame), "reason": reason})
+        return Record(TransferUnreadable(port=self.port, peer=peer, octets=frame, reason=reason))
 
     def _break(self, peer: bytes, message: bytes, reason: str) -> list[Effect]:
         self._broken.append((peer, message))
-        return [Record("tunnel.broken", {**self._fields(peer, message), "reason": reason})]
+        return [Record(TransferBroken(port=self.port, peer=peer, octets=message, reason=reason))]
 
     def _drop(self, peer: bytes, message: bytes, reason: str) -> list[Effect]:
         self._broken.append((peer, message))
-        return [Record("tunnel.dropped", {**self._fields(peer, message), "reason": reason})]
+        return [Record(TransferDropped(port=self.port, peer=peer, octets=message, reason=reason))]
 
 
 def rewind(link: Link, timer: str, since: int | None = None) -> list[Effect]:

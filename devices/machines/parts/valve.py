@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
+from devices.events.supply import FlowChecked, ValveChanged
 from devices.machines.core import Effect, Persist, Record, SetTimer, Show, StopTimer
 from devices.machines.parts.contactor import PULSE, Contactor, ContactorSettings
 from devices.model.zcl_objects import ClusterModel
@@ -98,7 +99,7 @@ class Valve:
         effects: list[Effect] = []
         if new is not old:
             self.clusters.set(SUPPLY_STATUS, int(new))
-            effects.append(Record("valve.state", {"old": old.name.lower(), "new": new.name.lower(), "cause": cause}))
+            effects.append(Record(ValveChanged(old=old.name.lower(), new=new.name.lower(), cause=cause)))
         if (new is ValveState.ON) != (old is ValveState.ON) or event is ValveEvent.CLOSE:
             effects += [Persist(OPENING, new is ValveState.ON), *self._actuator.move(new is ValveState.ON, now)]
         if new is ValveState.ON and new is not old and self.settings.flow_check:
@@ -114,8 +115,8 @@ class Valve:
         effects: list[Effect] = []
         if opening and self.state is ValveState.ON:
             self.clusters.set(SUPPLY_STATUS, int(ValveState.ARMED))
-            told = {"old": "on", "new": "armed", "cause": "power lost while it opened"}
-            effects += [Persist(OPENING, False), Record("valve.state", told)]
+            told = ValveChanged(old="on", new="armed", cause="power lost while it opened")
+            effects += [Persist(OPENING, False), Record(told)]
         return effects if self.state is ValveState.ON else [*effects, *self._actuator.move(False, now)]
 
     def fired(self, name: str, now: int, flow: int) -> tuple[bool, list[Effect]] | None:
@@ -127,7 +128,9 @@ class Valve:
         if name == FLOW_TIMER:
             limit = self.clusters.get(THRESHOLD)
             above = isinstance(limit, int) and flow > limit
-            effects: list[Effect] = [Record("valve.flow_check", {"flow": flow, "threshold": limit, "above": above})]
+            effects: list[Effect] = [
+                Record(FlowChecked(flow=flow, threshold=limit if isinstance(limit, int) else None, above=above))
+            ]
             if above and self.settings.flow_closes:
                 effects += self.change(ValveEvent.UNCONTROLLED_FLOW, "uncontrolled flow", now)
             return above and self.settings.flow_closes, effects

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from devices.events.hub import HubDropped, HubQueued
+from devices.events.messages import MessageSent
 from devices.machines.core import Effect, Record, Send
 from devices.wire import gbcs
 
@@ -33,13 +35,13 @@ class WanLine:
         """Send a whole message, or have it wait."""
         if self.up:
             recipient = gbcs.decode(octets).recipient
-            fields = {"port": WAN, "peer": recipient.hex(), "octets": octets.hex()}
-            return [Send(WAN, recipient, octets), Record("gbcs.tx", fields)]
+            told = MessageSent(port=WAN, peer=recipient, octets=octets)
+            return [Send(WAN, recipient, octets), Record(told)]
         effects: list[Effect] = []
         if len(self._waiting) >= self._limit:
-            effects.append(Record("hub.dropped", {"port": WAN, "octets": self._waiting.popleft().hex()}))
+            effects.append(Record(HubDropped(port=WAN, octets=self._waiting.popleft())))
         self._waiting.append(octets)
-        return [*effects, Record("hub.queued", {"port": WAN, "waiting": len(self._waiting)})]
+        return [*effects, Record(HubQueued(port=WAN, waiting=len(self._waiting)))]
 
     def changed(self, *, up: bool) -> list[Effect]:
         """The port says that the WAN is there, or is away."""
