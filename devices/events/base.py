@@ -65,6 +65,8 @@ def event(kind: str) -> Callable[[type[E]], type[E]]:
     def register(plain: type[E]) -> type[E]:
         made = dataclass(frozen=True, slots=True, kw_only=True)(plain)
         made.kind = kind
+        if DEVICE in (one.name for one in dataclasses.fields(made)):  # type: ignore[arg-type]
+            raise EventError(made.__name__, "fields of its own", DEVICE, "The time line has that name; take another.")
         if kind in KINDS:
             raise EventError(made.__name__, "a kind of its own", kind, f"{KINDS[kind].__name__} has it; name another.")
         KINDS[kind] = made

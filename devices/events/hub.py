@@ -137,9 +137,9 @@ class HubChannelChanged(Event):
 
 @event("hub.duty_cycle")
 class HubDutyCycle(Event):
-    """A sub-GHz device passed a step of its duty cycle, which has the event ``code``."""
+    """The sub-GHz device ``peer`` passed a step of its duty cycle, which has the event ``code``."""
 
-    device: bytes
+    peer: bytes
     code: Code
 
 

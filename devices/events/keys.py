@@ -64,17 +64,17 @@ class ActivationTried(Event):
 
 @event("join")
 class PartnerJoined(Event):
-    """The device was to be joined (CS03): ``code`` and its name are what the response tells."""
+    """The device ``partner`` (EUI-64) was to be joined (CS03): ``code`` and its name are what the response tells."""
 
-    device: bytes
+    partner: bytes
     code: int
     outcome: str
 
 
 @event("unjoin")
 class PartnerUnjoined(Event):
-    """The device was to be unjoined (CS04): ``code`` and its name are what the response tells."""
+    """The device ``partner`` (EUI-64) was to be unjoined (CS04): ``code`` and its name are what the response tells."""
 
-    device: bytes
+    partner: bytes
     code: int
     outcome: str

@@ -30,12 +30,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestEvent(Event):
-    """A request as it is now: its identifier, the service requests it may be, the device (EUI-64), the GBCS message
-    code, its state, and why it is held back."""
+    """A request as it is now: its identifier, the service requests it may be, the ``recipient`` (EUI-64 of the device
+    that it is for), the GBCS message code, its state, and why it is held back."""
 
     request_id: str
     requests: tuple[str, ...]
-    device: bytes
+    recipient: bytes
     message_code: int
     state: str
     reasons: tuple[str, ...]

@@ -353,7 +353,7 @@ class TransformService:
         told = what(
             request_id=entry.identifier,
             requests=tuple(entry.requests),
-            device=entry.message.recipient,
+            recipient=entry.message.recipient,
             message_code=entry.message.message_code,
             state=entry.state.name.lower(),
             reasons=tuple(entry.reasons),

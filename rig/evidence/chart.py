@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 from devices.events import Event as Told
 from devices.events.bench import OperatorActed, PinMoved, PowerSwitched
 from devices.events.commands import AlertRaised, CommandRefused
-from devices.events.hub import FirewallDropped
+from devices.events.hub import FirewallDropped, HubFlags
 from devices.events.messages import MessageReceived, MessageSent
 from devices.events.supply import ClockSet, FlowChecked, SupplyChanged, ValveChanged
 from devices.events.terminals import JobDone
@@ -59,11 +59,13 @@ MARKS: dict[type[Told], tuple[str, str]] = {
     FirewallDropped: ("r", "firewall dropped: {reason}"),
     AlertRaised: ("p", "alert {code} {name}"),
     PowerSwitched: ("p", "power {on}"),
+    HubFlags: ("p", "joining {beaconing}, inter-PAN {interpan} ({cause})"),
     TransferBroken: ("r", "transfer broke off"),
     OperatorActed: ("p", "operator: {act}"),
     ClockSet: ("p", "clock set"),
     JobDone: ("p", "{name} {state}"),
 }
+_STANDING = (PowerSwitched.kind, HubFlags.kind)
 _MARK_OF = {cls.kind: mark for cls, mark in MARKS.items()}
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ORDER = ("supplier", "broker", "head", "hub", "neighbour", "hht", "esme", "gpf", "gsme", "ihd")
@@ -91,10 +93,8 @@ def draw(
     apart.  ``ending`` is what the test ended in, written below.
     """
     rows = list(_rows(events, names))
-    # Whoever only had power all along has no line of its own.
-    busy = {
-        name for row in rows if row.kind != PowerSwitched.kind for name in (row.source, row.target) if name is not None
-    }
+    # Whoever only had power all along, and the windows that come with it, has no line of its own.
+    busy = {name for row in rows if row.kind not in _STANDING for name in (row.source, row.target) if name is not None}
     rows = [row for row in rows if row.source in busy or row.at_ns > 0]
     seen = {name for row in rows for name in (row.source, row.target) if name is not None}
     columns = [name for name in ORDER if name in seen] + sorted(seen - set(ORDER))

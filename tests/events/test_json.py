@@ -137,12 +137,15 @@ def test_what_is_no_event_is_refused_with_a_reason(kind: str, given: dict[str, A
     assert refused.value.advice.endswith(".")
 
 
-def test_every_event_says_what_happened_and_is_of_no_other_kind() -> None:
+def test_every_event_says_what_happened_and_hides_no_other() -> None:
     for kind, cls in events.KINDS.items():
         assert cls.kind == kind
         assert (cls.__doc__ or "").rstrip().endswith("."), kind
     with pytest.raises(events.EventError, match=r"a kind of its own, got 'power'\. PowerSwitched has it"):
         event("power")(type("Again", (events.Event,), {}))
+    with pytest.raises(events.EventError, match="Own: expected fields of its own, got 'device'"):
+        event("own")(type("Own", (events.Event,), {"__annotations__": {"device": "str"}}))
+    assert "own" not in events.KINDS
 
 
 def test_events_cannot_be_changed() -> None:

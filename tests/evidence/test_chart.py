@@ -153,6 +153,15 @@ def test_power_at_the_start_alone_gives_no_lifeline_but_a_cut_does() -> None:
     assert list(Drawing([*first, event("power", "hub", 9, on=False)]).columns.values()) == ["hub"]
 
 
+def test_windows_of_a_hub_stand_on_the_chart() -> None:
+    opened = event("hub.flags", "hub", 0, beaconing=True, interpan=True, cause="power-up", closes_at=9)
+    closed = event("hub.flags", "hub", 9, beaconing=False, interpan=False, cause="time-out", closes_at=None)
+    assert "joining off, inter-PAN off (time-out)" in Drawing([opened, closed]).texts
+    assert Drawing([opened]).columns == {}  # every hub opens them on power-up
+    beside = Drawing([opened, event("alert", "hub", 5)])
+    assert "joining on, inter-PAN on (power-up)" in beside.texts
+
+
 def test_lifelines_stand_in_the_order_of_the_house_and_strangers_behind() -> None:
     drawing = Drawing([event("alert", name, 1) for name in ("zebra", "esme", "aardvark", "hub", "supplier")])
     assert list(drawing.columns.values()) == ["supplier", "hub", "esme", "aardvark", "zebra"]

@@ -424,13 +424,13 @@ def test_the_trail_holds_against_the_receipts_of_the_users() -> None:
     trail.verify(receipts)
     assert [entry.kind for entry in trail.entries] == ["requested", "sent"] * 4
     asked = trail.entries[0].fields
-    assert (asked["requests"], asked["use_case"], asked["device"]) == (["7.4"], "ECS45", METER.hex())
+    assert (asked["requests"], asked["use_case"], asked["recipient"]) == (["7.4"], "ECS45", METER.hex())
 
 
 def test_a_trail_that_was_tampered_with_closes_the_service() -> None:
     dcc = Dcc()
     signed = dcc.sign(dcc.request("7.2")["pre_command"])
-    dcc.station.saved["audit.0"][0][6]["device"] = HUB.hex()
+    dcc.station.saved["audit.0"][0][6]["recipient"] = HUB.hex()
     dcc.cut()
     saved = json.dumps(dcc.station.saved)
     with pytest.raises(RefusedError, match=r"audit trail does not hold \(entry 1: what it says was changed"):

@@ -243,5 +243,5 @@ class JoinLog:
         context: CommandContext,
     ) -> ResponseCode:
         context.results = (int(code),)
-        context.effects.append(Record(told(device=device, code=int(code), outcome=code.name.lower())))
+        context.effects.append(Record(told(partner=device, code=int(code), outcome=code.name.lower())))
         return ResponseCode(int(code))

@@ -144,7 +144,7 @@ class SubGhz:
     def _acted(self, steps: list[Step]) -> list[Effect]:
         for step in steps:
             self._tell(step.code, axdr.octets(step.device))
-        told: list[Effect] = [Record(HubDutyCycle(device=step.device, code=step.code)) for step in steps]
+        told: list[Effect] = [Record(HubDutyCycle(peer=step.device, code=step.code)) for step in steps]
         due = self.duty_cycle.next_due
         return told if due is None else [*told, SetTimer(TIMER, due)]
 
