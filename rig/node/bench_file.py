@@ -22,6 +22,7 @@ from rig.bus.capabilities import CAPABILITIES
 from rig.bus.errors import BadTopic
 from rig.bus.topics import check_id
 from rig.node.sections import BenchFileError, Section, read_yaml
+from rig.node.takes import Time, declared, span, times_of
 
 __all__ = [
     "Bench",
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 VERSION = 1
+LONGEST_TEST = "30 min"  # of a test on a real clock [our default]
+SPAN = "a span of time such as 30 min"
 T = TypeVar("T")
 
 
@@ -66,7 +69,8 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device or party.  ``eui`` is its device id; the ids of its radios stand with its ports."""
+    """One device or party.  ``eui`` is its device id; the ids of its radios stand with its ports; ``takes`` is how long
+    it takes for what, at the most."""
 
     name: str
     kind: str
@@ -78,6 +82,7 @@ class Device:
     fault: str | None
     behind: str | None
     install_code: bytes
+    takes: Mapping[str, Time]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +145,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A whole bench as its file says.  ``civil_start`` is the civil time at bench time 0, in ns since the Unix
-    epoch."""
+    """A whole bench as its file says.  ``civil_start`` is the civil time at bench time 0, in ns since the Unix epoch;
+    ``longest_test`` is how long a test may keep a bench on a real clock, ns."""
 
     name: str
     source: str
@@ -160,6 +165,7 @@ class Bench:
     instruments: Mapping[str, Instrument]
     wires: tuple[Wire, ...]
     capabilities: tuple[str, ...]
+    longest_test: int
 
 
 def value_of(text: str) -> Any:
@@ -229,6 +235,7 @@ def from_value(value: Any, source: str, overlay: Mapping[str, Any] | None = None
         instruments=dict(_each(top, "instruments", _instrument)),
         wires=tuple(_wires(top)),
         capabilities=tuple(_capabilities(top)),
+        longest_test=span(top.take("longest_test", str, SPAN, LONGEST_TEST), top.at("longest_test")),
     )
     top.done()
     _check_references(bench)
@@ -339,9 +346,10 @@ def _device(name: str, section: Section) -> Device:
     for pin, inner in section.sections("pins"):
         pins[pin] = Pin(inner.whole("gpio", span=GPIO), inner.choice("kind", PIN_KINDS))
         inner.done()
+    kind = section.text("kind")
     return Device(
         name=name,
-        kind=section.text("kind"),
+        kind=kind,
         node=section.text("node"),
         eui=section.eui("eui"),
         ports=ports,
@@ -350,6 +358,7 @@ def _device(name: str, section: Section) -> Device:
         fault=section.optional("fault"),
         behind=section.optional("behind"),
         install_code=section.octets("install_code", 16),
+        takes=times_of(kind, dict(declared(kind, section))),
     )
 
 

@@ -24,7 +24,7 @@ from rig.node.attacks import Attacks
 from rig.node.clocks import follows_real_time, make_clock
 from rig.node.executor import Executor, Handler, Refused
 from rig.node.recorder import Recorder
-from rig.node.virtual_world import VirtualWorld
+from rig.node.virtual_world import POWER_GOOD_VOLTS, VirtualWorld
 from rig.ports.protocols import PortMissing, Reading
 from rig.world.relays import Fault
 
@@ -70,6 +70,7 @@ class Commands:
             "operator.read": self.read_display,
             "operator.break_seal": self.break_seal,
             "supply.switch": self.switch_supply,
+            "supply.sense": self.sense_supply,
             "instrument.read": self.read_instrument,
             "pin.read": self.read_pin,
             "clock.civil": self.civil,
@@ -140,12 +141,14 @@ class Commands:
         supply = self.premises.world.supply_of if self.premises and self.premises.world else lambda _name: None
         devices = {
             d.name: {"kind": d.kind, "node": d.node, "eui": d.eui.hex(), "behind": d.behind, "supply": supply(d.name),
-                     "install_code": d.install_code.hex()}
+                     "install_code": d.install_code.hex(),
+                     "takes": {what: time.as_json() for what, time in d.takes.items()}}
             for d in self.bench.devices.values()
         }  # fmt: skip
         return {
             "bench": self.bench.name,
             "clock": "real" if follows_real_time(self.clock) else "virtual",
+            "longest_test_ns": self.bench.longest_test,
             "devices": devices,
             "capabilities": list(self.bench.capabilities),
             "civil_start": self.bench.civil_start,
@@ -250,6 +253,25 @@ class Commands:
         self.recorder.record(supply.node, supply.name, PowerSwitched(on=on))
         self.clock.run_due()
         return {}
+
+    def sense_supply(self, args: Arguments) -> Mapping[str, Any]:
+        """Whether a device has its supply, as the bench senses it and not as the device tells: ``good`` true or false,
+        ``by`` what senses it.  ``good`` is null where nothing does."""
+        device = args.among("device", self.bench.devices)
+        good, by = self._supply_of(device)
+        return {"good": good, "by": by}
+
+    def _supply_of(self, device: bench_file.Device) -> tuple[bool | None, str]:
+        premises = self.up()
+        for pin in (name for name, pin in device.pins.items() if pin.kind == "power"):
+            if (device.name, pin) in premises.inputs:
+                return premises.inputs[device.name, pin](), f"its power input {pin}"
+        name = premises.world.supply_of(device.name) if premises.world is not None else None
+        if premises.world is not None and name is not None:
+            return premises.world.supplies[name].volts >= POWER_GOOD_VOLTS, f"the power net {name}"
+        if device.name in premises.hosts:  # no power pin: whoever plays it feeds it
+            return premises.hosts[device.name].powered, "the bench, which plays it"
+        return None, "nothing on this bench"
 
     def read_instrument(self, args: Arguments) -> Mapping[str, Any]:
         """Read an instrument after its present window is over, so that the reading is of now."""

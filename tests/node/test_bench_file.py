@@ -66,6 +66,20 @@ def test_what_the_virtual_bench_says_is_what_is_read() -> None:
     assert bench.wires[0] == bench_file.Wire("esme.GPIO16", "main.set")
 
 
+def test_how_long_a_device_takes_is_declared_or_a_default_that_says_its_basis() -> None:
+    value = document()
+    value["devices"]["esme"]["takes"] = {"boot": "1.5 h", "contact": "250 ms", "rejoin": "2 minutes"}
+    value["longest_test"] = "1 day"
+    bench = parsed(value)
+    takes = bench.devices["esme"].takes
+    assert [takes[name].ns for name in ("boot", "contact", "rejoin")] == [5400 * 10**9, 250 * 10**6, 120 * 10**9]
+    assert takes["boot"].basis == "declared in the bench file: esme.takes.boot"
+    assert takes["answer"].basis.startswith("facts/")
+    assert takes["display"].basis == "our default"
+    assert bench.longest_test == 86_400 * 10**9
+    assert parsed(document()).longest_test == 1800 * 10**9
+
+
 # -------------------------------------------------------------------------------------------------- mutated bench files
 
 Place = tuple[str | int, ...]
@@ -206,6 +220,10 @@ def test_aliases_that_stand_for_gigabytes_make_a_short_error() -> None:
             "00-DB-12-34-56-78-90-A2",
             "devices.esme.eui: expected an own EUI-64 (not that of devices.hub.eui), got '00-DB-12-34-56-78-90-A2'",
         ),
+        (("longest_test",), "soon", "longest_test: expected a span of time above 0 such as 90 s, 2 min, 1.5 h or 1 d"),
+        (("devices", "esme", "takes"), {"boot": "0 s"}, "devices.esme.takes.boot: expected a span of time above 0"),
+        (("devices", "esme", "takes"), {"boot": 90}, "devices.esme.takes.boot: expected a span of time above 0"),
+        (("devices", "esme", "takes"), {"tea": "5 min"}, "devices.esme.takes.tea: expected one of boot, join, "),
         (("devices", "esme", "node"), "emse", "devices.esme.node: expected the name of a node (bench, head, "),
         (("devices", "esme", "behind"), "hbu", "devices.esme.behind: expected the name of a hub (hub, "),
         (

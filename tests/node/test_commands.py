@@ -350,6 +350,28 @@ def test_a_supply_that_goes_takes_its_devices_along(desk: Desk) -> None:
     assert desk.commands.premises.hosts["esme"].powered
 
 
+@pytest.mark.parametrize(
+    ("device", "by"), [("esme", "mains_ok"), ("hub", "mains_ok"), ("gsme", "the bench"), ("hht", "the bench")]
+)
+def test_a_supply_is_sensed_and_not_told(desk: Desk, device: str, by: str) -> None:
+    told = desk.call("supply.sense", device=device)
+    assert told["good"] is True
+    assert by in told["by"]
+
+
+@pytest.mark.parametrize(("supply", "without"), [("mains", {"esme", "hub"}), ("hub_supply", {"hub"})])
+def test_a_device_without_its_supply_is_sensed_so(desk: Desk, supply: str, without: set[str]) -> None:
+    desk.call("supply.switch", supply=supply, on=False)
+    assert {d for d in ("esme", "hub", "gsme") if not desk.call("supply.sense", device=d)["good"]} == without
+
+
+def test_the_bench_tells_how_long_its_devices_take_and_who_says_so(desk: Desk) -> None:
+    takes = desk.call("bench.describe")["devices"]["gsme"]["takes"]
+    assert takes["wake"] == {"ns": 300 * SECOND, "basis": "declared in the bench file: gsme.takes.wake"}
+    assert takes["boot"]["basis"] == "our default"
+    assert takes["answer"]["basis"].startswith("facts/")
+
+
 def test_a_wan_that_is_cut_carries_nothing_until_it_is_back(desk: Desk) -> None:
     octets = gbcs.encode(gbcs.Message(1, 1, bytes(8), desk.commands.bench.devices["esme"].eui, 0x62, b"\0")).hex()
     desk.call("wan.set", device="hub", up=False)
