@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests.running import AFTER, BENCH, BROKER, DEVICE, Run, holding, started, suite, until, waiting
 
 INFRA, STOPPED = 255, 253
+CTRL_C_S = 2.0
 SOON_S = 20.0
 """How long a run may go on after it was hit: a few seconds, on a machine that may be many times slower than ours."""
 
@@ -32,9 +34,9 @@ def children(run: Run) -> list[str]:
     return sorted(line.split(" -m ")[1].split()[0] for line in run.alive().values())
 
 
-@pytest.mark.parametrize(("module", "bench"), [(BROKER, "virtual"), (BENCH, "virtual"), (DEVICE, "line")])
-def test_process_that_dies_in_mid_run_is_infra_and_never_a_failure(tmp_path: Path, module: str, bench: str) -> None:
-    with in_mid_run(tmp_path, "--bench", bench) as run:
+@pytest.mark.parametrize("module", [BROKER, BENCH])
+def test_process_that_dies_in_mid_run_is_infra_and_never_a_failure(tmp_path: Path, module: str) -> None:
+    with in_mid_run(tmp_path) as run:
         os.kill(run.child(module), signal.SIGKILL)
         assert run.wait(SOON_S) == INFRA, run.said
         run.nothing_left()
@@ -47,6 +49,53 @@ def test_process_that_dies_in_mid_run_is_infra_and_never_a_failure(tmp_path: Pat
     closing = run.closing()
     assert (closing["passed"], closing["failed"], closing["more"]) == ("0", "0", ", 2 INFRA")
     assert "Traceback" not in run.said
+
+
+def test_after_a_hiccup_the_next_test_claims_the_bench_anew(tmp_path: Path) -> None:
+    """The process of a device dies: that test is INFRA, and the next one has a new premises with a new process."""
+    with in_mid_run(tmp_path, "--bench", "line") as run:
+        os.kill(run.child(DEVICE), signal.SIGKILL)
+        assert run.wait(SOON_S) == INFRA, run.said
+        run.nothing_left()
+    tests = run.tests()
+    assert [status for status, _ in tests.values()] == ["SKIP", "PASS"], tests
+    assert "INFRA: " in tests["Holds"][1]
+    assert "it is claimed anew" in (run.results / "output.xml").read_text(encoding="utf-8")
+
+
+LONG = """Times Out
+    [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH
+    [Timeout]    1 second
+    Create File    {begun}
+    Advance Time    10 minutes
+"""
+
+
+def test_a_keyword_that_times_out_holds_up_nobody_on_a_real_clock(tmp_path: Path) -> None:
+    """The bench would let ten minutes pass: what timed out is a FAIL, and the next test runs at once."""
+    test = suite(tmp_path / "long.robot", LONG.format(begun=tmp_path / "begun"), AFTER)
+    with started(tmp_path, test, "--bench", "line") as run:
+        assert run.wait() == 1, run.said
+        run.nothing_left()
+    tests = run.tests()
+    assert tests["Times Out"][0] == "FAIL"
+    assert "timeout 1 second exceeded" in tests["Times Out"][1]
+    assert tests["Comes After"] == ("PASS", "")
+
+
+def test_ctrl_c_on_a_real_clock_ends_soon(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    test = suite(tmp_path / "long.robot", LONG.format(begun=begun).replace("1 second", "1 hour"), AFTER)
+    with started(tmp_path, test, "--bench", "line") as run:
+        until(lambda: begun.exists() or run.process.poll() is not None, "the test to begin")
+        hit = time.monotonic()
+        os.killpg(run.process.pid, signal.SIGINT)
+        until(lambda: "Report:" in run.out or run.process.poll() is not None, "Robot to end")
+        took = time.monotonic() - hit
+        assert run.wait(SOON_S) == STOPPED, run.said
+        run.nothing_left()
+    assert took < CTRL_C_S, f"{took:.1f} s until the tests had ended and their report was written"
+    assert [status for status, _ in run.tests().values()] == ["FAIL", "FAIL"]
 
 
 def test_ctrl_c_stops_robot_and_everything_else(tmp_path: Path) -> None:

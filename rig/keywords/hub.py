@@ -45,7 +45,7 @@ class Hub:
         now.call("operator.break_seal", device=hub)
         supply = str(now.devices[hub]["supply"])
         now.call("supply.switch", supply=supply, on=False)
-        now.call("clock.advance", span_ns=int(off_for.total_seconds() * 1e9), until=None)
+        now.pass_time(off_for)
         since = now.mark
         now.call("supply.switch", supply=supply, on=True)
         now.expect(Matcher(HubNetworkUp, hub, {}), timedelta(minutes=2), since)

@@ -85,7 +85,7 @@ class Physics:
         """From the test's latest action until so long from now neither coil nor contact may move."""
         now = session()
         start = now.since(since)
-        now.call("clock.advance", span_ns=nanoseconds(within), until=None)
+        now.pass_time(within)
         moved = [e for e in now.events if e.order > start and e.kind == PinMoved.kind and e.fields["device"] == device]
         # A pulse that began before ends in this span: of the coils only current that begins counts.
         moved = [e for e in moved if e.fields["pin"] == AUXILIARY or (e.fields["pin"] in COILS and e.fields["level"])]
@@ -121,7 +121,7 @@ class Physics:
                 break
         if move is None and now.find(edge, start) is None:
             raise self._unmoved(device, instrument, within, closed=closed)
-        now.call("clock.advance", span_ns=nanoseconds(BOUNCE_SPAN), until=None)
+        now.pass_time(BOUNCE_SPAN)
         self._should_stand(device, instrument, closed)
         if move is None:
             raise now.unmet(

@@ -1,9 +1,9 @@
-"""The session of a Robot run with its bench: one controller on the bus, the events it has seen, and how to wait.
+"""The session of a Robot run with its bench: the events that were seen, and how to wait for more.
 
 Every library of this room works through the one :class:`Session`; nothing here connects before a keyword asks for it.
 
     Unmet(AssertionError)     the device or the contact did not do what the test expects: a FAIL
-    Misused(ValueError)       a keyword was called wrongly: a FAIL that says how to call it
+    Misused(ValueError)       a keyword was called wrongly: a FAIL that says how to call it (``connection``)
     (SkipExecution "INFRA:")  the bench broke: never a failure of the device
 
 Must not live here: what a keyword means.
@@ -29,18 +29,12 @@ from devices.events.hub import FirewallDropped, HubQueued, HubUnroutable
 from devices.events.parties import BrokerRefused
 from devices.events.terminals import JobInterrupted
 from devices.events.tunnels import TransferBroken, TransferDropped, TunnelGivenUp
-from rig.bus.client import BusClient, Tls
-from rig.bus.controller import Controller
 from rig.bus.errors import BusError
-from rig.bus.jitter import jitter
 from rig.bus.messages import Answer, Context, Event
 from rig.keywords import lines
+from rig.keywords.connection import Connection, Misused, allowance_s
 
 __all__ = ["Matcher", "Misused", "Session", "Unmet", "nanoseconds", "session"]
-
-COMMAND_S = 60.0
-"""How long a command may take in real time before the bench counts as broken."""
-
 
 OBSTACLES: tuple[type[Told], ...] = (
     CommandRefused,
@@ -60,12 +54,6 @@ FRAMING = ("bench.describe", "bench.reset", "evidence.open", "evidence.close")
 
 class Unmet(AssertionError):
     """What the test expects did not happen.  The message holds expected, got, where, how long, and the evidence."""
-
-    ROBOT_SUPPRESS_NAME = True
-
-
-class Misused(ValueError):
-    """A keyword was called with something that makes no sense; the message says what would."""
 
     ROBOT_SUPPRESS_NAME = True
 
@@ -118,10 +106,13 @@ class Session:
     """One run's conversation with one bench."""
 
     def __init__(self) -> None:
-        self._controller: Controller | None = None
+        self._connection = Connection()
         self._broken = ""
-        self._home = ""
         self._names: dict[str, str] = {}
+        self._order = 0
+        self._times: dict[int, int] = {}
+        self.clock = "virtual"
+        """Whether bench time passes by itself (real) or by command (virtual)."""
         self.devices: dict[str, dict[str, Any]] = {}
         self.capabilities: frozenset[str] = frozenset()
         self.events: list[Event] = []
@@ -136,25 +127,33 @@ class Session:
     # ------------------------------------------------------------------------------------------------------ the bus
 
     def connect(self) -> None:
-        """Take the lease of the bench that ``RIG_BROKER`` and ``RIG_BENCH`` name; `rig run` sets both, and ``RIG_TLS``
-        to the folder of the certificates where the bench file names one."""
-        if self._controller is not None:
+        """Take the lease of the bench, and ask what it consists of; nothing where that is done already."""
+        if self._connection.open:
             return
-        url, bench = os.environ.get("RIG_BROKER"), os.environ.get("RIG_BENCH")
-        nodes = (os.environ.get("RIG_NODES") or "").split()
-        if not url or not bench or not nodes:
-            raise Misused(
-                "no bench: run the suites with `rig run`, or set RIG_BROKER, RIG_BENCH and RIG_NODES to one that is up"
-            )
-        self._home = nodes[0]
         try:
-            folder = os.environ.get("RIG_TLS")
-            tls = Tls.of_folder(Path(folder), "robot") if folder else None
-            controller = Controller(BusClient(url, f"{bench}-robot", tls=tls, jitter=jitter()), bench, "robot")
-            controller.open(nodes)
+            self._connection.claim()
         except BusError as problem:
             self._infra(problem)
-        self._controller = controller
+        self._begin_anew()
+
+    def mend(self) -> None:
+        """Begin anew with the bench where something broke in an earlier test: that test is INFRA, and the next need not
+        be.  Skips this one too, as INFRA, where the bench cannot be had."""
+        if not self._broken:
+            self.connect()
+            return
+        logger.warn(f"The bench broke in an earlier test ({self._broken}); it is claimed anew.")
+        try:
+            self._connection.claim_anew()
+        except BusError as problem:
+            self._infra(f"{problem} (after the bench broke earlier: {self._broken})")
+        self._broken = ""
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._order = 0
+        self._times.clear()
+        self.events.clear()
         self.describe()
 
     def describe(self) -> None:
@@ -163,12 +162,12 @@ class Session:
         self.devices = told["devices"]
         self._names = chart_names(self.devices)
         self.capabilities = frozenset(told["capabilities"])
+        self.clock = told["clock"]
+        self._order = max(self._order, int(told["order"]))
 
     def close(self) -> None:
         """Give the lease back and leave the bus."""
-        if self._controller is not None:
-            self._controller.close()
-        self._controller = None
+        self._connection.close()
 
     def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
         """Run one numbered command at the node of ``device`` (without one: at the bench) and return its data.
@@ -219,19 +218,22 @@ class Session:
         if self._broken:
             raise SkipExecution(f"INFRA: not run, since the bench broke earlier: {self._broken}")
         self.connect()
-        assert self._controller is not None
-        node = self.devices[device]["node"] if device in self.devices else self._home
+        node = str(self.devices[device]["node"]) if device in self.devices else ""
         sent = {**args, "device": device} if device else dict(args)
         try:
-            answer = self._controller.call(node, verb, sent, COMMAND_S, Context(test=self.test))
+            answer = self._connection.call(node, verb, sent, allowance_s(args, self.clock), Context(test=self.test))
         except BusError as problem:
             self._infra(problem)
+        self._take_in(answer)
+        return answer
+
+    def _take_in(self, answer: Answer) -> None:
         for event in answer.events:
             self.events.append(event)
+            self._order = max(self._order, event.order)
             self.now = max(self.now, event.at_ns)
             _log(event, self._names)
         self.now = int(answer.data.get("now", self.now))
-        return answer
 
     def _infra(self, problem: object) -> NoReturn:
         self._broken = str(problem)
@@ -242,19 +244,34 @@ class Session:
     @property
     def mark(self) -> int:
         """The order number of the last event seen; waits count from a mark."""
-        return self.events[-1].order if self.events else 0
+        self._times.setdefault(self._order, self.now)
+        return self._order
+
+    def time_of(self, mark: int) -> int:
+        """The bench time, ns, at which a mark was taken."""
+        if mark in self._times:
+            return self._times[mark]
+        return max((event.at_ns for event in self.events if event.order <= mark), default=self.now)
 
     def find(self, wanted: Matcher, since: int) -> Event | None:
         """The first event after ``since`` that fits, among those seen."""
         return next((event for event in self.events if event.order > since and wanted.fits(event)), None)
 
     def wait(self, wanted: Matcher, within: timedelta, since: int) -> Event | None:
-        """The first event after ``since`` that fits, waiting up to ``within`` of bench time; None when none came."""
+        """The first event after ``since`` that fits, waiting up to ``within`` of bench time; None when none came.
+
+        What was seen is looked through here, and what happened since then by the bench before it lets time pass: on a
+        real clock, too, no event is missed for having come a moment before.
+        """
         found = self.find(wanted, since)
         if found is None:
-            self.call("clock.advance", span_ns=nanoseconds(within), until=wanted.as_json())
+            self.call("clock.advance", span_ns=nanoseconds(within), until=wanted.as_json(), since=self._order)
             found = self.find(wanted, since)
         return found
+
+    def pass_time(self, span: timedelta) -> None:
+        """Let so much bench time pass, whatever happens."""
+        self.call("clock.advance", span_ns=nanoseconds(span), until=None)
 
     def expect(self, wanted: Matcher, within: timedelta, since: int) -> Event:
         """As :meth:`wait`, but no event is a failure that says what was seen instead."""
