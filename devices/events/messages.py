@@ -1,6 +1,6 @@
-"""Whole GBCS messages that left a device or came to it.
+"""GBCS messages that left a device or came to it, as they were tapped: no machine tells of them.
 
-Must not live here: what a device made of a message (``commands``), pieces of messages (``tunnels``).
+Must not live here: what a device made of a message (``commands``), what becomes of a tunnel (``tunnels``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from devices.events.base import Event, event
 
-__all__ = ["MessageReceived", "MessageSent"]
+__all__ = ["MessageIncomplete", "MessageReceived", "MessageSent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +31,16 @@ class MessageSent(_Message):
 @event("gbcs.rx")
 class MessageReceived(_Message):
     """A whole message arrived at ``port`` from ``peer``."""
+
+
+@event("gbcs.incomplete")
+class MessageIncomplete(Event):
+    """Pieces crossed at ``port``, out of the device or into it, and made no message: ``reason`` is the kind of it,
+    ``detail`` says what exactly is missing or wrong."""
+
+    port: str
+    peer: bytes
+    out: bool
+    pieces: int
+    reason: str
+    detail: str

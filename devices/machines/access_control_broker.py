@@ -21,7 +21,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from devices.events.messages import MessageReceived, MessageSent
 from devices.events.parties import BrokerRefused, PartyReceived
 from devices.machines.core import (
     Answer,
@@ -91,9 +90,9 @@ class AccessControlBroker:
         """Take one event; see :class:`devices.machines.core.Machine`."""
         match event:
             case Received(port, peer, octets) if port.startswith("users."):
-                return [_arrived(event), *self._from_user(port.removeprefix("users."), peer, octets, now)]
+                return self._from_user(port.removeprefix("users."), peer, octets, now)
             case Received(port="wan", octets=octets):
-                return [_arrived(event), *self._from_device(octets, now)]
+                return self._from_device(octets, now)
             case Asked(verb, args):
                 return self._asked(verb, args, now)
         return self._for_service(event, now)
@@ -290,17 +289,10 @@ class AccessControlBroker:
             raise MachineError(f"the directory holds no public key {name!r}; add the certificate of that party")
 
     def _send(self, port: str, peer: bytes, octets: bytes) -> list[Effect]:
-        leaving: list[Effect] = (
-            [Send(port, peer, octets)] if self._postbox is None else self._postbox.send(port, peer, octets)
-        )
-        return [*leaving, Record(MessageSent(port=port, peer=peer, octets=octets))]
+        return [Send(port, peer, octets)] if self._postbox is None else self._postbox.send(port, peer, octets)
 
     def _refused(self, user: bytes, reason: str, octets: bytes) -> Record:
         return Record(BrokerRefused(user=user, reason=reason, octets=octets))
-
-
-def _arrived(event: Received) -> Record:
-    return Record(MessageReceived(port=event.port, peer=event.peer, octets=event.octets))
 
 
 def _key(message: Message) -> tuple[bytes, bytes, int]:

@@ -26,7 +26,6 @@ from devices.events.hub import (
     HubOutage,
     HubUnroutable,
 )
-from devices.events.messages import MessageReceived
 from devices.machines.comms_hub_settings import FAULTS, HubSettings
 from devices.machines.core import (
     AdmitDevice,
@@ -240,14 +239,13 @@ class CommsHub:
 
     def _received(self, event: Received, now: int) -> list[Effect]:
         if event.port == WAN:
-            arrived = Record(MessageReceived(port=WAN, peer=event.peer, octets=event.octets))
-            return [arrived, *self._from_wan(event.octets, now)]
+            return self._from_wan(event.octets, now)
         if event.port == INTERPAN:
             return self._from_terminal(event, now)
         if event.port == HAN and event.cluster == tunnel.CLUSTER:
             return self._from_device(event, now)
         if event.port == PROXY:
-            return [self._proxy.came(event), *self._out_of(event.peer, event.octets, now)]
+            return self._out_of(event.peer, event.octets, now)
         if event.port == HAN and self._sleeps(event.peer):
             return self._proxy.copy_frame(event)
         return []  # other clusters of the HAN are no business of this function

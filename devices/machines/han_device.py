@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from devices.events.messages import MessageReceived
 from devices.machines.core import (
     Answer,
     Asked,
@@ -30,7 +29,6 @@ from devices.machines.core import (
     PowerLost,
     PowerRestored,
     Received,
-    Record,
     Refuse,
     SendFailed,
     SetTimer,
@@ -230,8 +228,7 @@ class HanDevice:
 
     def _received(self, event: Received, now: int) -> list[Effect]:
         if event.port == "line":
-            arrived = MessageReceived(port="line", peer=event.peer, octets=event.octets)
-            return [Record(arrived), *self._message(event.port, event.peer, event.octets, now)]
+            return self._message(event.port, event.peer, event.octets, now)
         if event.cluster == TIME_CLUSTER:
             seconds = time_in(event.octets)
             self._hub_time = self._hub_time if seconds is None else (from_zcl(seconds), now)

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from devices import events
-from devices.events.messages import MessageReceived, MessageSent
 from devices.events.parties import LocalCopyReceived, PartyReceived, PartyUnreadable
 from devices.machines.core import (
     Answer,
@@ -95,9 +94,8 @@ class Supplier:
     def handle(self, event: Event, now: int) -> Sequence[Effect]:
         """Take one event; see :class:`devices.machines.core.Machine`."""
         match event:
-            case Received(port, peer, octets) if port.startswith("acb."):
-                arrived = Record(MessageReceived(port=port, peer=peer, octets=octets))
-                return [arrived, *self._received(octets, port, now)]
+            case Received(port=port, octets=octets) if port.startswith("acb."):
+                return self._received(octets, port, now)
             case Asked(verb, args):
                 return self._asked(verb, args, now)
         return []
@@ -185,9 +183,7 @@ class Supplier:
         return [Answer({"counter": message.counter}), *self._transmit(message.recipient, octets, _delivery(args))]
 
     def _transmit(self, device: bytes, octets: bytes, delivery: str) -> list[Effect]:
-        port = f"acb.{delivery}"
-        tx = Record(MessageSent(port=port, peer=device, octets=octets))
-        return [Send(port, device, octets), tx]
+        return [Send(f"acb.{delivery}", device, octets)]
 
     def _top_up_counter(self, args: Mapping[str, Any]) -> int:
         """The counter of a top-up is that of its token, so it is given, not taken (facts/gbcs.md 5.5)."""

@@ -61,10 +61,11 @@ class LinkType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """Where packets of a capture come from: a name to show and the link type of its packets."""
+    """Where packets of a capture come from: a name to show, the link type of its packets, and what it is in words."""
 
     name: str
     link_type: int = LinkType.TAP
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ def exported(packet: bytes) -> tuple[str, bytes]:
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 _MAGIC_NG = 0x1A2B3C4D
-_OPT_END, _OPT_COMMENT, _IF_NAME, _IF_TSRESOL, _IF_TSOFFSET = 0, 1, 2, 9, 14
+_OPT_END, _OPT_COMMENT, _IF_NAME, _IF_DESCRIPTION, _IF_TSRESOL, _IF_TSOFFSET = 0, 1, 2, 3, 9, 14
 _SNAP = 0x40000
 
 
@@ -212,12 +213,21 @@ class PcapngWriter:
 
     def __init__(self, file: BinaryIO, comment: str, interfaces: Sequence[Interface] = (Interface("ether"),)) -> None:
         self._file = file
-        self._interfaces = tuple(interfaces)
+        self._interfaces: list[Interface] = []
         section = struct.pack("<IHHq", _MAGIC_NG, 1, 0, -1)
         file.write(_block(_SECTION, section, _option(_OPT_COMMENT, comment.encode())))
-        for interface in self._interfaces:
-            options = _option(_IF_NAME, interface.name.encode()) + _option(_IF_TSRESOL, b"\x09")
-            file.write(_block(_INTERFACE, struct.pack("<HxxI", interface.link_type, _SNAP), options))
+        for interface in interfaces:
+            self.add(interface)
+
+    def add(self, interface: Interface) -> int:
+        """Describe one more interface; its number, for :meth:`write`.  It may come at any time before its packets."""
+        options = _option(_IF_NAME, interface.name.encode())
+        if interface.description:
+            options += _option(_IF_DESCRIPTION, interface.description.encode())
+        options += _option(_IF_TSRESOL, b"\x09")
+        self._file.write(_block(_INTERFACE, struct.pack("<HxxI", interface.link_type, _SNAP), options))
+        self._interfaces.append(interface)
+        return len(self._interfaces) - 1
 
     def write(
         self,

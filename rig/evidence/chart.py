@@ -1,8 +1,8 @@
 """Message sequence charts: one SVG a test, drawn from what was tapped.
 
-Lifelines are devices and parties; arrows are GBCS messages that one of them sent and another received; marks are
-contacts that moved, supplies that came and went, refusals and windows.  A message that nobody received ends in a
-cross.
+Lifelines are devices and parties; arrows are GBCS messages that were tapped where they left and where they arrived;
+marks are contacts that moved, supplies that came and went, refusals and windows.  A message ends in a cross only where
+the receiving end is tapped and heard nothing; where nobody taps that end, the drawing says so.
 
 Must not live here: anything that adds an event that is not on the time line.
 """
@@ -10,7 +10,7 @@ Must not live here: anything that adds an event that is not on the time line.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -19,12 +19,13 @@ from devices.events import Event as Told
 from devices.events.bench import OperatorActed, PinMoved, PowerSwitched
 from devices.events.commands import AlertRaised, CommandRefused
 from devices.events.hub import FirewallDropped, HubFlags
-from devices.events.messages import MessageReceived, MessageSent
+from devices.events.messages import MessageIncomplete
 from devices.events.supply import ClockSet, FlowChecked, SupplyChanged, ValveChanged
 from devices.events.terminals import JobDone
 from devices.events.tunnels import TransferBroken
+from rig.evidence.crossings import Crossing, Ends, Fate, crossings
 
-__all__ = ["draw"]
+__all__ = ["Ends", "draw"]
 
 Event = Mapping[str, Any]
 
@@ -32,6 +33,7 @@ COLUMN = 240
 ROW = 32
 LEFT = 112
 TOP = 58
+LEGEND = 18
 LETTER = 6.6  # how wide a letter of the labels is, about
 # Every rule is for this drawing alone: it also stands inside other pages.
 STYLE = "".join(
@@ -44,6 +46,7 @@ STYLE = "".join(
         ".s{stroke:#8a97a5;stroke-width:1;stroke-dasharray:2 4}",
         ".a{stroke:#1f5f9f;stroke-width:1.6;fill:none}",
         ".x{stroke:#b3261e;stroke-width:1.6;stroke-dasharray:5 3;fill:none}",
+        ".u{stroke:#6b4fa0;stroke-width:1.6;stroke-dasharray:1 4;stroke-linecap:round;fill:none}",
         ".m{fill:#1b7f4b}",
         ".r{fill:#b3261e}",
         ".p{fill:#8a5a00}",
@@ -61,6 +64,7 @@ MARKS: dict[type[Told], tuple[str, str]] = {
     PowerSwitched: ("p", "power {on}"),
     HubFlags: ("p", "joining {beaconing}, inter-PAN {interpan} ({cause})"),
     TransferBroken: ("r", "transfer broke off"),
+    MessageIncomplete: ("r", "{port}: {detail}"),
     OperatorActed: ("p", "operator: {act}"),
     ClockSet: ("p", "clock set"),
     JobDone: ("p", "{name} {state}"),
@@ -69,6 +73,14 @@ _STANDING = (PowerSwitched.kind, HubFlags.kind)
 _MARK_OF = {cls.kind: mark for cls, mark in MARKS.items()}
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ORDER = ("supplier", "broker", "head", "hub", "neighbour", "hht", "esme", "gpf", "gsme", "ihd")
+# How a message is drawn: its class, what its label ends in, and what the legend says of it.
+FATES: dict[Fate, tuple[str, str, str]] = {
+    Fate.RECEIVED: ("a", "", "tapped where it left and where it arrived"),
+    Fate.NOT_RECEIVED: ("x", " ✕ not received", "left, and the tap at the receiving end heard nothing"),
+    Fate.NOT_TAPPED: ("u", " ○ not tapped beyond here", "left; nobody taps the receiving end"),
+    Fate.FROM_OUTSIDE: ("u", " ○ not tapped where it left", "arrived; no tap saw it leave"),
+}
+ARROWS = tuple(dict.fromkeys(css for css, _, _ in FATES.values()))
 WORDS = {True: "on", False: "off", None: "unknown"}
 
 
@@ -81,18 +93,16 @@ class _Row:
     css: str
     kind: str
     order: int
+    fate: Fate | None = None
 
 
-def draw(
-    title: str, events: Sequence[Event], names: Mapping[str, str], *, begun: int | None = None, ending: str = ""
-) -> str:
+def draw(title: str, events: Sequence[Event], ends: Ends, *, begun: int | None = None, ending: str = "") -> str:
     """The chart of ``events`` (time-line objects) as an SVG document.
 
-    ``names`` gives the device name for an EUI-64 in lower-case hex; it places messages that never arrived.
-    ``begun`` is the order number of the last event before the test itself began: a line sets its preparation
-    apart.  ``ending`` is what the test ended in, written below.
+    ``ends`` tells the devices and which of them nobody taps.  ``begun`` is the order number of the last event before
+    the test itself began: a line sets its preparation apart.  ``ending`` is what the test ended in, written below.
     """
-    rows = list(_rows(events, names))
+    rows = list(_rows(events, ends))
     # Whoever only had power all along, and the windows that come with it, has no line of its own.
     busy = {name for row in rows if row.kind not in _STANDING for name in (row.source, row.target) if name is not None}
     rows = [row for row in rows if row.source in busy or row.at_ns > 0]
@@ -100,23 +110,16 @@ def draw(
     columns = [name for name in ORDER if name in seen] + sorted(seen - set(ORDER))
     x = {name: LEFT + COLUMN // 2 + index * COLUMN for index, name in enumerate(columns)}
     # Words stand to the right of their mark, and those of the last lifelines need room there.
-    ends = [x[row.source] + 20 + LETTER * len(row.label) for row in rows if row.css not in ("a", "x")]
-    width = round(max([LEFT + COLUMN * max(1, len(columns)), *ends]))
+    marked = [(row.source, row.label) for row in rows if row.css not in ARROWS]
+    width = round(
+        max([LEFT + COLUMN * max(1, len(columns)), *(x[name] + 20 + LETTER * len(label) for name, label in marked)])
+    )
     before = sum(row.order <= begun for row in rows) if begun is not None else 0
     gap = 1 if before else 0  # between what prepared the test and the test
-    height = TOP + ROW * (len(rows) + gap + 2) + 16
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'class="msc" role="img"><title>{_text(title)}</title><style>{STYLE}</style>',
-        '<defs><marker id="msc-arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
-        'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#1f5f9f"/></marker></defs>',
-        f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        f'<text class="h" x="12" y="20">{_text(title)}</text>',
-        f'<text class="t" x="12" y="{TOP - 8}">bench time / s</text>',
-    ]
-    for name in columns:
-        parts.append(f'<text class="h" x="{x[name]}" y="{TOP - 8}" text-anchor="middle">{_text(name)}</text>')
-        parts.append(f'<line class="l" x1="{x[name]}" y1="{TOP}" x2="{x[name]}" y2="{height - 10}"/>')
+    legend = [fate for fate in FATES if any(row.fate is fate for row in rows)]
+    bottom = TOP + ROW * (len(rows) + gap + 2) + 16
+    height = bottom + LEGEND * len(legend)
+    parts = _frame(title, columns, x, width, height, bottom)
     for index, row in enumerate(rows):
         parts += _draw_row(row, x, TOP + ROW * (index + 1 + (gap if index >= before else 0)))
     if before:
@@ -128,37 +131,62 @@ def draw(
         parts.append(
             f'<text class="{css}" x="12" y="{TOP + ROW * (len(rows) + gap + 1) + 4}">{_text(ending[:200])}</text>'
         )
+    for index, fate in enumerate(legend):
+        parts += _draw_legend(fate, bottom + LEGEND * index)
     parts.append("</svg>")
     return "\n".join(parts)
 
 
-def _rows(events: Sequence[Event], names: Mapping[str, str]) -> list[_Row]:
-    rows = []
-    arrived: set[int] = set()
-    for index, event in enumerate(events):
+def _frame(title: str, columns: Sequence[str], x: Mapping[str, int], width: int, height: int, bottom: int) -> list[str]:
+    """The sheet with its title and its lifelines."""
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'class="msc" role="img"><title>{_text(title)}</title><style>{STYLE}</style>',
+        '<defs><marker id="msc-arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
+        'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#1f5f9f"/></marker></defs>',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        f'<text class="h" x="12" y="20">{_text(title)}</text>',
+        f'<text class="t" x="12" y="{TOP - 8}">bench time / s</text>',
+    ]
+    for name in columns:
+        parts.append(f'<text class="h" x="{x[name]}" y="{TOP - 8}" text-anchor="middle">{_text(name)}</text>')
+        parts.append(f'<line class="l" x1="{x[name]}" y1="{TOP}" x2="{x[name]}" y2="{bottom - 10}"/>')
+    return parts
+
+
+def _draw_legend(fate: Fate, y: int) -> list[str]:
+    css, _, words = FATES[fate]
+    marker = ' marker-end="url(#msc-arrow)"' if css == "a" else ""
+    return [
+        f'<path class="{css}" d="M12,{y} h60"{marker}/>',
+        f'<text class="t" x="84" y="{y + 4}">{_text(f"message {words}")}</text>',
+    ]
+
+
+def _rows(events: Sequence[Event], ends: Ends) -> Iterator[_Row]:
+    messages = crossings(events, ends)
+    for at, event in enumerate(events):
         kind = str(event["kind"])
-        if kind == MessageSent.kind:
-            rows.append(_sent(events, index, arrived, names))
+        if at in messages:
+            yield _message(messages[at])
         elif kind in _MARK_OF:
             css, form = _MARK_OF[kind]
             words = {key: _word(value) for key, value in event["fields"].items()}
-            rows.append(_row(event, None, form.format_map(_Blank(words)), css))
-    return rows
+            yield _row(event, event["fields"]["device"], None, form.format_map(_Blank(words)), css)
 
 
-def _sent(events: Sequence[Event], index: int, arrived: set[int], names: Mapping[str, str]) -> _Row:
-    event = events[index]
-    label = _message_label(event["fields"])
-    taker = _taker(events, index, arrived)
-    if taker is None:
-        return _row(event, names.get(event["fields"].get("peer", "")), label + " ✕ not received", "x")
-    arrived.add(taker)
-    late = (events[taker]["at_ns"] - event["at_ns"]) / 1e6
-    return _row(event, events[taker]["fields"]["device"], f"{label}, {late:.1f} ms", "a")
+def _message(crossing: Crossing) -> _Row:
+    css, ending, _ = FATES[crossing.fate]
+    label = _message_label(crossing.event["fields"]) + ending
+    if crossing.fate is Fate.RECEIVED:
+        label += f", {crossing.took_ns / 1e6:.1f} ms"
+    if crossing.source is None:  # nobody of this bench sent it
+        return _row(crossing.event, str(crossing.target), None, label, css, crossing.fate)
+    return _row(crossing.event, crossing.source, crossing.target, label, css, crossing.fate)
 
 
-def _row(event: Event, taker: str | None, label: str, css: str) -> _Row:
-    return _Row(event["at_ns"], event["fields"]["device"], taker, label, css, str(event["kind"]), event["order"])
+def _row(event: Event, source: str, target: str | None, label: str, css: str, fate: Fate | None = None) -> _Row:
+    return _Row(event["at_ns"], source, target, label, css, str(event["kind"]), event["order"], fate)
 
 
 def _text(text: str) -> str:
@@ -175,28 +203,6 @@ class _Blank(dict[str, Any]):
         return "?"
 
 
-def _taker(events: Sequence[Event], index: int, arrived: set[int]) -> int | None:
-    """The reception that belongs to a transmission: the next one of the same octets by another device."""
-    sent = events[index]
-    for later in range(index + 1, len(events)):
-        other = events[later]
-        if (
-            other["kind"] == MessageReceived.kind
-            and later not in arrived
-            and other["fields"].get("octets") == sent["fields"].get("octets")
-            and other["fields"]["device"] != sent["fields"]["device"]
-            and _same_road(str(sent["fields"].get("port")), str(other["fields"].get("port")))
-        ):
-            return later
-    return None
-
-
-def _same_road(a: str, b: str) -> bool:
-    """Whether two port names lie on the same kind of link (a tunnel, inter-PAN, or one of the message links)."""
-    radio = ("han", "interpan")
-    return a == b if a in radio or b in radio else True
-
-
 def _message_label(fields: Mapping[str, Any]) -> str:
     octets = len(str(fields.get("octets", ""))) // 2
     name = fields.get("use_case") or "message"
@@ -206,11 +212,11 @@ def _message_label(fields: Mapping[str, Any]) -> str:
 def _draw_row(row: _Row, x: Mapping[str, int], y: int) -> list[str]:
     parts = [f'<text class="t" x="12" y="{y + 4}">{row.at_ns / 1e9:.6f}</text>']
     start = x[row.source]
-    if row.css in ("a", "x"):
+    if row.fate is not None:
         end = x.get(row.target or "", start + COLUMN // 2)
-        if row.css == "x":
+        if row.fate is Fate.NOT_RECEIVED:
             end = (start + end) // 2
-        marker = ' marker-end="url(#msc-arrow)"' if row.css == "a" else ""
+        marker = ' marker-end="url(#msc-arrow)"' if row.fate is Fate.RECEIVED else ""
         parts.append(f'<line class="{row.css}" x1="{start}" y1="{y}" x2="{end}" y2="{y}"{marker}/>')
         parts.append(f'<text x="{(start + end) / 2:.0f}" y="{y - 8}" text-anchor="middle">{_text(row.label)}</text>')
     else:

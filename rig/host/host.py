@@ -1,8 +1,9 @@
 """The host of one machine: hands it events, grants its effects.
 
-The host knows ports and clocks and nothing about protocols.  Power is real to it: while the device is without power no
-event reaches the machine, its timers are gone and its outputs rest; when power returns a *new* machine starts from what
-the old one had persisted, so nothing volatile can survive by accident.
+The host knows ports and clocks and nothing about protocols; whatever crosses between machine and ports passes its taps
+(``taps``), which are the bench's account of it.  Power is real to it: while the device is without power no event
+reaches the machine, its timers are gone and its outputs rest; when power returns a *new* machine starts from what the
+old one had persisted, so nothing volatile can survive by accident.
 
 Must not live here: anything about one kind of machine.
 """
@@ -18,6 +19,7 @@ from devices.events import Event
 from devices.events.bench import DisplayShown, PowerSwitched, SendingFailed
 from devices.machines import core
 from rig.host.store import Store
+from rig.host.taps import TappedFrame, Taps
 from rig.ports.protocols import (
     Clock,
     HanAdapter,
@@ -58,13 +60,22 @@ class Plugs:
     buttons: dict[str, Input] = field(default_factory=dict)
     power: Input | None = None
     inside: dict[str, InternalPort] = field(default_factory=dict)
+    copies: frozenset[str] = frozenset()
+    """Internal ports that carry copies of what crosses elsewhere: they are not tapped, or it would count twice."""
 
 
 class Host:
     """Pumps one machine.  ``make`` builds a fresh machine; it is called at the start and after each power loss."""
 
     def __init__(
-        self, name: str, make: Callable[[], core.Machine], clock: Clock, plugs: Plugs, store: Store, record: Recorder
+        self,
+        name: str,
+        make: Callable[[], core.Machine],
+        clock: Clock,
+        plugs: Plugs,
+        store: Store,
+        record: Recorder,
+        on_frame: Callable[[TappedFrame], None] = lambda _frame: None,
     ) -> None:
         self.name = name
         self.display = ""
@@ -73,6 +84,7 @@ class Host:
         self._plugs = plugs
         self._store = store
         self._record = record
+        self._taps = Taps(clock, record, on_frame)
         self._machine: core.Machine | None = None
         self._timers: dict[str, Handle] = {}
         self._waiting: deque[core.Event] = deque()
@@ -131,6 +143,7 @@ class Host:
         for radio in self._radios():
             radio.stop()
         self.safe()
+        self._taps.lose_power()
         self._record(PowerSwitched(on=False))
 
     def safe(self) -> None:
@@ -157,14 +170,25 @@ class Host:
         finally:
             self._handling = False
 
-    def message_link(self, port: str) -> MessageLink:
-        """What is plugged into a message port; for whoever speaks in the machine's place."""
-        return self._plug(self._plugs.messages, port, "message link")
+    def send(self, effect: core.Send) -> None:
+        """Put octets on the way through a port of the device, tapped as if its machine had sent them: for whoever
+        speaks in its place.  Raises :class:`rig.ports.protocols.PortError` for a message link that is down."""
+        plugs, port = self._plugs, effect.port
+        if port in plugs.messages:
+            plugs.messages[port].send(effect.peer, effect.octets)
+            self._taps.message(port, effect.peer, effect.octets, out=True)
+        elif port in plugs.inside:
+            if self._is_message(effect):
+                self._taps.message(port, effect.peer, effect.octets, out=True)
+            plugs.inside[port].send(effect.peer, effect.cluster, effect.octets)
+        else:
+            radio = plugs.han[port] if port in plugs.han else self._plug(plugs.interpan, port, "port")
+            self._taps.frame(port, effect.peer, effect.cluster, effect.octets, out=True)
+            radio.send(effect.peer, effect.cluster, effect.octets, effect.token)
 
-    def interpan(self, port: str) -> InterPanAdapter:
-        """What is plugged into an inter-PAN port; for whoever speaks in the machine's place."""
-        adapter: InterPanAdapter = self._plug(self._plugs.interpan, port, "inter-PAN adapter")
-        return adapter
+    def tell_unfinished(self) -> None:
+        """Record the messages that have crossed in part so far: the evidence ends here."""
+        self._taps.tell_unfinished()
 
     def ask(self, verb: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put a request to the machine and return its answer.
@@ -191,11 +215,11 @@ class Host:
             link.on_message = self._message_taker(port)
             link.on_link = self._link_watcher(port)
         for han in plugs.han.values():
-            han.on_event = self.deliver
+            han.on_event = self._from_radio
         for interpan in plugs.interpan.values():
-            interpan.on_event = self.deliver
+            interpan.on_event = self._from_radio
         for end in plugs.inside.values():
-            end.on_event = self.deliver
+            end.on_event = self._from_inside
         for pin, source in plugs.inputs.items():
             source.on_edge = self._pin_watcher(pin)
         for button, source in plugs.buttons.items():
@@ -204,7 +228,26 @@ class Host:
             plugs.power.on_edge = lambda level, _at: self._power_changed(level)
 
     def _message_taker(self, port: str) -> Callable[[bytes, bytes], None]:
-        return lambda peer, octets: self.deliver(core.Received(port, peer, octets))
+        def take(peer: bytes, octets: bytes) -> None:
+            if self._machine is not None:  # nothing reaches a device without power
+                self._taps.message(port, peer, octets, out=False)
+                self.deliver(core.Received(port, peer, octets))
+
+        return take
+
+    def _from_radio(self, event: core.Event) -> None:
+        if isinstance(event, core.Received) and self._machine is not None:
+            self._taps.frame(event.port, event.peer, event.cluster, event.octets, out=False)
+        self.deliver(event)
+
+    def _from_inside(self, event: core.Event) -> None:
+        if isinstance(event, core.Received) and self._machine is not None and self._is_message(event):
+            self._taps.message(event.port, event.peer, event.octets, out=False)
+        self.deliver(event)
+
+    def _is_message(self, crossed: core.Received | core.Send) -> bool:
+        """Whether what crosses an internal port is a message of its own, no copy and no frame."""
+        return crossed.port not in self._plugs.copies and not crossed.cluster
 
     def _link_watcher(self, port: str) -> Callable[[bool], None]:
         return lambda up: self.deliver(core.LinkChanged(port, up))
@@ -279,20 +322,12 @@ class Host:
                 raise HostError(f"{self.name} wishes for {effect!r}, which no host can grant; correct the machine")
 
     def _send(self, effect: core.Send) -> None:
-        plugs, port = self._plugs, effect.port
-        if port in plugs.messages:
-            self._send_message(plugs.messages[port], effect)
-        elif port in plugs.han:
-            plugs.han[port].send(effect.peer, effect.cluster, effect.octets, effect.token)
-        elif port in plugs.inside:
-            plugs.inside[port].send(effect.peer, effect.cluster, effect.octets)
-        else:
-            self._plug(plugs.interpan, port, "port").send(effect.peer, effect.cluster, effect.octets, effect.token)
-
-    def _send_message(self, link: MessageLink, effect: core.Send) -> None:
         """A link that is down is a fact of the machine's life, not a broken bench: the machine is told."""
+        if effect.port not in self._plugs.messages:
+            self.send(effect)
+            return
         try:
-            link.send(effect.peer, effect.octets)
+            self.send(effect)
         except (PortLost, PortMissing) as problem:
             self._record(SendingFailed(port=effect.port, peer=effect.peer, reason=problem.problem))
             if effect.token:

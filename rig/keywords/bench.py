@@ -22,7 +22,7 @@ from devices.events.tunnels import TunnelOpened
 from rig.bus.capabilities import CAPABILITIES
 from rig.evidence import chart
 from rig.keywords.physics import Physics
-from rig.keywords.session import Matcher, Misused, as_timeline, chart_names, evidence_folder, session
+from rig.keywords.session import Matcher, Misused, as_timeline, evidence_folder, session
 from rig.keywords.supplier import Supplier
 
 __all__ = ["Bench", "Check", "State"]
@@ -121,7 +121,7 @@ class Bench:
         drawing = chart.draw(
             now.test,
             as_timeline(now.events),
-            chart_names(now.devices),
+            chart.Ends.described(now.devices),
             begun=now.begun,
             ending=f"{status}: {message}" if message else status,
         )

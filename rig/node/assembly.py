@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
 from devices.events.bench import OperatorActed, PinMoved
+from devices.events.messages import MessageSent
 from devices.machines.access_control_broker import AccessControlBroker, BrokerSettings
 from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import Machine
@@ -42,6 +44,7 @@ from rig.node.bench_file import Bench, BenchFileError, Device
 from rig.node.clocks import BenchClock
 from rig.node.external import ExternalDevice
 from rig.node.keyring import Keyring
+from rig.node.links import LINE, Links
 from rig.node.radios import HAN_DRIVERS, INTERPAN_DRIVERS, Radios
 from rig.node.recorder import Recorder
 from rig.node.settings import changed
@@ -188,6 +191,7 @@ class _Builder:
         self.wan = VirtualWan(clock, Random(f"{bench.seed}/wan"))
         self.radios = Radios(bench, clock, self.world)
         self.world.ether.tap(recorder.air)
+        recorder.follow(Links(bench))
         self.banks: dict[str, GpioBank] = {}
         self.inputs: dict[tuple[str, str], Callable[[], bool]] = {}
         self.external: dict[str, ExternalDevice] = {}
@@ -196,7 +200,7 @@ class _Builder:
 
     def premises(self, overlay: dict[str, Any], variant: str) -> Premises:
         for device in self.bench.devices.values():
-            if any(port.driver == "line" for port in device.ports.values()):
+            if any(port.driver == LINE for port in device.ports.values()):
                 external = ExternalDevice(self.bench, overlay, variant, device, self.clock, self.world)
                 self.external[device.name] = self._closed(external)
                 self.inputs |= {(device.name, pin): level for pin, level in external.inputs.items()}
@@ -246,7 +250,8 @@ class _Builder:
         machine = _make(self.trust, device)
         plugs = self._plugs(device)
         record = self.recorder.for_device(device.node, device.name)
-        return Host(device.name, machine, self.clock, plugs, self._store(device), record)
+        frames = partial(self.recorder.tapped, device.name)
+        return Host(device.name, machine, self.clock, plugs, self._store(device), record, frames)
 
     def _plugs(self, device: Device) -> Plugs:
         plugs = Plugs()
@@ -266,6 +271,7 @@ class _Builder:
                 plugs.interpan[name] = self._closed(self.radios.interpan(device, port, where))
             elif port.driver == "internal":
                 plugs.inside[name] = self._inside(device, name, where)
+                plugs.copies |= {name} if INSIDE[name] == COPIES else set()
             else:
                 known = ("gateway", "wan", "internal", *HAN_DRIVERS, *INTERPAN_DRIVERS)
                 raise BenchFileError(f"{where}.driver", f"one of {', '.join(known)}", port.driver)
@@ -314,7 +320,12 @@ class _Builder:
             return Homeward(end, self._broker())
         behind = {d.eui: self.bench.devices[d.behind].eui for d in self.bench.devices.values() if d.behind}
         lines = {external.device.eui: external.link for external in self.external.values()}
-        return HeadEnd(end, behind, lines)
+        return HeadEnd(end, behind, lines, partial(self._off_a_line, device))
+
+    def _off_a_line(self, broker: Device, sender: bytes, octets: bytes) -> None:
+        """The tap at the bench's end of a line: what the device at its far end put on it."""
+        device = next(d for d in self.bench.devices.values() if d.eui == sender)
+        self.recorder.record(device.node, device.name, MessageSent(port=LINE, peer=broker.eui, octets=octets))
 
     def _virtual_end(self, device: Device) -> MessageLink:
         self.cuts[device.name] = lambda up: self.wan.restore(device.eui) if up else self.wan.cut(device.eui)
@@ -466,7 +477,8 @@ def _ihd(trust: _Trust, device: Device) -> Make:
     return lambda: InHomeDisplay(settings)
 
 
-INSIDE: Mapping[str, str] = {"proxy": "messages", "line": "messages", "tap": "copies"}
+COPIES = "copies"
+INSIDE: Mapping[str, str] = {"proxy": "messages", "line": "messages", "tap": COPIES}
 """Port of a hub or of the gas proxy in it to the line between them."""
 
 FAULTY: Mapping[str, str] = {"esme": "ESME", "gsme": "GSME", "comms_hub": "CHF"}

@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from devices.events.messages import MessageSent
+from devices.machines.core import Send
 from devices.trust import protection
 from devices.trust.errors import TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
@@ -54,20 +54,17 @@ class Attacks:
         radios = {
             name: host for name, host in premises.hosts.items() if "interpan" in premises.bench.devices[name].ports
         }
-        adapter = args.among("device", radios).interpan("interpan")
+        host = args.among("device", radios)
         hub = args.among("hub", premises.bench.devices)
-        adapter.send(hub.eui, args.whole("cluster", 0xFFFF), args.octets("octets"))
+        host.send(Send("interpan", hub.eui, args.octets("octets"), args.whole("cluster", 0xFFFF)))
         return {}
 
     def send_by_wan(self, args: Arguments) -> Mapping[str, Any]:
         """Put octets on the WAN towards a device, as a head end (or somebody on the line) would."""
         premises = self.up()
         broker, device, octets = self._broker(), args.among("device", premises.bench.devices), args.octets("octets")
-        link = premises.hosts[broker.name].message_link("wan")
-        sent = MessageSent(port="wan", peer=device.eui, octets=octets)
-        premises.recorder.record(broker.node, broker.name, sent)
         try:
-            link.send(device.eui, octets)
+            premises.hosts[broker.name].send(Send("wan", device.eui, octets))
         except (PortLost, PortMissing) as problem:
             raise Refused("down", problem.problem, problem.advice) from None
         return {}

@@ -23,6 +23,7 @@ from rig.node.assembly import Premises
 from rig.node.attacks import Attacks
 from rig.node.clocks import follows_real_time, make_clock
 from rig.node.executor import Executor, Handler, Refused
+from rig.node.links import Links
 from rig.node.recorder import Recorder
 from rig.node.virtual_world import POWER_GOOD_VOLTS, VirtualWorld
 from rig.ports.protocols import PortMissing, Reading
@@ -78,6 +79,7 @@ class Commands:
             "clock.civil": self.civil,
             "wan.set": self.set_wan,
             "contactor.break": self.break_contactor,
+            "tap.frames": self.tapped_frames,
             "evidence.open": self.open_evidence,
             "evidence.close": self.close_evidence,
         }
@@ -142,10 +144,12 @@ class Commands:
     def describe(self, _args: Arguments) -> Mapping[str, Any]:
         """What the bench consists of; ``clock`` says whether time passes by itself (real) or by command (virtual)."""
         supply = self.premises.world.supply_of if self.premises and self.premises.world else lambda _name: None
+        links = Links(self.bench)
         devices = {
             d.name: {"kind": d.kind, "node": d.node, "eui": d.eui.hex(), "behind": d.behind, "supply": supply(d.name),
                      "install_code": d.install_code.hex(),
-                     "takes": {what: time.as_json() for what, time in d.takes.items()}}
+                     "takes": {what: time.as_json() for what, time in d.takes.items()},
+                     "untapped": links.untapped(d.name)}
             for d in self.bench.devices.values()
         }  # fmt: skip
         return {
@@ -309,12 +313,27 @@ class Commands:
 
     # ------------------------------------------------------------------------------------------------------- evidence
 
+    def tapped_frames(self, args: Arguments) -> Mapping[str, Any]:
+        """Every frame that crossed between a device and its radio after the event number ``since``: out of the device,
+        or into it.  ``whole`` is false where the bench remembers no more than the last of them."""
+        whole, frames = self.recorder.frames_since(args.whole("since", LONGEST_NS))
+        told = [
+            {"device": device, "at_ns": frame.at_ns, "port": frame.port, "out": frame.out, "peer": frame.peer.hex(),
+             "cluster": frame.cluster, "octets": frame.octets.hex()}
+            for device, frame in frames
+        ]  # fmt: skip
+        return {"whole": whole, "frames": told}
+
     def open_evidence(self, args: Arguments) -> Mapping[str, Any]:
         self.recorder.open(args.folder("name"))
         return {}
 
     def close_evidence(self, _args: Arguments) -> Mapping[str, Any]:
-        return self.recorder.close(self.premises.publics if self.premises else None)
+        if self.premises is None:
+            return self.recorder.close()
+        for machine in self.premises.hosts.values():
+            machine.tell_unfinished()
+        return self.recorder.close(self.premises.publics)
 
     def _world(self) -> VirtualWorld:
         world = self.up().world

@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 from devices.events import Event, fields
 from devices.events.base import DEVICE
@@ -22,7 +23,9 @@ from devices.events.messages import MessageReceived, MessageSent
 from devices.model import use_cases
 from devices.wire import eui64, gbcs
 from devices.wire.errors import WireError
-from devices.wire.pcap import PcapngWriter
+from rig.host.taps import TappedFrame
+from rig.node.captures import Captures
+from rig.node.links import Links
 from rig.ports.protocols import Clock
 
 __all__ = ["Recorder", "describe_message"]
@@ -32,10 +35,8 @@ Line = dict[str, Any]
 CRA_WORDS = {1: "command", 2: "response", 3: "alert"}
 FRAMES_TOLD = 48
 """How many MAC frames of one command are told on the bus; all of them are in the capture."""
-AIR_COMMENT = (
-    "Virtual ether of the bench: 802.15.4 MAC frames, recorded without NWK and APS security. What a radio would send "
-    "encrypted stands here in clear, the Transport Key of a joining device included: the keys of a test bench."
-)
+FRAMES_KEPT = 20_000
+"""How many tapped frames of radio ports are remembered for whoever asks afterwards."""
 SECRETS = ("install_code",)
 REDACTED = "(not shown)"
 
@@ -83,12 +84,12 @@ class Recorder:
         self._listeners: list[Callable[[Line], None]] = []
         self.context: Mapping[str, Any] = {}
         self._lines: TextIO | None = None
-        self._air: BinaryIO | None = None
-        self._pcap: PcapngWriter | None = None
+        self._captures = Captures()
         self._open: Path | None = None
         self._counts: dict[str, int] = {}
         self._frames: list[tuple[int, str, bytes]] = []
         self._frames_seen = 0
+        self._tapped: deque[tuple[int, str, TappedFrame]] = deque(maxlen=FRAMES_KEPT)
 
     @property
     def order(self) -> int:
@@ -98,6 +99,11 @@ class Recorder:
     def restart(self, clock: Clock, civil_start: int) -> None:
         """The bench begins anew: times are those of another clock from now on."""
         self._clock, self._civil_start = clock, civil_start
+        self._tapped.clear()
+
+    def follow(self, links: Links) -> None:
+        """The links of the bench whose events come from now on."""
+        self._captures.links = links
 
     def note_command(self, verb: str, args: Mapping[str, Any]) -> None:
         """A command came over the bus and is about to be carried out."""
@@ -141,10 +147,12 @@ class Recorder:
     def record(self, node: str, device: str, event: Event, at_ns: int | None = None) -> None:
         """Put one event on the time line, now (or at the instant that its own time stamp says)."""
         kind, shown = event.kind, {**fields(event), DEVICE: device}
+        at = self._clock.now if at_ns is None else at_ns
         if isinstance(event, MessageSent | MessageReceived):
             shown |= describe_message(event.octets)
             self._counts[kind] = self._counts.get(kind, 0) + 1
-        at = self._clock.now if at_ns is None else at_ns
+            out = isinstance(event, MessageSent)
+            self._captures.message(self._civil_start + at, device, event.port, event.peer, event.octets, out=out)
         self._order = self._emit(node, kind, at, shown)
         line: Line = {"order": self._order, "at_ns": at, "node": node, "kind": kind, "fields": shown}
         self._write(line)
@@ -161,8 +169,7 @@ class Recorder:
         self._open = self._folder / name
         self._open.mkdir(parents=True, exist_ok=True)
         self._lines = (self._open / "timeline.jsonl").open("w", encoding="utf-8")
-        self._air = (self._open / "ether.pcapng").open("wb")
-        self._pcap = PcapngWriter(self._air, AIR_COMMENT)
+        self._captures.open(self._open)
         self._counts.clear()
 
     def air(self, at_ns: int, channel: int, frame: bytes, rssi: float, sender: str) -> None:
@@ -170,23 +177,32 @@ class Recorder:
         self._frames_seen += 1
         if len(self._frames) < FRAMES_TOLD:
             self._frames.append((at_ns, sender, frame))
-        if self._pcap is not None:
-            self._pcap.write(self._civil_start + at_ns, frame, channel=channel, rssi=rssi, comment=sender)
+        self._captures.air(self._civil_start + at_ns, channel, frame, rssi, sender)
+
+    def tapped(self, device: str, frame: TappedFrame) -> None:
+        """The tap of a radio port: one frame."""
+        self._tapped.append((self._order, device, frame))
+
+    def frames_since(self, order: int) -> tuple[bool, list[tuple[str, TappedFrame]]]:
+        """The tapped frames after the event with this number, with their devices, and whether those are all."""
+        whole = len(self._tapped) < FRAMES_KEPT or self._tapped[0][0] <= order
+        return whole, [(device, frame) for at, device, frame in self._tapped if at >= order]
 
     def close(self, publics: Mapping[str, bytes] | None = None) -> dict[str, Any]:
-        """End the evidence of the test; returns its manifest: files with size and SHA-256, and counts by kind.
+        """End the evidence of the test; returns its manifest: files with size and SHA-256, counts by kind, and the
+        captures that are ``absent`` with the reason.
 
         ``publics`` are the public keys of the bench by name: what a reader needs to verify signatures by himself, and
         no private key.
         """
-        if self._lines is None or self._air is None or self._open is None:
-            return {"files": [], "counts": {}}
+        if self._lines is None or self._open is None:
+            return {"files": [], "counts": {}, "absent": {}}
         if publics:
             document = {name: {"public": point.hex()} for name, point in sorted(publics.items())}
             (self._open / "keys.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         self._lines.close()
-        self._air.close()
-        self._lines = self._air = self._pcap = None
+        self._lines = None
+        absent = self._captures.close()
         folder, self._open = self._open, None
         files = []
         for path in sorted(folder.iterdir()):
@@ -199,4 +215,4 @@ class Recorder:
                     "path": str(path),
                 }
             )
-        return {"files": files, "counts": dict(self._counts)}
+        return {"files": files, "counts": dict(self._counts), "absent": absent}

@@ -46,13 +46,26 @@ class Homeward:
 
 
 class HeadEnd(Homeward):
-    """The head end's roads: a message for a device goes to the hub that it is behind, or down its own line."""
+    """The head end's roads: a message for a device goes to the hub that it is behind, or down its own line.
 
-    def __init__(self, end: MessageLink, behind: Mapping[bytes, bytes], lines: Mapping[bytes, MessageLink]) -> None:
+    ``off_a_line(device, octets)`` is told of every message that comes off a line, before anybody else.
+    """
+
+    def __init__(
+        self,
+        end: MessageLink,
+        behind: Mapping[bytes, bytes],
+        lines: Mapping[bytes, MessageLink],
+        off_a_line: Callable[[bytes, bytes], None],
+    ) -> None:
         super().__init__(end, b"")
-        self._behind, self._lines = behind, lines
+        self._behind, self._lines, self._off_a_line = behind, lines, off_a_line
         for line in lines.values():
-            line.on_message = lambda peer, octets: self.on_message(peer, octets)
+            line.on_message = self._from_line
+
+    def _from_line(self, device: bytes, octets: bytes) -> None:
+        self._off_a_line(device, octets)
+        self.on_message(device, octets)
 
     def send(self, device: bytes, octets: bytes) -> None:
         if device in self._lines:

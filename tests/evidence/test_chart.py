@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,10 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.evidence import chart
+from rig.evidence.chart import Ends
+from rig.evidence.crossings import crossings
 
 SVG = "{http://www.w3.org/2000/svg}"
 EUI = {"esme": "00db1234567890a0", "hub": "00db1234567890a2", "supplier": "90b3d51f30010000"}
+EUI |= {"dut": "00db1234567890c0", "broker": "90b3d51f30000002"}
 NAMES = {eui: name for name, eui in EUI.items()}
+ENDS = Ends(NAMES, behind={"esme": "hub", "dut": "hub"}, untapped={"dut": ["line"], "esme": []})
 
 
 def tx(device: str, to: str, octets: str = "df01", at: int = 0, port: str = "wan") -> dict[str, Any]:
@@ -31,8 +36,8 @@ def tx(device: str, to: str, octets: str = "df01", at: int = 0, port: str = "wan
     )
 
 
-def rx(device: str, octets: str = "df01", at: int = 0, port: str = "wan") -> dict[str, Any]:
-    return event("gbcs.rx", device, at, port=port, octets=octets)
+def rx(device: str, octets: str = "df01", at: int = 0, port: str = "wan", peer: str = "") -> dict[str, Any]:
+    return event("gbcs.rx", device, at, port=port, octets=octets, peer=EUI.get(peer, ""))
 
 
 def event(kind: str, device: str, at: int, **fields: Any) -> dict[str, Any]:
@@ -42,8 +47,8 @@ def event(kind: str, device: str, at: int, **fields: Any) -> dict[str, Any]:
 class Drawing:
     """A chart as a reader sees it."""
 
-    def __init__(self, events: list[dict[str, Any]], title: str = "A test") -> None:
-        self.text = chart.draw(title, events, NAMES)
+    def __init__(self, events: list[dict[str, Any]], title: str = "A test", ends: Ends = ENDS) -> None:
+        self.text = chart.draw(title, events, ends)
         self.root = ElementTree.fromstring(self.text)
         self.texts = ["".join(node.itertext()) for node in self.root.iter(f"{SVG}text")]
         heads = [n for n in self.root.iter(f"{SVG}text") if n.get("class") == "h" and n.get("text-anchor") == "middle"]
@@ -57,6 +62,10 @@ class Drawing:
     @property
     def arrows(self) -> list[tuple[str, str]]:
         return self.lines("a")
+
+    @property
+    def unseen(self) -> list[tuple[str, str]]:
+        return self.lines("u")
 
     @property
     def lost(self) -> list[str]:
@@ -85,10 +94,69 @@ def test_what_nobody_received_ends_in_a_cross() -> None:
     assert set(drawing.columns.values()) == {"supplier", "hub"}
 
 
-def test_a_lost_message_to_a_stranger_still_shows() -> None:
+def test_a_message_to_somebody_who_is_not_of_this_bench_is_not_called_lost() -> None:
     drawing = Drawing([tx("supplier", "nobody")])
-    assert drawing.lost == ["supplier"]
+    assert drawing.lost == []
+    assert len(drawing.unseen) == 1
+    assert any("not tapped beyond here" in text for text in drawing.texts)
     assert list(drawing.columns.values()) == ["supplier"]
+
+
+@pytest.mark.parametrize(
+    ("events", "arrows", "lost", "unseen"),
+    [
+        pytest.param([tx("broker", "dut")], [], [], [("broker", "dut")], id="to a device whose inside nobody sees"),
+        pytest.param([tx("broker", "esme")], [], ["broker"], [], id="to a device behind a tapped hub"),
+        pytest.param(
+            [tx("dut", "broker", port="line"), rx("broker", peer="dut")], [("dut", "broker")], [], [], id="off its line"
+        ),
+        pytest.param([rx("broker", peer="dut")], [], [], [("dut", "broker")], id="from a port that nobody taps"),
+        pytest.param([rx("hub", port="interpan")], [], [], [("hub", None)], id="from a stranger"),
+        pytest.param([tx("hub", "dut", port="han")], [], ["hub"], [], id="by its radio, which is tapped"),
+    ],
+)
+def test_where_nobody_taps_nothing_is_denied(
+    events: list[dict[str, Any]], arrows: list[tuple[str, str]], lost: list[str], unseen: list[tuple[str, str | None]]
+) -> None:
+    drawing = Drawing(events)
+    assert drawing.arrows == arrows
+    assert drawing.lost == lost
+    assert [(start, end if end in EUI else None) for start, end in drawing.unseen] == unseen
+
+
+def test_who_received_first_is_told_by_the_sender_where_octets_are_the_same() -> None:
+    """Two hubs that pass the same octets on: each arrow begins at the one whom its receiver heard."""
+    events = [
+        tx("hub", "esme", port="han"),
+        tx("broker", "dut", port="han"),
+        rx("dut", port="han", peer="broker"),
+        rx("esme", port="han", peer="hub"),
+    ]
+    assert Drawing(events).arrows == [("hub", "esme"), ("broker", "dut")]
+
+
+def test_a_legend_says_what_each_kind_of_arrow_means_and_no_more() -> None:
+    texts = Drawing([tx("supplier", "hub"), tx("broker", "dut"), tx("hub", "esme", "df05"), rx("esme", "df05")]).texts
+    legend = [text for text in texts if text.startswith("message ")]
+    assert len(legend) == 3
+    assert not [text for text in Drawing([]).texts if text.startswith("message ")]
+
+
+def test_a_long_time_line_is_drawn_in_time() -> None:
+    """Ten thousand messages of the same octets, all late: matching looks at each a few times at most."""
+    count = 10_000
+    sent = [tx("broker", "hub", at=at) for at in range(count)]
+    events = [*sent, *(rx("hub", at=count + at, peer="broker") for at in range(count))]
+    looked = Counter[str]()
+
+    class Watched(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            looked[key] += 1
+            return super().__getitem__(key)
+
+    found = crossings([Watched(event) for event in events], ENDS)
+    assert len(found) == count
+    assert looked["fields"] <= 10 * count
 
 
 @pytest.mark.parametrize(
@@ -205,7 +273,7 @@ def test_whatever_happens_the_chart_is_well_formed_and_has_no_more_rows_than_eve
     ]
     drawing = Drawing(events, title)
     marks = len(list(drawing.root.iter(f"{SVG}circle")))
-    assert marks + len(drawing.arrows) + len(drawing.lost) <= len(events)
+    assert marks + len(drawing.arrows) + len(drawing.lost) + len(drawing.unseen) <= len(events)
     assert drawing.text.encode("utf-8")
 
 

@@ -481,14 +481,6 @@ def test_an_answer_out_of_turn_is_not_taken_for_one_to_the_next_request() -> Non
     assert bench.host.ask("scan", {}) == {"to": "Asked"}
 
 
-def test_whoever_speaks_in_the_machines_place_gets_its_own_plugs() -> None:
-    bench = Bench()
-    plugged: list[object] = [bench.host.message_link("wan"), bench.host.interpan("interpan")]
-    assert plugged == [bench.link, bench.interpan]
-    with pytest.raises(HostError, match="'acb'"):
-        bench.host.message_link("acb")
-
-
 def test_safe_drives_every_output_to_its_safe_level_while_the_machine_runs() -> None:
     bench = Bench(on(core.Started, core.Drive("relay", True))).started()
     bench.host.safe()

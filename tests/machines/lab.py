@@ -59,6 +59,7 @@ from devices.model.roles import Role
 from devices.trust.keystore import MemoryKeyStore, generate, public_of
 from devices.trust.ledger import MemoryLedger
 from devices.wire import gbt, tunnelling, zcl
+from rig.host.taps import Taps
 from tests.machines.told import of_kind
 
 MS = 1_000_000
@@ -94,9 +95,10 @@ class Station:
     admitted: dict[bytes, bytes] = field(default_factory=dict)
     members: set[bytes] = field(default_factory=set)
     joining_until: int = 0
+    taps: Taps | None = None
 
     def kinds(self, kind: str) -> list[dict[str, Any]]:
-        """The fields of every record of that kind, oldest first."""
+        """The fields of every record of that kind, oldest first; those of messages are from its taps."""
         return of_kind((record for _, record in self.records), kind)
 
 
@@ -123,6 +125,7 @@ class Lab:
     def add(self, name: str, machine: Machine, eui: bytes) -> Station:
         """Put a machine on the bench, without power."""
         self.stations[name] = station = Station(name, machine, eui)
+        station.taps = Taps(self, lambda event: station.records.append((self.now, Record(event))), lambda _frame: None)  # type: ignore[arg-type]
         return station
 
     def power_on(self, name: str) -> None:
@@ -168,6 +171,8 @@ class Lab:
         station = self.stations[name]
         if not station.powered:
             return []
+        if isinstance(event, Received):
+            self._tap(station, event, out=False)
         effects = list(station.machine.handle(event, self.now))
         for effect in effects:
             self._grant(station, effect)
@@ -252,7 +257,17 @@ class Lab:
                 return
         self.later(SECOND, station.name, NetworkDown(port, "nobody lets us in"))
 
+    @staticmethod
+    def _tap(station: Station, crossed: Send | Received, *, out: bool) -> None:
+        """As a host does: messages on message ports, frames on radio ports."""
+        assert station.taps is not None
+        if crossed.port in ("han", "interpan"):
+            station.taps.frame(crossed.port, crossed.peer, crossed.cluster, crossed.octets, out=out)
+        elif crossed.port != "tap":
+            station.taps.message(crossed.port, crossed.peer, crossed.octets, out=out)
+
     def _send(self, station: Station, send: Send) -> None:
+        self._tap(station, send, out=True)
         self.sent.append((self.now, station.name, send))
         if send.port in ("han", "interpan"):
             self._over_the_air(station, send)
@@ -313,7 +328,7 @@ class Lab:
         return {key: count for key, count in counts.items() if count}
 
     def counted(self, *ports: str) -> dict[tuple[str, str], int]:
-        """The machines' own count of whole GBCS messages that they sent, by (sender, port)."""
+        """The taps' count of whole GBCS messages that machines sent, by (sender, port)."""
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for station in self.stations.values():
             for fields in station.kinds("gbcs.tx"):

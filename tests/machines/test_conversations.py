@@ -48,7 +48,7 @@ def states(built: House) -> list[str]:
 
 
 def assert_counts_agree(built: House) -> None:
-    """What the machines say they sent is what the listener on the air heard."""
+    """What the taps say that the machines sent is what the listener on the air heard."""
     heard = built.lab.heard("han", "interpan")
     assert heard == built.lab.counted("han", "interpan")
     assert heard, "nothing was on the air"

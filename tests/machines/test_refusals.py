@@ -130,7 +130,7 @@ def test_no_kind_of_device_is_changed_by_what_it_refuses(kind: str, build: Calla
     running.line(build(kind))
     records = told(running.effects)
     if check == "decode" and kind == "CHF":  # it cannot tell for whom that was
-        assert [one.kind for one in records] == ["gbcs.rx", "hub.bad"]
+        assert [one.kind for one in records] == ["hub.bad"]
         assert kept(running) == before
         return
     assert [one.fields["check"] for one in records if one.kind == "refused"] == [check]

@@ -141,14 +141,14 @@ def test_what_was_open_is_closed_before_the_next_and_counts_begin_anew(recorder:
     assert recorder.close()["counts"] == {"gbcs.rx": 1}
     assert [line["kind"] for line in lines(tmp_path / "first")] == ["gbcs.tx"]
     assert [line["kind"] for line in lines(tmp_path / "second")] == ["gbcs.rx"]
-    assert recorder.close() == {"files": [], "counts": {}}
+    assert recorder.close() == {"files": [], "counts": {}, "absent": {}}
 
 
 def test_without_a_folder_nothing_is_written(clock: VirtualClock) -> None:
     recorder = Recorder(clock, CIVIL, None)
     recorder.open("a-test")
     recorder.record("esme", "esme", PowerSwitched(on=True))
-    assert recorder.close() == {"files": [], "counts": {}}
+    assert recorder.close() == {"files": [], "counts": {}, "absent": {}}
     assert recorder.order == 1
 
 

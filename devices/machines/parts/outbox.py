@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from devices.events.messages import MessageSent
-from devices.machines.core import Effect, Persist, Record, Send
+from devices.machines.core import Effect, Persist, Send
 from devices.machines.parts.tunnel_end import TunnelEnd
 from devices.wire import gbcs
 from devices.wire.gbcs import CRA
@@ -46,7 +45,7 @@ class Outbox:
         """Send one whole message to ``peer`` the way that ``port`` names."""
         if port == "han":
             return [*self._tunnel.send(peer, octets, now), *self.keep_broken()]
-        return [Send(port, peer, octets), Record(MessageSent(port=port, peer=peer, octets=octets))]
+        return [Send(port, peer, octets)]
 
     def flush(self, now: int) -> list[Effect]:
         """Send what waits, if there is a way to a hub."""

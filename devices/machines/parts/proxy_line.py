@@ -10,8 +10,7 @@ Source: facts/gbcs.md 8.3.
 
 from __future__ import annotations
 
-from devices.events.messages import MessageReceived, MessageSent
-from devices.machines.core import Effect, Received, Record, Send
+from devices.machines.core import Effect, Received, Send
 
 __all__ = ["PROXY", "ProxyLine"]
 
@@ -30,14 +29,7 @@ class ProxyLine:
 
     def hand(self, octets: bytes) -> list[Effect]:
         """A whole message for the proxy."""
-        if self._proxy is None:
-            return []
-        told = MessageSent(port=PROXY, peer=self._proxy, octets=octets)
-        return [Send(PROXY, self._proxy, octets), Record(told)]
-
-    def came(self, event: Received) -> Record:
-        """The trace of a whole message that the proxy sent."""
-        return Record(MessageReceived(port=PROXY, peer=event.peer, octets=event.octets))
+        return [] if self._proxy is None else [Send(PROXY, self._proxy, octets)]
 
     def copy(self, octets: bytes) -> list[Effect]:
         """A whole message that goes to the gas meter, or comes from it."""

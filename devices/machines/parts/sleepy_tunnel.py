@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from devices.events.messages import MessageSent
-from devices.machines.core import Effect, Record, Send
+from devices.machines.core import Effect, Send
 from devices.machines.parts.tunnel import TunnelClient, TunnelServer, TunnelSettings
 from devices.machines.parts.tunnel_end import Link
 from devices.wire import tunnelling
@@ -116,7 +115,6 @@ class SleepyServer(TunnelServer):
         if not link.blocks:
             link.current = None
             link.sent.append((now, message))
-            effects.append(Record(MessageSent(port=self.port, peer=link.peer, octets=message)))
         return effects
 
     def _respond(self, link: Link, remaining: int, piece: bytes, message: bytes) -> Send:

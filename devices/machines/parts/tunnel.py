@@ -5,8 +5,6 @@ hub towards meters; a terminal).  It hands over what its port received and gets 
 whole messages and gets effects.  What does not fit one frame travels as general-block-transfer blocks, one
 TransferData each.
 
-Every whole message that leaves or arrives is one ``gbcs.tx`` or ``gbcs.rx`` record: the machine's own count.
-
 Must not live here: how messages become frames (``tunnel_end``), what a message means, who may send it (``firewall``),
 the GET/PUT header of a sleepy gas meter.
 

@@ -13,7 +13,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from devices.events.messages import MessageReceived, MessageSent
 from devices.events.tunnels import TransferBroken, TransferDropped, TransferUnreadable
 from devices.machines.core import Effect, Received, Record, Send, SendFailed, SetTimer, StopTimer
 from devices.wire import axdr, gbt, tunnelling, zcl
@@ -213,7 +212,6 @@ class TunnelEnd(ABC):
             link.sent.append((now, message))
             while len(link.sent) > self.settings.queue_limit or now - link.sent[0][0] > self.settings.answer_timeout_ns:
                 link.sent.popleft()
-            effects.append(Record(MessageSent(port=self.port, peer=link.peer, octets=message)))
         return effects
 
     def _begin(self, link: Link) -> list[Effect]:
@@ -273,9 +271,7 @@ class TunnelEnd(ABC):
             whole = link.reassembler.feed(octets) if gbt.is_block(octets) else octets
         except WireError as error_in_block:
             return [], [self._bad(peer, str(error_in_block), frame)]
-        if not whole:
-            return [], []
-        return [(peer, whole)], [Record(MessageReceived(port=self.port, peer=peer, octets=whole))]
+        return [(peer, whole)] if whole else [], []
 
     # ---------------------------------------------------------------------------------------------------------- helpers
 

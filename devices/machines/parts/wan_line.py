@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 
 from devices.events.hub import HubDropped, HubQueued
-from devices.events.messages import MessageSent
 from devices.machines.core import Effect, Record, Send
 from devices.wire import gbcs
 
@@ -34,9 +33,7 @@ class WanLine:
     def send(self, octets: bytes) -> list[Effect]:
         """Send a whole message, or have it wait."""
         if self.up:
-            recipient = gbcs.decode(octets).recipient
-            told = MessageSent(port=WAN, peer=recipient, octets=octets)
-            return [Send(WAN, recipient, octets), Record(told)]
+            return [Send(WAN, gbcs.decode(octets).recipient, octets)]
         effects: list[Effect] = []
         if len(self._waiting) >= self._limit:
             effects.append(Record(HubDropped(port=WAN, octets=self._waiting.popleft())))

@@ -1,0 +1,83 @@
+"""The taps of one host: what crosses between a machine and what is plugged into its ports.
+
+On a message port the tap is the message.  On HAN and inter-PAN it is the frame, and a listener's reassembly makes
+messages of what crossed.  Sender and receiver have a tap each, so a frame that is lost on the air stands at the
+sender's alone.  A machine has no say in any of this.
+
+Must not live here: what a message means, where the time line is kept (``rig.node.recorder``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from devices.events import Event
+from devices.events.messages import MessageIncomplete, MessageReceived, MessageSent
+from devices.wire import gbt, tunnelling
+from devices.wire.reassembly import Mark, Reason, Reassembler, Result, Way, Whole
+from rig.ports.protocols import Clock
+
+__all__ = ["TappedFrame", "Taps"]
+
+
+@dataclass(frozen=True, slots=True)
+class TappedFrame:
+    """One ZCL frame that crossed between a machine and its adapter; ``out`` of the machine, or into it."""
+
+    at_ns: int
+    port: str
+    out: bool
+    peer: bytes
+    cluster: int
+    octets: bytes
+
+
+class Taps:
+    """Records what crosses; ``on_frame`` is told of every frame of a radio port, whatever its cluster."""
+
+    def __init__(self, clock: Clock, record: Callable[[Event], None], on_frame: Callable[[TappedFrame], None]) -> None:
+        self._clock, self._record, self._on_frame = clock, record, on_frame
+        self._listeners = {True: Reassembler(), False: Reassembler()}  # of what goes out, and of what comes in
+
+    def message(self, port: str, peer: bytes, octets: bytes, *, out: bool) -> None:
+        """A whole message went onto a message link, or came off it."""
+        if out:
+            self._record(MessageSent(port=port, peer=peer, octets=octets))
+        else:
+            self._record(MessageReceived(port=port, peer=peer, octets=octets))
+
+    def frame(self, port: str, peer: bytes, cluster: int, octets: bytes, *, out: bool) -> None:
+        """A ZCL frame went to the adapter of a radio port, or came from it."""
+        now = self._clock.now
+        self._on_frame(TappedFrame(now, port, out, peer, cluster, octets))
+        if cluster == tunnelling.CLUSTER:
+            way = Way(port, receiver=peer) if out else Way(port, sender=peer)
+            self._tell(self._listeners[out].zcl(way, cluster, octets, Mark(now)), out=out)
+
+    def lose_power(self) -> None:
+        """The device lost its power, and with it whatever it had of a message."""
+        for out, listener in self._listeners.items():
+            self._tell(listener.reset(), out=out)
+
+    def tell_unfinished(self) -> None:
+        """Record what has crossed in part so far: the evidence ends here."""
+        for out, listener in self._listeners.items():
+            self._tell(listener.unfinished(), out=out)
+
+    def _tell(self, found: Iterable[Result], *, out: bool) -> None:
+        for one in found:
+            peer = one.way.receiver if out else one.way.sender
+            if isinstance(one, Whole) or (one.reason is Reason.NO_MESSAGE and not gbt.is_block(one.octets)):
+                self.message(one.way.link, peer, one.octets, out=out)
+                continue
+            self._record(
+                MessageIncomplete(
+                    port=one.way.link,
+                    peer=peer,
+                    out=out,
+                    pieces=one.pieces,
+                    reason=one.reason.value,
+                    detail=one.detail,
+                )
+            )

@@ -1,0 +1,105 @@
+"""The captures of one test: the air in ``ether.pcapng``, every other link in ``links.pcapng``.
+
+The air holds 802.15.4 frames.  The other links (WAN, gateway, lines, inside a box, a HAN without radios) hold whole
+messages as exported PDUs for Wireshark's dissector ``gbcs_message``, one interface a link.  A message stands there
+once: when it goes onto its link, or where it comes off one whose far end nobody taps.
+
+A capture that would be empty is not written; :meth:`Captures.close` says why it is not there.
+
+Must not live here: which link a message crosses (``links``), the file format (``devices.wire.pcap``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from devices.wire import eui64
+from devices.wire.pcap import EXPORTED_LINK, Interface, PcapngWriter, export
+from rig.node.links import Links
+
+__all__ = ["AIR", "LINKS", "Captures"]
+
+AIR: Final = "ether.pcapng"
+LINKS: Final = "links.pcapng"
+DISSECTOR: Final = "gbcs_message"
+AIR_COMMENT: Final = (
+    "Virtual ether of the bench: 802.15.4 MAC frames, recorded without NWK and APS security. What a radio would send "
+    "encrypted stands here in clear, the Transport Key of a joining device included: the keys of a test bench."
+)
+LINKS_COMMENT: Final = (
+    "Links of the bench beside the air: GBCS messages as they went onto their link, one interface a link. The comment "
+    "of a packet names the device at whose port it was tapped and the one at the other end."
+)
+
+
+class Captures:
+    """The capture files of the folder that is open; nothing is written while none is."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._files: dict[str, BinaryIO] = {}
+        self._writers: dict[str, PcapngWriter] = {}
+        self._interfaces: dict[str, int] = {}
+        self._under_way: Counter[tuple[str, bytes]] = Counter()
+        self._messages_on_air = 0
+        self.links: Links | None = None
+
+    def open(self, folder: Path) -> None:
+        """Begin the captures of a test."""
+        self._folder = folder
+
+    def air(self, at_ns_utc: int, channel: int, frame: bytes, rssi: float, sender: str) -> None:
+        """One transmission on the air."""
+        if self._folder is not None:
+            self._writer(AIR).write(at_ns_utc, frame, channel=channel, rssi=rssi, comment=sender)
+
+    def message(self, at_ns_utc: int, device: str, port: str, peer: bytes, octets: bytes, *, out: bool) -> None:
+        """One whole message that left ``device`` by ``port`` for ``peer`` (``out``), or came to it from there."""
+        if self._folder is None or self.links is None:
+            return
+        link = self.links.of(device, port, peer)
+        if link is None:
+            self._messages_on_air += 1
+            return
+        if out:
+            self._under_way[link, octets] += 1
+        elif self._under_way[link, octets]:
+            self._under_way[link, octets] -= 1
+            return
+        there = self.links.names.get(peer, eui64.text(peer))
+        comment = f"{device} to {there}, tapped as sent" if out else f"{there} to {device}, tapped as received"
+        packet = export(DISSECTOR, octets)
+        self._writer(LINKS).write(at_ns_utc, packet, comment=comment, interface=self._interface(link))
+
+    def close(self) -> dict[str, str]:
+        """End the captures; gives the files that are not there, each with the reason."""
+        absent = {}
+        if AIR not in self._files:
+            has_air = self.links is not None and self.links.has_air
+            absent[AIR] = "nothing crossed the air" if has_air else "this bench has no virtual air"
+        if LINKS not in self._files:
+            only_air = "messages crossed the air alone" if self._messages_on_air else "no message crossed a link"
+            absent[LINKS] = only_air
+        for file in self._files.values():
+            file.close()
+        for kept in (self._files, self._writers, self._interfaces, self._under_way):
+            kept.clear()
+        self._folder, self._messages_on_air = None, 0
+        return absent
+
+    def _writer(self, name: str) -> PcapngWriter:
+        if name not in self._writers:
+            assert self._folder is not None
+            self._files[name] = (self._folder / name).open("wb")
+            air = name == AIR
+            self._writers[name] = PcapngWriter(
+                self._files[name], AIR_COMMENT if air else LINKS_COMMENT, [Interface("ether")] if air else []
+            )
+        return self._writers[name]
+
+    def _interface(self, link: str) -> int:
+        if link not in self._interfaces:
+            self._interfaces[link] = self._writers[LINKS].add(Interface(link, EXPORTED_LINK))
+        return self._interfaces[link]

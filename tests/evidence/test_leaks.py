@@ -1,0 +1,107 @@
+"""The firewall from the taps alone: what of a terminal's octets is found behind the hub."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from devices.wire import gbcs, gbt, tunnelling
+from rig.evidence.leaks import Tapped, leaks
+
+HUB, METER, TERMINAL, STRANGER = (bytes.fromhex(f"00db1234567890{n}") for n in ("a2", "a0", "b0", "c0"))
+SECOND = 1_000_000_000
+TUNNEL = tunnelling.CLUSTER
+
+
+def message(recipient: bytes = METER, size: int = 300) -> bytes:
+    body = random.Random(size).randbytes(size)
+    return gbcs.encode(gbcs.Message(1, 9, TERMINAL, recipient, 0x1C, body, mac=bytes(12)))
+
+
+def transfer(octets: bytes, *, to_server: bool = True) -> bytes:
+    return tunnelling.encode(tunnelling.TransferData(1, octets, to_server=to_server), 3)
+
+
+def tapped(
+    device: str, port: str, peer: bytes, octets: bytes, cluster: int = TUNNEL, at: int = 1, *, out: bool = True
+) -> Tapped:
+    return Tapped(device, at * SECOND, port, out, peer, cluster, octets)
+
+
+def by_terminal(octets: bytes, cluster: int = TUNNEL) -> Tapped:
+    return tapped("hht", "interpan", HUB, octets, cluster, 1)
+
+
+def by_hub(octets: bytes, cluster: int = TUNNEL, peer: bytes = METER, at: int = 2) -> Tapped:
+    return tapped("hub", "han", peer, octets, cluster, at)
+
+
+FOREIGN = bytes.fromhex("0001000000")
+EARLIER = by_hub(transfer(b"earlier"), at=0)
+BLOCKS = [by_terminal(transfer(block)) for block in gbt.split(message(), 40)]
+
+CASES = {
+    "the same message": ([by_terminal(transfer(message()))], [by_hub(transfer(message()))], True),
+    "in other blocks": (BLOCKS, [by_hub(transfer(block)) for block in gbt.split(message(), 180)], True),
+    "whole, of blocks": (BLOCKS, [by_hub(transfer(message()))], True),
+    "one block alone": (BLOCKS, [by_hub(BLOCKS[1].octets)], True),
+    "for the gas meter": (
+        BLOCKS,
+        [by_hub(transfer(tunnelling.encode_gas(tunnelling.GetResponse(0, message())), to_server=False))],
+        True,
+    ),
+    "a foreign frame": ([by_terminal(FOREIGN, 0x0702)], [by_hub(FOREIGN, 0x0702)], True),
+    "a foreign frame with another sequence number": (
+        [by_terminal(FOREIGN, 0x0702)],
+        [by_hub(b"\x00\x77" + FOREIGN[2:], 0x0702)],
+        True,
+    ),
+    "its contents in another cluster": (
+        [by_terminal(FOREIGN + bytes(range(8)), 0x0702)],
+        [by_hub(b"\x09\x09\x09" + FOREIGN[3:] + bytes(range(8)), 0x0708)],
+        True,
+    ),
+    "a way to a stranger": (
+        [by_terminal(transfer(message(STRANGER)))],
+        [by_hub(tunnelling.encode(tunnelling.RequestTunnel(), 0), peer=STRANGER)],
+        True,
+    ),
+    "seen by the meter alone": (
+        [by_terminal(FOREIGN, 0x0702)],
+        [tapped("esme", "han", HUB, FOREIGN, 0x0702, 2, out=False)],
+        True,
+    ),
+    "nothing": ([by_terminal(transfer(message()))], [], False),
+    "another message": ([by_terminal(transfer(message()))], [by_hub(transfer(message(size=80)))], False),
+    "a report of another cluster": ([by_terminal(FOREIGN, 0x0702)], [by_hub(FOREIGN, 0x000A)], False),
+    "tunnels are asked for alike": (
+        [by_terminal(tunnelling.encode(tunnelling.RequestTunnel(), 0))],
+        [by_hub(tunnelling.encode(tunnelling.RequestTunnel(), 0))],
+        False,
+    ),
+    "back to the terminal": (
+        [by_terminal(FOREIGN, 0x0702)],
+        [tapped("hub", "interpan", TERMINAL, FOREIGN, 0x0702)],
+        False,
+    ),
+    "before it was sent": ([by_terminal(FOREIGN, 0x0702)], [by_hub(FOREIGN, 0x0702, at=0)], False),
+    "what no terminal sent": ([], [by_hub(FOREIGN, 0x0702)], False),
+}
+
+
+@pytest.mark.parametrize(("sent", "onward", "leaked"), CASES.values(), ids=CASES)
+def test_what_left_the_hub(sent: list[Tapped], onward: list[Tapped], leaked: bool) -> None:
+    found = leaks([EARLIER, *sent, *onward], "hub", HUB)
+    assert bool(found) == leaked
+    assert all("on the HAN" in str(leak) for leak in found)
+
+
+def test_what_the_hub_had_from_elsewhere_as_well_is_no_leak() -> None:
+    frames = [EARLIER, *BLOCKS, by_hub(transfer(message()))]
+    assert leaks(frames, "hub", HUB, allowed=[message()]) == []
+
+
+def test_what_only_the_hubs_tap_of_inter_pan_heard_counts_too() -> None:
+    heard = tapped("hub", "interpan", TERMINAL, FOREIGN, 0x0702, out=False)
+    assert len(leaks([heard, by_hub(FOREIGN, 0x0702)], "hub", HUB)) == 1

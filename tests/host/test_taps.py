@@ -1,0 +1,175 @@
+"""The taps of a host: what crossed its ports, told by nobody but the host."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from devices import machines
+from devices.events import Event
+from devices.events.messages import MessageIncomplete, MessageReceived, MessageSent
+from devices.machines import core
+from devices.wire import gbcs, gbt, tunnelling
+from rig.host.host import Host, HostError, Plugs
+from rig.host.store import MemoryStore
+from rig.host.taps import TappedFrame
+from rig.ports.protocols import PortLost
+from rig.world.clock import VirtualClock
+from tests.host.test_host import PEER, SECOND, Link, Machine, Pin, Radio, Reaction
+
+CLUSTER = tunnelling.CLUSTER
+MACHINES = Path(machines.__file__).parent
+
+
+def message(size: int = 300) -> bytes:
+    body = random.Random(size).randbytes(size)
+    return gbcs.encode(gbcs.Message(1, 9, bytes(8), PEER, 0x1C, body, mac=bytes(12)))
+
+
+def transfer(octets: bytes) -> bytes:
+    return tunnelling.encode(tunnelling.TransferData(1, octets, to_server=True), 0)
+
+
+class Tapped:
+    """A host whose machine does what a test says, with a message link, two radios and two lines inside its box."""
+
+    def __init__(self, reaction: Reaction = lambda _event: []) -> None:
+        self.clock, self.link, self.power = VirtualClock(), Link(), Pin(True)
+        self.han, self.interpan, self.inside, self.copies = Radio(), Radio(), Radio(), Radio()
+        self.events: list[Event] = []
+        self.frames: list[TappedFrame] = []
+        plugs = Plugs(
+            messages={"wan": self.link},
+            han={"han": self.han},  # type: ignore[dict-item]
+            interpan={"interpan": self.interpan},  # type: ignore[dict-item]
+            inside={"proxy": self.inside, "tap": self.copies},
+            copies=frozenset({"tap"}),
+            power=self.power,
+        )
+        make, store = (lambda: Machine(reaction)), MemoryStore()
+        self.host = Host("esme", make, self.clock, plugs, store, self.events.append, self.frames.append)
+        self.host.start()
+        self.events.clear()
+
+    def sends(self, *sends: core.Send) -> list[Event]:
+        """What the taps tell when the machine sends this."""
+        self.host.deliver(core.Asked("send", {"sends": sends}))
+        return self.events
+
+    def hears(self, radio: Radio, port: str, pieces: Sequence[bytes], cluster: int = CLUSTER) -> list[Event]:
+        for piece in pieces:
+            radio.on_event(core.Received(port, PEER, piece, cluster))
+        return self.events
+
+
+def obeying(event: core.Event) -> Sequence[core.Effect]:
+    """Sends what it is asked to."""
+    return list(event.args["sends"]) if isinstance(event, core.Asked) else []
+
+
+@pytest.fixture
+def bench() -> Tapped:
+    return Tapped(obeying)
+
+
+def test_a_message_is_tapped_when_it_goes_onto_its_link_and_when_it_comes_off(bench: Tapped) -> None:
+    assert bench.sends(core.Send("wan", PEER, message())) == [MessageSent(port="wan", peer=PEER, octets=message())]
+    bench.link.on_message(PEER, message(20))
+    assert bench.events[1:] == [MessageReceived(port="wan", peer=PEER, octets=message(20))]
+
+
+def test_what_a_link_does_not_take_is_not_sent(bench: Tapped) -> None:
+    bench.link.fails = PortLost("wan", "the link is down", "Restore it.")
+    assert [event.kind for event in bench.sends(core.Send("wan", PEER, message()))] == ["send.failed"]
+
+
+def test_frames_of_a_radio_port_make_one_message(bench: Tapped) -> None:
+    pieces = [transfer(block) for block in gbt.split(message(), 100)]
+    sent = bench.sends(*(core.Send("han", PEER, piece, CLUSTER) for piece in pieces))
+    assert sent == [MessageSent(port="han", peer=PEER, octets=message())]
+    assert len(bench.han.asked) == len(pieces) + 1  # and its start
+    bench.events.clear()
+    assert bench.hears(bench.interpan, "interpan", pieces) == [
+        MessageReceived(port="interpan", peer=PEER, octets=message())
+    ]
+
+
+def test_what_goes_out_and_what_comes_in_are_apart(bench: Tapped) -> None:
+    first, *rest = [transfer(block) for block in gbt.split(message(), 100)]
+    bench.sends(core.Send("han", PEER, first, CLUSTER))
+    assert bench.hears(bench.han, "han", rest) == []
+
+
+def test_every_frame_is_handed_on_whatever_its_cluster(bench: Tapped) -> None:
+    bench.sends(core.Send("han", PEER, b"\x00\x01\x02", 0x0702))
+    bench.hears(bench.interpan, "interpan", [b"\x03"], 0x0800)
+    assert bench.frames == [
+        TappedFrame(0, "han", True, PEER, 0x0702, b"\x00\x01\x02"),
+        TappedFrame(0, "interpan", False, PEER, 0x0800, b"\x03"),
+    ]
+    assert bench.events == []
+
+
+def test_octets_that_are_no_message_are_told_as_they_crossed(bench: Tapped) -> None:
+    assert bench.hears(bench.han, "han", [transfer(b"\xff\x01")]) == [
+        MessageReceived(port="han", peer=PEER, octets=b"\xff\x01")
+    ]
+
+
+def test_a_line_inside_the_box_is_tapped_and_a_line_of_copies_is_not(bench: Tapped) -> None:
+    sends = [core.Send("proxy", PEER, message()), core.Send("tap", PEER, message()), core.Send("proxy", PEER, b"", 7)]
+    assert bench.sends(*sends) == [MessageSent(port="proxy", peer=PEER, octets=message())]
+    bench.events.clear()
+    bench.hears(bench.inside, "proxy", [message()], 0)
+    bench.hears(bench.copies, "tap", [message()], 0)
+    assert bench.events == [MessageReceived(port="proxy", peer=PEER, octets=message())]
+
+
+def test_nothing_reaches_a_device_without_power(bench: Tapped) -> None:
+    bench.power.set(False)
+    bench.events.clear()
+    bench.link.on_message(PEER, message())
+    bench.hears(bench.han, "han", [transfer(message())])
+    bench.hears(bench.inside, "proxy", [message()], 0)
+    assert bench.events == []
+
+
+def test_a_message_that_a_power_cut_interrupts_is_told_and_does_not_go_on_afterwards(bench: Tapped) -> None:
+    first, *rest = [transfer(block) for block in gbt.split(message(), 100)]
+    bench.hears(bench.han, "han", [first])
+    bench.power.set(False)
+    (told,) = (event for event in bench.events if isinstance(event, MessageIncomplete))
+    assert (told.port, told.peer, told.out, told.reason) == ("han", PEER, False, "lacks blocks")
+    bench.clock.advance(SECOND)
+    bench.power.set(True)
+    bench.events.clear()
+    assert bench.hears(bench.han, "han", rest) == []
+
+
+def test_what_is_under_way_when_the_evidence_ends_is_told(bench: Tapped) -> None:
+    first, *_ = [transfer(block) for block in gbt.split(message(), 100)]
+    bench.sends(core.Send("han", PEER, first, CLUSTER))
+    bench.host.tell_unfinished()
+    assert [event.detail for event in bench.events if isinstance(event, MessageIncomplete)] == [
+        "the transfer ends before its last block (block 2 or a later one)"
+    ]
+
+
+def test_no_machine_tells_of_messages_itself() -> None:
+    told = [path for path in MACHINES.rglob("*.py") if "events.messages" in path.read_text(encoding="utf-8")]
+    assert told == []
+
+
+def test_whoever_speaks_in_the_machines_place_is_tapped_too(bench: Tapped) -> None:
+    bench.host.send(core.Send("interpan", PEER, transfer(message()), CLUSTER))
+    bench.host.send(core.Send("wan", PEER, message()))
+    assert [event.kind for event in bench.events] == ["gbcs.tx", "gbcs.tx"]
+    assert bench.link.sent == [(PEER, message())]
+    bench.link.fails = PortLost("wan", "the link is down", "Restore it.")
+    with pytest.raises(PortLost):
+        bench.host.send(core.Send("wan", PEER, message()))
+    with pytest.raises(HostError, match="'acb'"):
+        bench.host.send(core.Send("acb", PEER, message()))
