@@ -38,6 +38,7 @@ CAUGHT_BY = {
     "skips-flow-check": ("contactor_valve/02_gas_valve", "Arm Opens Nothing Until The Consumer Acts"),
     "window-never-closes": ("installation/02_interpan_window", "Window Closes After Sixty Minutes"),
     "window-not-kept-alive": ("installation/02_interpan_window", "Window Is Kept Alive In Use"),
+    "leaks-dropped-frames": ("security/02_firewall", "Frame Of A Foreign Cluster Is Dropped"),
     "firewall-open": ("security/02_firewall", "Frame Of A Foreign Cluster Is Dropped"),
     "forwards-for-unknown": ("security/02_firewall", "Message For A Device That Is Not In The Log Is Dropped"),
 }

@@ -263,14 +263,15 @@ class CommsHub:
 
     def _from_terminal(self, event: Received, now: int) -> list[Effect]:
         if not self._window.is_open:
-            return [self._dropped(event.peer, "the inter-PAN window is closed")]
+            return self._turned_away(event, "the inter-PAN window is closed")
         reason = self._firewall.frame(event.cluster)
         if reason is not None:
-            return [self._dropped(event.peer, reason)]
+            return self._turned_away(event, reason)
         if event.cluster != tunnel.CLUSTER:
-            return [Record(HubIgnored(peer=event.peer, cluster=event.cluster))]
+            passed = self._spread(event) if self._firewall.is_open else []
+            return [Record(HubIgnored(peer=event.peer, cluster=event.cluster)), *passed]
         if is_close(event.octets):
-            return self._close_window(event.peer, now)
+            return self._close_window(event, now)
         messages, effects = self._terminals.receive(event, now)
         for peer, octets in messages:
             effects += self._carried(peer, octets, now)
@@ -280,11 +281,27 @@ class CommsHub:
         """A whole message that a terminal brought."""
         message, reason = self._firewall.message(octets, self._reached())
         if message is None or reason is not None:
-            return [self._dropped(terminal, reason or "no message", octets)]
+            leaked = self._leaked(message, octets, now) if self._firewall.leaks else []
+            return [self._dropped(terminal, reason or "no message", octets), *leaked]
         self._routes[message.recipient, message.counter, message.message_code] = terminal
         while len(self._routes) > self.settings.routes:
             self._routes.popitem(last=False)
         return [*self._window.used(now), *self._onward(message, octets, now)]
+
+    def _turned_away(self, event: Received, reason: str) -> list[Effect]:
+        """A frame of a terminal that may not pass."""
+        return [self._dropped(event.peer, reason), *(self._spread(event) if self._firewall.leaks else [])]
+
+    def _spread(self, event: Received) -> list[Effect]:
+        """What a faulty firewall does with a terminal's frame: every device of the network gets it as it is."""
+        return [Send(HAN, entry.eui, event.octets, event.cluster) for entry in self._log if entry.joined]
+
+    def _leaked(self, message: Message | None, octets: bytes, now: int) -> list[Effect]:
+        """What a faulty firewall does with a terminal's message: on to its recipient, or to every device."""
+        if message is not None and message.recipient in self._reached():
+            return self._onward(message, octets, now)
+        joined = [entry.eui for entry in self._log if entry.joined]
+        return [effect for device in joined for effect in self._han.send(device, octets, now)]
 
     def _from_device(self, event: Received, now: int) -> list[Effect]:
         if event.peer not in self._log:
@@ -460,9 +477,9 @@ class CommsHub:
             return []
         return [effect for octets in responses for effect in self._wan.send(octets)]
 
-    def _close_window(self, terminal: bytes, now: int) -> list[Effect]:
-        if not self.settings.window.close_by_command or not self._terminals.is_open(terminal):
-            return [self._dropped(terminal, "the window is not closed by this terminal's command")]
+    def _close_window(self, event: Received, now: int) -> list[Effect]:
+        if not self.settings.window.close_by_command or not self._terminals.is_open(event.peer):
+            return self._turned_away(event, "the window is not closed by this terminal's command")
         return self._after_closing(self._window.close("command"), now)
 
     def _after_closing(self, effects: list[Effect], now: int) -> list[Effect]:

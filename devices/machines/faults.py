@@ -193,6 +193,12 @@ _TABLE = (
     Fault("window-never-closes", "CHF", "leaves inter-PAN open for ever", "HHT-6"),
     Fault("window-not-kept-alive", "CHF", "closes inter-PAN while it is in use", "HHT-6"),
     Fault("firewall-open", "CHF", "lets every frame and message of a terminal in", "HHT-1"),
+    Fault(
+        "leaks-dropped-frames",
+        "CHF",
+        "records that its firewall dropped what a terminal sent, and passes it on all the same",
+        "HHT-1",
+    ),
     Fault("forwards-for-unknown", "CHF", "passes messages for devices that are not in its log", "HHT-1"),
 )
 

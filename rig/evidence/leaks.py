@@ -16,7 +16,7 @@ from devices.wire import gbt, tunnelling, zcl
 from devices.wire.errors import DecodeError
 from devices.wire.reassembly import Mark, Reassembler, Way, Whole
 
-__all__ = ["Leak", "Tapped", "leaks", "sent_by_terminals"]
+__all__ = ["HAN", "INTERPAN", "Leak", "Tapped", "leaks", "sent_by_terminals"]
 
 HAN, INTERPAN = "han", "interpan"
 TELLING: Final = 8
@@ -62,11 +62,14 @@ def sent_by_terminals(frames: Iterable[Tapped], hub: str, eui: bytes) -> list[Ta
     ]  # fmt: skip
 
 
-def leaks(frames: Sequence[Tapped], hub: str, eui: bytes, allowed: Iterable[bytes] = ()) -> list[Leak]:
+def leaks(
+    frames: Sequence[Tapped], hub: str, eui: bytes, *, met: Iterable[bytes] = (), allowed: Iterable[bytes] = ()
+) -> list[Leak]:
     """Every frame from the hub into its HAN, at its own tap or at a device's, that carries what a terminal sent.
 
-    ``eui`` is the hub's; ``allowed`` are whole messages that the hub had from elsewhere as well.  A hub that begins to
-    speak to somebody new, because a message of a terminal names him, lets that message in.
+    ``eui`` is the hub's; ``met`` are devices that it had spoken to before these frames; ``allowed`` are whole messages
+    that it had from elsewhere as well.  A hub that begins to speak to somebody new, because a message of a terminal
+    names him, lets that message in.
     """
     sent = sent_by_terminals(frames, hub, eui)
     onward = [
@@ -74,7 +77,7 @@ def leaks(frames: Sequence[Tapped], hub: str, eui: bytes, allowed: Iterable[byte
         if one.port == HAN and ((one.out and one.device == hub) or (not one.out and one.peer == eui))
     ]  # fmt: skip
     judge = _Judge(sent, frozenset(allowed))
-    known: set[bytes] = set()
+    known = set(met)
     found = []
     for frame in onward:
         first = sent[0].at_ns if sent else None

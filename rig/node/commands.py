@@ -315,14 +315,19 @@ class Commands:
 
     def tapped_frames(self, args: Arguments) -> Mapping[str, Any]:
         """Every frame that crossed between a device and its radio after the event number ``since``: out of the device,
-        or into it.  ``whole`` is false where the bench remembers no more than the last of them."""
+        or into it.  ``whole`` is false where the bench remembers no more than the last of them; ``met`` says who had
+        sent a frame to whom before."""
         whole, frames = self.recorder.frames_since(args.whole("since", LONGEST_NS))
         told = [
             {"device": device, "at_ns": frame.at_ns, "port": frame.port, "out": frame.out, "peer": frame.peer.hex(),
              "cluster": frame.cluster, "octets": frame.octets.hex()}
             for device, frame in frames
         ]  # fmt: skip
-        return {"whole": whole, "frames": told}
+        met = [
+            {"device": device, "port": port, "peer": peer.hex()}
+            for device, port, peer in self.recorder.met_before(args.whole("since", LONGEST_NS))
+        ]
+        return {"whole": whole, "frames": told, "met": met}
 
     def open_evidence(self, args: Arguments) -> Mapping[str, Any]:
         self.recorder.open(args.folder("name"))

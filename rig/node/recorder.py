@@ -90,6 +90,7 @@ class Recorder:
         self._frames: list[tuple[int, str, bytes]] = []
         self._frames_seen = 0
         self._tapped: deque[tuple[int, str, TappedFrame]] = deque(maxlen=FRAMES_KEPT)
+        self._met: dict[tuple[str, str, bytes], int] = {}
 
     @property
     def order(self) -> int:
@@ -100,6 +101,7 @@ class Recorder:
         """The bench begins anew: times are those of another clock from now on."""
         self._clock, self._civil_start = clock, civil_start
         self._tapped.clear()
+        self._met.clear()
 
     def follow(self, links: Links) -> None:
         """The links of the bench whose events come from now on."""
@@ -182,6 +184,12 @@ class Recorder:
     def tapped(self, device: str, frame: TappedFrame) -> None:
         """The tap of a radio port: one frame."""
         self._tapped.append((self._order, device, frame))
+        if frame.out:
+            self._met.setdefault((device, frame.port, frame.peer), self._order)
+
+    def met_before(self, order: int) -> list[tuple[str, str, bytes]]:
+        """Who had sent a frame to whom before the event with this number: device, port, peer."""
+        return [met for met, first in self._met.items() if first < order]
 
     def frames_since(self, order: int) -> tuple[bool, list[tuple[str, TappedFrame]]]:
         """The tapped frames after the event with this number, with their devices, and whether those are all."""

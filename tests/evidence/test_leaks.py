@@ -105,3 +105,9 @@ def test_what_the_hub_had_from_elsewhere_as_well_is_no_leak() -> None:
 def test_what_only_the_hubs_tap_of_inter_pan_heard_counts_too() -> None:
     heard = tapped("hub", "interpan", TERMINAL, FOREIGN, 0x0702, out=False)
     assert len(leaks([heard, by_hub(FOREIGN, 0x0702)], "hub", HUB)) == 1
+
+
+def test_another_frame_to_a_device_that_the_hub_knows_is_no_leak() -> None:
+    frames = [by_terminal(transfer(message())), by_hub(b"\x18\x01\x0a\x00", 0x000A)]
+    assert leaks(frames, "hub", HUB, met=[METER]) == []
+    assert len(leaks(frames, "hub", HUB)) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,8 @@ def told_less(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module", params=["virtual", "direct"])
-def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
-    yield Installed(request.param, tmp_path_factory.mktemp(request.param))
+def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return Installed(request.param, tmp_path_factory.mktemp(request.param))
 
 
 def name_of(installed: Installed) -> str:
@@ -138,8 +138,11 @@ def test_frames_are_remembered_for_whoever_asks(installed: Installed) -> None:
     desk.call("interpan.send", device="hht", hub="hub", cluster=0x0702, octets="0001000000")
     desk.call("clock.advance", span_ns=SECOND)
     told = desk.call("tap.frames", since=0)
-    desk.close()
     assert told["whole"] is True
     (sent,) = (frame for frame in told["frames"] if frame["device"] == "hht" and frame["out"])
     assert (sent["port"], sent["cluster"], sent["octets"]) == ("interpan", 0x0702, "0001000000")
     assert desk.commands.recorder.frames_since(10**9)[1] == []
+    hub = desk.commands.bench.devices["hub"].eui.hex()
+    assert told["met"] == []
+    assert {"device": "hht", "port": "interpan", "peer": hub} in desk.call("tap.frames", since=10**9)["met"]
+    desk.close()

@@ -21,7 +21,8 @@ __all__ = ["FAULTS", "Firewall", "FirewallSettings"]
 
 OPEN: Final = "firewall-open"
 FORWARDS_FOR_UNKNOWN: Final = "forwards-for-unknown"
-FAULTS: Final = frozenset({OPEN, FORWARDS_FOR_UNKNOWN})
+LEAKS: Final = "leaks-dropped-frames"
+FAULTS: Final = frozenset({OPEN, FORWARDS_FOR_UNKNOWN, LEAKS})
 """Deliberate faults of a hub under test, by name."""
 
 TUNNELLING: Final = 0x0704
@@ -42,9 +43,19 @@ class Firewall:
         self.settings = settings or FirewallSettings()
         self._faults = faults
 
+    @property
+    def is_open(self) -> bool:
+        """Whether everything passes, which is a fault."""
+        return OPEN in self._faults
+
+    @property
+    def leaks(self) -> bool:
+        """Whether what is dropped goes on all the same, which is a fault."""
+        return LEAKS in self._faults
+
     def frame(self, cluster: int) -> str | None:
         """Judge a frame by its cluster."""
-        if cluster in self.settings.clusters or OPEN in self._faults:
+        if cluster in self.settings.clusters or self.is_open:
             return None
         return f"cluster 0x{cluster:04X} may not pass"
 
@@ -54,7 +65,7 @@ class Firewall:
             message = gbcs.decode(octets)
         except DecodeError as error:
             return None, f"no GBCS message: {error}"
-        if OPEN in self._faults:
+        if self.is_open:
             return message, None
         if message.cra not in self.settings.kinds:
             return message, f"a terminal may not send a message of kind {message.cra}"
