@@ -1,6 +1,7 @@
 """The command line, `rig ...`: one parser, one handler a command.
 
-Whatever is wrong with what a user gave ends in one clear line and exit status 2, never in a traceback.
+Whatever is wrong with what a user gave, or with the place where it runs, ends in one clear line and the exit status
+that ``rig.exits`` names, never in a traceback.
 
 Must not live here: what a command does.
 """
@@ -8,16 +9,21 @@ Must not live here: what a command does.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
+from typing import Any, NoReturn
+
+from rig.exits import Exit, table
 
 __all__ = ["main"]
 
-MISUSE = 2
 MODULES = {
     "run": "rig.run",
     "faults": "rig.faults",
@@ -26,22 +32,38 @@ MODULES = {
     "perf": "rig.perf",
 }
 KINDS = {
-    "rig.run": "BadRun",
+    "rig.bench_up": "BadRun",
     "rig.node.bench_file": "BenchFileError",
     "devices.wire.errors": "WireError",
     "rig.ports.protocols": "PortError",
     "rig.host.store": "StoreError",
 }
 """Module to the error in it that says what a user gave wrongly.  One whose module nobody loaded cannot be meant."""
+BROKEN = {"rig.bus.errors": "BusError"}
+"""The same for what says that the bench broke."""
+OWN_WORDS = frozenset({"run"})
+"""Commands whose words another parser reads."""
+HELP = frozenset({"-h", "--help"})
+MACHINE_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What an operating system says when it, and not the user, is at fault."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with our exit status for misuse; those of commands are of this class too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(Exit.MISUSE, f"{self.prog}: {message}\n")
 
 
 def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The command line: of the command alone that ``argv`` begins with, for every other one would bring its room along
     and a run would start half a second later; the whole one where that is no command."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="rig",
         description="A test bench for Great Britain's smart metering, on true GBCS messages and sensed contacts.",
-        epilog="example: rig run installation",
+        epilog=f"example: rig run installation\n\n{table()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     named = argv[0] if argv else ""
@@ -53,34 +75,96 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` names; the exit status."""
     words = sys.argv[1:] if argv is None else argv
-    args = parser(words).parse_args(words)
-    _forgive_odd_characters()
+    _have_streams()
+    with _stops_end_as_ctrl_c():
+        try:
+            args = _parsed(words)
+        except KeyboardInterrupt:
+            return _end("rig", "stopped", Exit.STOPPED)
+        return _handled(args)
+
+
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """What ``words`` ask for; those of a command that reads its own words stay as they are."""
+    if words and words[0] in OWN_WORDS and not HELP.intersection(words):
+        args = parser(words).parse_args(words[:1])
+        args.words = words[1:]
+        return args
+    return parser(words).parse_args(words)
+
+
+def _handled(args: argparse.Namespace) -> int:
+    name = f"rig {args.command}"
     try:
         status = int(args.handler(args))
         sys.stdout.flush()
         return status
-    except _kinds() as problem:
-        print(f"rig {args.command}: {problem}", file=sys.stderr)
-        return MISUSE
+    except _kinds(KINDS) as problem:
+        return _end(name, str(problem), Exit.MISUSE)
+    except _kinds(BROKEN) as problem:
+        return _end(name, f"INFRA: {problem}", Exit.INFRA)
+    except KeyboardInterrupt:
+        return _end(name, "stopped", Exit.STOPPED)
     except BrokenPipeError:  # whoever read has seen enough
         _say_no_more()
-        return 0
+        return Exit.GOOD
     except OSError as problem:
-        place = problem.filename or "output"
-        print(f"rig {args.command}: {place}: {problem.strerror or problem}", file=sys.stderr)
+        full = problem.errno in MACHINE_FULL
+        text = f"{problem.filename or 'output'}: {problem.strerror or problem}"
+        return _end(name, f"INFRA: {text}" if full else text, Exit.INFRA if full else Exit.MISUSE)
+
+
+def _end(name: str, text: str, status: Exit) -> int:
+    """The last line; a standard output that took no more is given up."""
+    with suppress(OSError):
+        print(f"{name}: {text}", file=sys.stderr, flush=True)
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
         _say_no_more()
-        return MISUSE
+    return status
 
 
-def _kinds() -> tuple[type[Exception], ...]:
-    return tuple(getattr(sys.modules[module], name) for module, name in KINDS.items() if module in sys.modules)
+def _kinds(named: dict[str, str]) -> tuple[type[Exception], ...]:
+    return tuple(getattr(sys.modules[module], name) for module, name in named.items() if module in sys.modules)
 
 
-def _forgive_odd_characters() -> None:
-    """What a file or a device calls itself need not fit the terminal's encoding."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+@contextmanager
+def _stops_end_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does, unless whoever started it has them ignored (nohup)."""
+
+    def stop(number: int, _frame: Any) -> None:
+        now = signal.getsignal(signal.SIGTERM)
+        if number == signal.SIGHUP and now is not stop and callable(now):
+            now(signal.SIGTERM, _frame)  # Robot runs, and ends its suites in good order
+        else:
+            raise KeyboardInterrupt
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for changed, handler in before.items():
+            signal.signal(changed, handler)
+
+
+def _have_streams() -> None:
+    """What a file or a device calls itself need not fit the terminal's encoding, and a stream that was closed before we
+    came (``>&-``) must not lend its number to a file that is opened later."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            while (got := os.open(os.devnull, os.O_RDWR)) < number:
+                continue
+            stream = open(number if got == number else got, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+    for told in (sys.stdout, sys.stderr):
+        if isinstance(told, TextIOWrapper):
+            told.reconfigure(errors="backslashreplace")
 
 
 def _say_no_more() -> None:

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from devices.wire import gbcs
+from rig.bench_up import bench_path
 from rig.node import bench_file
-from rig.run import bench_path
 from tests.running import Run, finished, stock_tshark
 
 SUITES = ("installation/01_no_wan.robot", "contactor_valve")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rig.cli import KINDS, MODULES, main, parser
+from rig.exits import Exit
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,5 +52,5 @@ def test_every_kind_of_misuse_is_an_error_of_its_module() -> None:
 def test_what_is_no_command_is_told_which_there_are(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(words)
-    assert end.value.code == 2
+    assert end.value.code == Exit.MISUSE
     assert "COMMAND" in capsys.readouterr().err

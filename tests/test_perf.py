@@ -15,6 +15,7 @@ from devices.trust import protection
 from devices.trust.errors import KeyMissing
 from devices.trust.keystore import signing_key
 from devices.wire import cosem, gbcs
+from rig.exits import Exit
 from rig.gbcs.corpus import load_entries, load_store
 from rig.perf import main, memory, premises, switching
 from rig.perf.benchmarks import BENCHMARKS, TIMINGS, Material, Timing
@@ -58,7 +59,7 @@ def test_without_a_corpus_the_rest_is_measured(
     [(["--rounds", "0"], "must be 1 or more"), (["--corpus", "/nowhere/at/all"], "is no folder")],
 )
 def test_bad_arguments_are_refused(arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 2
+    assert main(arguments) == Exit.MISUSE
     captured = capsys.readouterr()
     assert captured.err.startswith("rig perf: ")
     assert reason in captured.err

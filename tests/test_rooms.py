@@ -42,8 +42,9 @@ ALONE: dict[str, set[str]] = {
     "robot": {"rig.keywords", "rig.evidence", "rig.perf", "rig"},
     "cryptography": {"devices.trust", "rig.perf"},
 }
-# What belongs to no room: where the suites and bench files lie, how far long work is.
-SHARED = {"rig.share", "rig.progress"}
+# What belongs to no room: where the suites and bench files lie, how far long work is, what commands end with,
+# how children are started.
+SHARED = {"rig.share", "rig.progress", "rig.exits", "rig.child"}
 # Where ports may look into the machines' room: the event dataclasses and nothing else.
 NARROW = {("rig.ports", "devices.machines"): {"devices.machines.core"}}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rig.exits import Exit
 from rig.share import folder as shipped
 from tests.running import AFTER, ROOT, Run, finished, suite
 
@@ -17,8 +18,8 @@ ONE_TEST = ("contactor_valve", "--test", "Enable Closes The Contact")
 
 
 def refused(run: Run, *words: str) -> None:
-    """One line on standard error that holds ``words``, exit status 2, no results."""
-    assert run.wait() == 2, run.said
+    """One line on standard error that holds ``words``, exit status 252, no results."""
+    assert run.wait() == Exit.MISUSE, run.said
     assert "Traceback" not in run.said
     (line,) = run.err.splitlines()
     assert line.startswith("rig run: ")
@@ -83,9 +84,10 @@ def test_results_that_cannot_be_written_get_one_line(tmp_path: Path) -> None:
 
 
 def test_selection_that_no_test_meets_is_said_by_robot(tmp_path: Path) -> None:
-    run = finished(tmp_path, "contactor_valve", "--include", "req:none")
-    assert run.wait() == 252  # Robot's own number for bad test data
-    assert "contains no tests matching tag 'req:none'" in run.said
+    """Each word of it is known, and yet no test has both."""
+    run = finished(tmp_path, "--include", "req:CV-1 AND req:OU-1")
+    assert run.wait() == Exit.MISUSE
+    assert "contains no tests or tasks matching tag 'req:CV-1 AND req:OU-1'" in run.said
     assert "Traceback" not in run.said
 
 

@@ -9,15 +9,13 @@ Must not live here: the broker.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import select
 import subprocess
-import sys
 import tempfile
-from pathlib import Path
 from typing import IO, Self
 
+from rig import child
 from rig.bus.errors import BadUrl, BrokerGone
 
 __all__ = ["EmbeddedBroker"]
@@ -56,16 +54,14 @@ class EmbeddedBroker:
         """Start it and wait until it listens; gives :attr:`url`."""
         if self._process is not None:
             return self.url
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process that writes to it
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rig.bus.broker_process"],
+            child.command("rig.bus.broker_process"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=child.environment(),
         )
         try:
             self._port = self._hear(self._process)

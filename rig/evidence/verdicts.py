@@ -5,12 +5,12 @@ Must not live here: deciding a verdict; tests and keywords do that.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
-__all__ = ["INFRA_EXIT", "ROBOT_STATUS", "Verdict", "verdict_of"]
+from rig.exits import Exit, counted
 
-INFRA_EXIT = 255
-"""Exit status of a run in which the bench broke: Robot's own number for 'unexpected internal error'."""
+__all__ = ["ROBOT_STATUS", "Verdict", "exit_status", "verdict_of"]
 
 
 class Verdict(Enum):
@@ -48,3 +48,21 @@ def verdict_of(status: str, message: str) -> Verdict:
         if word == verdict.value and robot == status:
             return verdict
     return {"PASS": Verdict.PASS, "SKIP": Verdict.SKIPPED}.get(status, Verdict.FAIL)
+
+
+JUDGED = (Verdict.PASS, Verdict.CONDITIONAL, Verdict.OBSERVED, Verdict.TOLERATED)
+"""Verdicts that say something of the device, and nothing against it."""
+
+
+def exit_status(verdicts: Mapping[Verdict, int], stopped: bool = False) -> int:
+    """The exit status of a run: ``verdicts`` counts how often each was given, ``stopped``: the user ended it.
+
+    Stopped comes before INFRA, INFRA before failures, and a run that judged nothing is no success.
+    """
+    if stopped or verdicts.get(Verdict.ABORTED):
+        return Exit.STOPPED
+    if verdicts.get(Verdict.INFRA):
+        return Exit.INFRA
+    if failed := verdicts.get(Verdict.FAIL, 0):
+        return counted(failed)
+    return Exit.GOOD if any(verdicts.get(verdict) for verdict in JUDGED) else Exit.NOTHING_JUDGED

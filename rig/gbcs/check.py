@@ -30,6 +30,7 @@ from devices.trust.protection import seal, sealing_parties
 from devices.wire import gbcs, payload
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
+from rig.exits import Exit, counted
 from rig.gbcs.corpus import CorpusError, Encrypted, Entry, load_directory, load_entries, load_keys
 from rig.gbcs.execute import World, execute, unlike
 from rig.gbcs.reading import Check, Keys, Reading, Verdict, read
@@ -304,9 +305,9 @@ def run(arguments: argparse.Namespace) -> int:
         tally = check(load_entries(arguments.folder), keys, load_directory(arguments.folder))
     except CorpusError as fault:
         print(f"rig corpus check: {fault}", file=sys.stderr)
-        return 2
+        return Exit.MISUSE
     if arguments.json:
         print(json.dumps(tally.as_json()))
     else:
         print(table(tally))
-    return 1 if tally.failures or not tally.messages else 0
+    return counted(len(tally.failures)) if tally.messages else Exit.NOTHING_JUDGED

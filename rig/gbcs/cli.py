@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.wire.errors import WireError
+from rig.exits import Exit
 from rig.gbcs.corpus import CorpusError, load_keys
 from rig.gbcs.layout import layout
 from rig.gbcs.reading import read
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"the payload of the message{f' in {one.where}' if one.where else ''} is not as it should be: {fault}"
             )
     if not described:
-        return 2
+        return Exit.MISUSE
     if arguments.json:
         print("\n".join(json.dumps(words) for words in described))
     else:
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _complain(reason: str) -> int:
     print(f"rig gbcs decode: {reason}", file=sys.stderr)
-    return 2
+    return Exit.MISUSE
 
 
 def _given(text: str) -> tuple[bytes, str]:

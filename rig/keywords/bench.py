@@ -6,7 +6,6 @@ Must not live here: keywords about one device (``hub``, ``meter``, ``handheld``,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum
@@ -20,7 +19,7 @@ from devices.events.commands import CommandExecuted, CommandRefused
 from devices.events.hub import HubNetworkUp
 from devices.events.tunnels import TunnelOpened
 from rig.bus.capabilities import CAPABILITIES
-from rig.evidence import chart
+from rig.evidence import chart, places
 from rig.keywords.physics import Physics
 from rig.keywords.session import Matcher, Misused, as_timeline, evidence_folder, session
 from rig.keywords.supplier import Supplier
@@ -93,7 +92,12 @@ class Bench:
         self.bench_requires(*(tag.partition(":")[2] for tag in tags if tag.casefold().startswith("bench:")))
         now.test = str(BuiltIn().get_variable_value("${TEST NAME}", ""))
         now.events.clear()
-        now.evidence = _slug(str(BuiltIn().get_variable_value("${SUITE NAME}", ""))) + "/" + _slug(now.test)
+        try:
+            now.evidence = places.claim(
+                evidence_folder(), str(BuiltIn().get_variable_value("${SUITE NAME}", "")), now.test
+            )
+        except OSError as problem:
+            raise SkipExecution(f"INFRA: no place for evidence: {problem}") from None
         logger.info(
             f"This test needs a premises {needs.name} ({needs.value}) and leaves it {leaves.name} ({leaves.value})."
         )
@@ -131,7 +135,7 @@ class Bench:
             place = folder / now.evidence
             place.mkdir(parents=True, exist_ok=True)
             (place / "sequence.svg").write_text(drawing, encoding="utf-8")
-            inside = f"evidence/{now.evidence}"
+            inside = place.absolute().as_uri()
             names = [str(entry["name"]) for entry in manifest["files"]] + ["sequence.svg"]
             link = "Evidence: " + " ".join(f"<a href='{inside}/{name}'>{name}</a>" for name in names)
         logger.info(f"{link}<div style='max-width:100%;overflow:auto'>{drawing}</div>", html=True)
@@ -299,7 +303,3 @@ def _switch(*, closed: bool) -> None:
         supplier.command_should_succeed(supplier.send_command("ECS42" if closed else "ECS43"))
         now.pass_time(SETTLED)
     physics.contact_should_be(closed=closed)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80] or "test"

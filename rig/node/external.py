@@ -6,14 +6,12 @@ Must not live here: what is on the line (``rig.ports.message_line``), the other 
 from __future__ import annotations
 
 import json
-import os
 import select
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from rig import child
 from rig.node.bench_file import Bench, Device
 from rig.node.clocks import BenchClock
 from rig.node.virtual_world import VirtualWorld
@@ -84,14 +82,12 @@ class ExternalDevice:
         self.link.close()
 
     def _spawn(self, bench: Bench, overlay: dict[str, Any], variant: str) -> subprocess.Popen[bytes]:
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
         process = subprocess.Popen(
-            [sys.executable, "-m", "rig.node.device_process"],
+            child.command("rig.node.device_process"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=child.environment(),
         )
         assert process.stdin is not None
         assert process.stdout is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rig import share
+from rig.exits import Exit
 from rig.gbcs.corpus import CorpusError, load_entries, load_store
 from rig.perf.benchmarks import BENCHMARKS, TIMINGS, Benchmark, Material, Timing
 from rig.perf.measure import measure
@@ -55,12 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
     """``rig perf``: returns the exit status."""
     if arguments.rounds < 1:
         print(f"rig perf: --rounds must be 1 or more, got {arguments.rounds}", file=sys.stderr)
-        return 2
+        return Exit.MISUSE
     try:
         material = _material(arguments.corpus)
     except CorpusError as fault:
         print(f"rig perf: {fault}", file=sys.stderr)
-        return 2
+        return Exit.MISUSE
     prepared = [(benchmark, benchmark.prepare(material)) for benchmark in BENCHMARKS]
     ready = [(benchmark, work) for benchmark, work in prepared if work is not None]
     figures = measure([(benchmark.name, work) for benchmark, work in ready], arguments.rounds)

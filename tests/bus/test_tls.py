@@ -20,6 +20,7 @@ from rig.bus import topics
 from rig.bus.client import BusClient, Inbox, Tls
 from rig.bus.controller import Controller
 from rig.bus.errors import BrokerGone
+from rig.exits import Exit
 from rig.node import bench_file
 from tests.bus.mosquitto import mosquitto
 from tests.bus.rigging import QUICK, Bench
@@ -171,10 +172,10 @@ def test_certificates_that_will_not_do_are_misuse(
     spoil(folder)
     way = ("--set", f"broker={net.url}", "--set", f"tls={folder}")
     run = finished(tmp_path / "run", "contactor_valve", *way)
-    assert (run.process.returncode, said in run.err) == (2, True), run.said
+    assert (run.process.returncode, said in run.err) == (Exit.MISUSE, True), run.said
 
 
 def test_certificates_without_an_encrypted_connection_are_misuse(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", "contactor_valve", "--set", f"tls={tmp_path}")
-    assert run.process.returncode == 2
+    assert run.process.returncode == Exit.MISUSE
     assert "mqtts:// address" in run.err

@@ -16,6 +16,7 @@ import pytest
 from devices.trust.authority import Authority
 from devices.trust.certificates import Role, Usage
 from devices.trust.keystore import public_of
+from rig.exits import Exit
 from rig.gbcs import check as corpus_check
 from rig.gbcs.check import check
 from rig.gbcs.corpus import Entry, load_directory, load_entries, load_keys
@@ -133,15 +134,16 @@ def test_what_falls_short_is_counted_and_named(
     lines = corpus_made.entries()
     change(lines[number])
     folder = str(corpus_made.write(tmp_path, lines))
-    assert run(folder, "--json") == 1
+    status = run(folder, "--json")
     result = json.loads(capsys.readouterr().out)
     assert [(f["name"], f["what"]) for f in result["failures"]] == [(lines[number]["name"], w) for w, _ in expected]
+    assert status == len(expected)
     for failure, (_, reason) in zip(result["failures"], expected, strict=True):
         assert reason in failure["reason"]
     counts = [result["decoded"] - 3, result["reencoded"] - 3]
     counts += [result[name]["valid"] - result[name]["expected"] for name in ("signatures", "macs", "decrypted")]
     assert any(count < 0 for count in counts) or lines[number]["encrypted"] is None
-    assert run(folder) == 1
+    assert run(folder) == len(expected)
     assert f"  {lines[number]['name']}: " in capsys.readouterr().out
 
 
@@ -172,7 +174,7 @@ def test_a_length_in_a_longer_form_falls_short(tmp_path: Path) -> None:
 
 
 def test_an_empty_corpus_proves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(str(corpus_made.write(tmp_path, []))) == 1
+    assert run(str(corpus_made.write(tmp_path, []))) == Exit.NOTHING_JUDGED
     assert "0 messages" in capsys.readouterr().out
 
 
@@ -222,7 +224,7 @@ def test_a_bad_line_is_refused(line: str, reason: str, tmp_path: Path, capsys: p
 
 def assert_refused(status: int, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
-    assert status == 2
+    assert status == Exit.MISUSE
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("rig corpus check: ")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from devices.wire import gbcs, gbt, ieee802154, interpan, pcap, tunnelling, zigbee
 from devices.wire.errors import DecodeError
+from rig.exits import Exit
 from rig.gbcs import cli as gbcs_cli
 from rig.gbcs.layout import layout
 from rig.gbcs.reading import read
@@ -253,7 +254,7 @@ def test_a_capture_that_breaks_off_gives_what_came_before(tmp_path: Path, capsys
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert run(*arguments) == 2
+    assert run(*arguments) == Exit.MISUSE
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("rig gbcs decode: ")

@@ -1,0 +1,115 @@
+"""Which suites, tests and tags there are, and whether what a command line names is among them.
+
+Must not live here: running anything (``rig.run``), printing lists (``rig.listing``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from robot.api import TestSuite
+from robot.errors import DataError  # type: ignore[import-untyped]
+from robot.utils import Matcher  # type: ignore[import-untyped]
+
+from rig import share
+from rig.bench_up import BadRun, choose_from
+from rig.node.sections import read_yaml
+
+__all__ = ["catalogue", "check", "read", "shipped_suites", "suite_path", "suites", "tags", "tests"]
+
+OPERATORS = re.compile(r"AND|OR|NOT|&")
+"""What joins tags into a pattern (Robot's user guide, 'Tag patterns')."""
+
+
+def shipped_suites() -> list[str]:
+    """The names of the suites that come with the rig."""
+    folder = share.folder("robot_suites")
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("*.robot")))
+
+
+def suite_path(name: str) -> Path:
+    """The suite called ``name``: a path, or one of those shipped.  Raises :class:`BadRun`."""
+    folder = share.folder("robot_suites")
+    for path in (Path(name), folder / name, folder / f"{name}.robot"):
+        if path.exists():
+            return path.absolute()
+    raise BadRun(f"no suite {name!r}: give a path, or one of {choose_from(name, shipped_suites())}")
+
+
+def catalogue() -> dict[str, dict[str, Any]]:
+    """The rows of the requirement catalogue, by id."""
+    path = share.folder("robot_suites") / "requirements" / "catalogue.yaml"
+    rows: dict[str, dict[str, Any]] = read_yaml(path.read_text(encoding="utf-8"))["requirements"]
+    return rows
+
+
+def read(paths: Iterable[Path]) -> Any:
+    """The suites below ``paths`` as Robot reads them.  Raises :class:`BadRun`."""
+    try:
+        return TestSuite.from_file_system(*map(str, paths), allow_empty_suite=True)
+    except DataError as problem:
+        raise BadRun(str(problem).rstrip(".")) from None
+
+
+def suites(top: Any) -> list[Any]:
+    """All suites in ``top``, itself first."""
+    return [top, *(one for inner in top.suites for one in suites(inner))]
+
+
+def tests(top: Any) -> list[Any]:
+    """All tests in ``top``, in order."""
+    return list(top.all_tests)
+
+
+def tags(top: Any) -> list[str]:
+    """All tags in ``top``, each once."""
+    found = {str(tag).casefold(): str(tag) for test in tests(top) for tag in test.tags}
+    return sorted(found.values(), key=str.casefold)
+
+
+def check(top: Any, include: Sequence[str], test: Sequence[str], suite: Sequence[str]) -> None:
+    """Raise :class:`BadRun` for the first tag, test or suite that nothing in ``top`` answers to: a slip in one of
+    several would else leave tests out without a word."""
+    known_tags = tags(top)
+    for pattern in include:
+        for atom in filter(None, (part.strip() for part in OPERATORS.split(pattern))):
+            if not _any(atom, known_tags, ignore="_"):
+                raise BadRun(_no_tag(atom, known_tags))
+    for pattern in test:
+        if not _any(pattern, _names(tests(top))):
+            raise BadRun(f"no test {pattern!r}: {_listed(pattern, [str(one.name) for one in tests(top)], 'tests')}")
+    for pattern in suite:
+        if not _any(pattern, _names(suites(top)), ends=True):
+            raise BadRun(f"no suite {pattern!r}: {_listed(pattern, [str(one.name) for one in suites(top)], 'suites')}")
+
+
+def _names(items: Iterable[Any]) -> list[str]:
+    return [name for one in items for name in (str(one.name), str(one.full_name))]
+
+
+def _any(pattern: str, names: Sequence[str], ignore: str = "", ends: bool = False) -> bool:
+    """Whether a pattern of Robot's fits one of the names; with ``ends`` also the end of one, part by part."""
+    fits: Callable[[str], bool] = Matcher(pattern, ignore=ignore).match
+    tails = (".".join(name.split(".")[start:]) for name in names for start in range(name.count(".") + 1 if ends else 1))
+    return any(fits(name) for name in tails)
+
+
+def _no_tag(atom: str, known: Sequence[str]) -> str:
+    kind, colon, row = atom.partition(":")
+    if colon and kind.casefold() == "req":
+        rows = {name.casefold(): name for name in catalogue()}
+        shown = [tag for tag in known if tag.casefold().startswith("req:")]
+        if row.casefold() in rows:
+            return (
+                f"no test here shows the requirement {rows[row.casefold()]}: there are {_listed(atom, shown, 'tags')}"
+            )
+        return f"no requirement {row!r}: {_listed(atom, shown, 'tags')}"
+    alike = sorted(known, key=lambda tag: tag.partition(":")[1:2] != (colon,))
+    return f"no test has the tag {atom!r}: {_listed(atom, alike, 'tags')}"
+
+
+def _listed(name: str, known: Sequence[str], what: str) -> str:
+    return f"{choose_from(name, known, most=12)}; `rig list {what}` has them all"

@@ -1,0 +1,114 @@
+"""The command line of `rig run`: Robot's options as in Robot's own table, ours beside them, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from robot.run import USAGE  # type: ignore[import-untyped]
+from robot.utils import ArgumentParser  # type: ignore[import-untyped]
+
+from rig import robot_options
+from rig.bench_up import BadRun
+from rig.cli import main
+from rig.exits import MEANINGS, Exit
+
+# Arguments, and what the one line must hold: the offending thing, and what there is, near matches first.
+MISUSE = {
+    "suite with a slip in it": (["contctor_valve"], ["'contctor_valve'", "one of contactor_valve,"]),
+    "unknown tag": (["--include", "nonsense"], ["'nonsense'", "bench:outage", "rig list tags"]),
+    "unknown tag beside a known one": (
+        ["--include", "bench:outage", "-i", "bench:otage"],
+        [": bench:outage,", "rig list tags"],
+    ),
+    "unknown part of a tag pattern": (["--include", "bench:outage AND nonsense"], ["'nonsense'", "bench:outage"]),
+    "unknown requirement": (["--include", "req:CV-9"], ["requirement 'CV-9'", ": req:cv-", "rig list tags"]),
+    "requirement that no test shows": (["outage", "--include", "req:CV-1"], ["no test here shows", "CV-1", "req:ou-1"]),
+    "unknown test": (["--test", "Enabel Closes The Contact"], ["no test", ": Enable Closes The Contact", "list tests"]),
+    "unknown suite by option": (["-s", "Outge"], ["no suite 'Outge'", "Outage", "rig list suites"]),
+    "unknown option": (["--nonsense"], ["--nonsense", "rig run --help"]),
+    "option without its value": (["--include"], ["--include", "argument", "rig run --help"]),
+    "two places for results": (["--outputdir", "elsewhere"], ["--outputdir elsewhere", "--out"]),
+    "argument file that is not there": (["--argumentfile", "nowhere.txt"], ["nowhere.txt"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISUSE.values(), ids=MISUSE)
+def test_what_is_not_there_gets_one_line_that_says_what_is(
+    arguments: list[str],
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = [] if arguments == ["--include"] else ["--out", str(tmp_path / "out")]
+    assert main(["run", *out, *arguments]) == Exit.MISUSE
+    told = capsys.readouterr()
+    (line,) = told.err.splitlines()
+    assert line.startswith("rig run: ")
+    for word in words:
+        assert word in line
+    assert told.out == ""
+    assert list(tmp_path.iterdir()) == [], "nothing was begun"
+
+
+def test_options_stand_before_and_after_suites() -> None:
+    read = robot_options.read(
+        ["-i", "a", "outage", "--include=b", "--Set", "x.y=1", "security", "--bench", "line", "-vN:1"]
+    )
+    assert read.suites == ("outage", "security")
+    assert (read.bench, read.changes) == ("line", ("x.y=1",))
+    assert (read.robot["include"], read.robot["variable"]) == (["a", "b"], ["N:1"])
+
+
+def test_out_is_outputdir() -> None:
+    for words in (["--out", "x"], ["--outputdir", "x"], ["-d", "x"], ["--out", "x", "-d", "x"]):
+        assert robot_options.read(words).robot == {"outputdir": "x"}
+
+
+ELSEWHERE = ("argumentfile", "help", "nohelp", "version", "noversion", "outputdir")
+"""Options that Robot's parser acts upon by itself, and the one that has a second name here."""
+
+
+def test_every_option_of_robots_is_known() -> None:
+    """Robot's own parser, asked for every option in its own table, and ours, asked for the same, agree."""
+    robots = ArgumentParser(USAGE, auto_help=False, auto_version=False, auto_argumentfile=False)
+    known = [name for name in robots._long_opts if name.rstrip("=") not in ELSEWHERE]
+    assert len(known) > 60
+    for name in known:
+        words = [f"--{name.rstrip('=')}", *(["value"] if name.endswith("=") else [])]
+        theirs = {key: value for key, value in robots.parse_args(words)[0].items() if value not in (None, [])}
+        assert robot_options.read(words).robot == theirs
+
+
+def test_argument_file_and_environment_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "arguments.txt"
+    file.write_text("--include a\n# a comment\n--bench line\noutage\n", encoding="utf-8")
+    monkeypatch.setenv("ROBOT_OPTIONS", "--loglevel DEBUG --set 'a.b=c d'")
+    read = robot_options.read(["-A", str(file), "--exclude", "b"])
+    assert (read.bench, read.changes, read.suites) == ("line", ("a.b=c d",), ("outage",))
+    assert read.robot == {"include": ["a"], "exclude": ["b"], "loglevel": "DEBUG"}
+
+
+def test_version_is_robots(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--version"]) == Exit.GOOD
+    assert capsys.readouterr().out.startswith("Robot Framework ")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["run", "outage", "-h"]])
+def test_help_has_the_table_of_exit_statuses(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == Exit.GOOD
+    told = capsys.readouterr().out
+    for status, meaning in MEANINGS.items():
+        assert any(
+            line.split("  ")[1:] and line.strip().startswith(status) and meaning in line for line in told.splitlines()
+        )
+    assert "253 before 255 before failures" in told
+
+
+def test_no_word_of_a_broken_line_is_lost() -> None:
+    with pytest.raises(BadRun, match="nowhere"):
+        robot_options.read(["--argumentfile", "nowhere"])
