@@ -28,6 +28,7 @@ from rig.bus.broker import EmbeddedBroker
 from rig.bus.client import Tls
 from rig.bus.errors import BusError
 from rig.bus.jitter import jitter
+from rig.bus.who import who
 from rig.node import bench_file
 
 __all__ = ["BadRun", "Order", "add_options", "bench_path", "choose_from", "order", "up", "writable"]
@@ -170,7 +171,7 @@ def _process(wanted: Order, url: str, evidence: Path | None) -> Iterator[None]:
     try:
         told = _told(process, {
             "bench": str(wanted.path), "overlay": wanted.overlay, "url": url, "run": wanted.run_id,
-            "evidence": None if evidence is None else str(evidence),
+            "owner": f"{who()}, run {wanted.run_id}", "evidence": None if evidence is None else str(evidence),
         })  # fmt: skip
         if told.get("misuse"):
             raise BadRun(str(told["error"]))

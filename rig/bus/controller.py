@@ -46,6 +46,7 @@ from rig.bus.messages import (
     Holder,
     Presence,
 )
+from rig.bus.who import who
 
 __all__ = ["Controller", "ControllerSettings"]
 
@@ -290,7 +291,7 @@ class Controller:
         return known is not None and known.st == "online" and known.caps is not None
 
     def _claim(self, node: str, deadline: float) -> None:
-        args = {"holder": self.name, "ttl_s": self._settings.lease_s}
+        args = {"holder": f"{self.name} ({who()})", "ttl_s": self._settings.lease_s}
         answer = self._request(node, CLAIM, args, deadline, max(0.1, deadline - self._clock()), {})
         if answer.st != "ok":
             raise BenchBusy(f"bench {self.bench}", answer.err.message if answer.err else answer.st, "Try again later.")
@@ -459,6 +460,8 @@ class Controller:
 
     def _on_presence(self, node: str, word: Presence, retained: bool) -> None:
         """A last will carries number 0 and the life that it speaks for; a stored word of another life is an old one."""
+        if word.st in Presence.CLAIMS:
+            return
         known = self._nodes.setdefault(node, _Node())
         if known.claimed and word.boot != known.boot:
             if not retained and word.st == "online":

@@ -319,25 +319,43 @@ def _event(node: str, boot: str, take: _Fields) -> Event:
 @dataclass(frozen=True, slots=True)
 class Presence:
     """Whether a node is there.  ``boot`` names the life of its process, ``seq`` counts its words of presence in that
-    life (0: the last will), ``executor`` names the process: nodes that share it share one order."""
+    life (0: the last will), ``executor`` names the process: nodes that share it share one order.
 
-    STATES: ClassVar[tuple[str, ...]] = ("online", "draining", "offline", "lost")
+    ``starting`` and ``claimed`` are words between lives that want the same name (``rig.node.name_claim``), and nobody
+    else's business.  ``owner`` says who started it, ``holder`` who holds its lease, for ``ttl`` more seconds; for
+    people."""
+
+    STATES: ClassVar[tuple[str, ...]] = ("online", "draining", "offline", "lost", "starting", "claimed")
+    CLAIMS: ClassVar[tuple[str, ...]] = ("starting", "claimed")
 
     st: str
     boot: str
     seq: int = 0
     sw: str = ""
     executor: str = ""
+    owner: str = ""
+    holder: str = ""
+    ttl: float = 10.0
 
     def encode(self) -> bytes:
         body = {"v": VERSION, "st": self.st, "boot": self.boot, "seq": self.seq, "sw": self.sw}
-        return _dump("presence", body | {"executor": self.executor})
+        body |= {"executor": self.executor, "owner": self.owner}
+        return _dump("presence", body | {"holder": self.holder, "ttl": self.ttl})
 
     @classmethod
     def decode(cls, payload: bytes) -> Self:
         take = _Fields("presence", _load(payload, "presence"))
         st = take.one_of("st", cls.STATES)
-        return cls(st, take.text("boot"), take.number("seq", 0), take.text("sw", ""), take.text("executor", ""))
+        return cls(
+            st=st,
+            boot=take.text("boot"),
+            seq=take.number("seq", 0),
+            sw=take.text("sw", ""),
+            executor=take.text("executor", ""),
+            owner=take.text("owner", ""),
+            holder=take.text("holder", ""),
+            ttl=take.seconds("ttl", 10.0),
+        )
 
 
 @dataclass(frozen=True, slots=True)

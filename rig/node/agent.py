@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rig.bus import topics
@@ -28,6 +29,7 @@ from rig.bus.messages import (
     Presence,
 )
 from rig.node.executor import Executor, Handler
+from rig.node.name_claim import SETTLE_S, NameClaim
 
 __all__ = ["NodeAgent"]
 
@@ -38,7 +40,7 @@ class NodeAgent:
     """One node of ``bench``, spoken for over ``client``, which must be new (not connected yet).
 
     ``handlers``: verb -> what carries it out, on the executor thread.  ``caps``: what the node declares, JSON types.
-    ``software``: name and version for people.
+    ``software``: name and version, ``owner``: who started it, for people.
     """
 
     def __init__(
@@ -50,15 +52,18 @@ class NodeAgent:
         handlers: Mapping[str, Handler],
         caps: Mapping[str, Any] | None = None,
         software: str = "",
+        owner: str = "",
     ) -> None:
         self.bench, self._name = topics.check_id("bench", bench), topics.check_id("node", name)
         for verb in handlers:
             topics.check_name("verb", verb)
         self.client, self._executor, self._handlers = client, executor, dict(handlers)
         self._caps = Caps(executor.boot, tuple(sorted(handlers)), dict(caps or {}))
-        self._software = software
+        self._software, self._owner = software, owner
         self._said = itertools.count(1)
         self._leaving = False
+        self._admitted = False
+        self._claim = NameClaim(bench, name, executor.boot, self._ask_for_name)
         self._states: dict[str, ChannelState] = {}
         self._state_seq = itertools.count(1)
         self.bad_messages = 0
@@ -77,18 +82,35 @@ class NodeAgent:
     def handlers(self) -> Mapping[str, Handler]:
         return self._handlers
 
-    def start(self, timeout_s: float = 5.0) -> None:
-        """Connect; presence and capabilities follow by themselves, now and at every later connection.
+    def start(self, timeout_s: float = 5.0, settle_s: float = SETTLE_S) -> None:
+        """Connect and appear."""
+        self.connect(timeout_s, settle_s)
+        self.appear()
 
-        Raises :class:`~rig.bus.errors.BrokerGone` or :class:`~rig.bus.errors.AccessRefused`.
+    def connect(self, timeout_s: float = 5.0, settle_s: float = SETTLE_S) -> None:
+        """Connect, and see to it that nobody else bears the name; nothing is heard or said beyond that yet.
+
+        Raises :class:`~rig.bus.errors.BrokerGone`, :class:`~rig.bus.errors.AccessRefused` or
+        :class:`~rig.bus.errors.BenchBusy`; the node is disconnected then.
         """
         self.client.connect(timeout_s)
+        try:
+            self._claim.settle(timeout_s, settle_s)
+        except BusError:
+            self.client.close()
+            raise
+
+    def appear(self) -> None:
+        """Presence and capabilities follow by themselves, now and at every later connection."""
+        self._admitted = True
+        self._on_link(True)
 
     def stop(self) -> None:
         """Say that the node goes, and disconnect."""
         self._leaving = True
         try:
-            self._announce("offline", wait_s=1.0)
+            if self._admitted:
+                self._announce("offline", wait_s=1.0)
         except BusError as problem:
             log.debug("%s: not connected at the end: %s", self._name, problem)
         self.client.close()
@@ -130,12 +152,18 @@ class NodeAgent:
     # ------------------------------------------------------------------------------------------- on the network thread
 
     def _on_link(self, up: bool) -> None:
-        if up:
+        if up and self._admitted:
             self._announce("online")  # at once, also while a long command runs
             self._executor.post(self.rebirth)
 
     def _presence(self, st: str, seq: int) -> Presence:
-        return Presence(st, self._executor.boot, seq, self._software, self._executor.name)
+        lease = self._executor.lease
+        holder, left = lease.holder, lease.remaining_s()
+        word = Presence(st, self._executor.boot, seq, self._software, self._executor.name, self._owner)
+        return word if left is None else replace(word, holder=holder, ttl=max(left, 0.001))
+
+    def _ask_for_name(self, st: str) -> None:
+        self.client.publish(topics.presence(self.bench, self._name), self._presence(st, 0).encode())
 
     def _announce(self, st: str, wait_s: float = 0.0) -> None:
         payload = self._presence(st, next(self._said)).encode()
@@ -149,17 +177,22 @@ class NodeAgent:
         its last will then stands as the last word for whoever comes later: so we speak again.  Words of being there are
         let stand, for two nodes of one name would go on contradicting each other for ever.
         """
-        if self._leaving or incoming.retained or not incoming.payload:  # an empty one clears what was retained
+        # An empty one clears what was retained.
+        if self._leaving or not incoming.payload or (incoming.retained and self._admitted):
             return
         try:
             word = Presence.decode(incoming.payload)
         except BusError as problem:
             log.warning("%s: said in our place: %s", self._name, problem)
             return
-        if word.st in ("lost", "offline"):
+        if not self._admitted:
+            self._claim.heard(word, incoming.retained)
+        elif word.st in ("lost", "offline") or (word.st == "starting" and word.boot != self._executor.boot):
             self._announce("online")
 
     def _on_command(self, incoming: Incoming) -> None:
+        if not self._admitted:  # it may be meant for whoever bears the name
+            return
         arrived = self._executor.now_ns()
         try:
             command = Command.decode(incoming.payload)

@@ -32,6 +32,7 @@ from rig.node.clocks import follows_real_time, make_clock
 from rig.node.commands import Commands
 from rig.node.executor import Executor
 from rig.node.journal import Journal
+from rig.node.name_claim import SETTLE_S
 from rig.node.recorder import Recorder
 from rig.ports.protocols import PortError, PortMissing
 
@@ -61,7 +62,6 @@ def _serve(order: dict[str, Any]) -> int:
     evidence = Path(order["evidence"]) if order.get("evidence") else None
     overlay = order.get("overlay") or {}
     commands = Commands(Path(order["bench"]), overlay, evidence)
-    _try_out(commands.bench, overlay)
     with tempfile.TemporaryDirectory(prefix="rig-") as scratch:
         executor = Executor(
             commands.bench.name,
@@ -70,10 +70,16 @@ def _serve(order: dict[str, Any]) -> int:
             idle=commands.idle,
         )
         commands.serve(executor)
-        agents = [_agent(commands, node, order["url"], executor) for node in commands.nodes]
-        threading.Thread(target=_watch_parent, args=(executor, commands), daemon=True).start()
-        _say({"ready": True, "nodes": commands.nodes})
+        agents = [_agent(commands, node, order, executor) for node in commands.nodes]
         try:
+            for agent in agents:
+                # On a broker of our own nobody else can be.
+                agent.connect(settle_s=0.0 if commands.bench.broker == "embedded" else SETTLE_S)
+            _try_out(commands.bench, overlay)  # not before the bench is ours alone: it may open what is real
+            for agent in agents:
+                agent.appear()
+            threading.Thread(target=_watch_parent, args=(executor, commands), daemon=True).start()
+            _say({"ready": True, "nodes": commands.nodes})
             executor.run()
         finally:
             if commands.premises is not None:
@@ -101,13 +107,12 @@ def _try_out(bench: Bench, overlay: dict[str, Any]) -> None:
         raise BenchFileError(bench.source, "a bench that can be put together", str(problem)) from None
 
 
-def _agent(commands: Commands, node: str, url: str, executor: Executor) -> NodeAgent:
+def _agent(commands: Commands, node: str, order: dict[str, Any], executor: Executor) -> NodeAgent:
     tls = None if commands.bench.tls is None else Tls.of_folder(commands.bench.tls, node)
-    client = BusClient(url, f"{commands.bench.name}-{node}", tls=tls, jitter=jitter())
+    client = BusClient(order["url"], f"{commands.bench.name}-{node}", tls=tls, jitter=jitter())
     caps = {"capabilities": list(commands.bench.capabilities)}
-    agent = NodeAgent(commands.bench.name, node, client, executor, commands.handlers(), caps, _software())
-    agent.start()
-    return agent
+    handlers, owner = commands.handlers(), str(order.get("owner", ""))
+    return NodeAgent(commands.bench.name, node, client, executor, handlers, caps, _software(), owner)
 
 
 def _software() -> str:

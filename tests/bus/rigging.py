@@ -47,9 +47,10 @@ class Bench:
         prefix: str = "node",
         tls: Callable[[str], Tls] | None = None,
         tidy: bool = True,
+        settle_s: float = 0.0,
     ) -> None:
         self.url, self.bench, self.jitter, self.drop = url, bench, jitter, drop
-        self.tls, self.tidy = tls, tidy
+        self.tls, self.tidy, self.settle_s = tls, tidy, settle_s
         self.ran: list[tuple[str, str, dict[str, Any]]] = []
         self.safe = threading.Event()
         self.now = 0
@@ -61,13 +62,13 @@ class Bench:
         self.thread = threading.Thread(target=self.executor.run)
 
     def _agent(self, name: str) -> NodeAgent:
-        tls = self.tls(name) if self.tls else None
+        tls, owner = self.tls(name) if self.tls else None, f"owner of {self.executor.boot}"
         client = BusClient(self.url, f"{self.bench}-{name}", tls=tls, jitter=self.jitter, drop=self.drop)
         verbs = {
             verb: self._noting(name, verb)
             for verb in ("ping", "tick", "fail", "refuse", "break", "block", "pass", "odd")
         }
-        return NodeAgent(self.bench, name, client, self.executor, verbs, {"relays": 1}, "test")
+        return NodeAgent(self.bench, name, client, self.executor, verbs, {"relays": 1}, "test", owner)
 
     def _noting(self, node: str, verb: str) -> Callable[[dict[str, Any], Context], Mapping[str, Any]]:
         def run(args: dict[str, Any], context: Context) -> Mapping[str, Any]:
@@ -120,7 +121,7 @@ class Bench:
 
     def __enter__(self) -> Self:
         for agent in self.agents:
-            agent.start()
+            agent.start(settle_s=self.settle_s)
         self.thread.start()
         return self
 

@@ -50,7 +50,9 @@ def _ear(connect: Connect, topic: str, name: str) -> Inbox:
 
 
 def _next(inbox: Inbox) -> Presence:
-    return Presence.decode(inbox.get(5.0).payload)
+    """The next word of presence; what lives say to each other about their name is not for others."""
+    word = Presence.decode(inbox.get(5.0).payload)
+    return _next(inbox) if word.st in Presence.CLAIMS else word
 
 
 def _comes_up(inbox: Inbox, boot: str) -> None:
