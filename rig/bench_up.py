@@ -15,7 +15,7 @@ import secrets
 import select
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +31,7 @@ from rig.bus.jitter import jitter
 from rig.bus.who import who
 from rig.node import bench_file
 
-__all__ = ["BadRun", "Order", "add_options", "bench_path", "choose_from", "order", "up", "writable"]
+__all__ = ["BadRun", "Order", "Up", "add_options", "bench_path", "choose_from", "order", "up", "writable"]
 
 START_S = 30.0
 STOP_S = 10.0
@@ -81,25 +81,40 @@ def order(name: str, changes: Sequence[str]) -> Order:
     return Order(path, tuple(changes), overlay, bench)
 
 
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A bench that is up: the variables that tests on it need, and a look at whether it still is (the name of the part
+    that ended, or nothing)."""
+
+    environment: Mapping[str, str]
+    gone: Callable[[], str]
+
+
 @contextmanager
-def up(wanted: Order, evidence: Path | None) -> Iterator[dict[str, str]]:
-    """The bench, up before the body runs and gone after it; the variables that tests on it need.
+def up(wanted: Order, evidence: Path | None) -> Iterator[Up]:
+    """The bench, up before the body runs and gone after it.
 
     Raises :class:`~rig.bus.errors.BusError` where it does not come up, and :class:`BadRun` where its file is at fault.
     """
     bench = wanted.bench
     with ExitStack() as stack:
-        url = bench.broker
-        if url == "embedded":
-            url = stack.enter_context(EmbeddedBroker()).url
-        stack.enter_context(_process(wanted, url, evidence))
-        yield {
+        broker = stack.enter_context(EmbeddedBroker()) if bench.broker == "embedded" else None
+        url = bench.broker if broker is None else broker.url
+        process = stack.enter_context(_process(wanted, url, evidence))
+
+        def gone() -> str:
+            if broker is not None and broker.pid is None:
+                return "embedded broker"
+            return "" if process.poll() is None else "bench process"
+
+        variables = {
             "RIG_BROKER": url,
             "RIG_BENCH": bench.name,
             "RIG_NODES": " ".join(bench.nodes),
             "RIG_EVIDENCE": str(evidence or ""),
-            "RIG_TLS": str(bench.tls or ""),
+            "RIG_TLS": str(bench.tls.absolute() if bench.tls else ""),
         }
+        yield Up(variables, gone)
 
 
 def bench_path(name: str) -> Path:
@@ -157,7 +172,7 @@ def _overlay(changes: Sequence[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _process(wanted: Order, url: str, evidence: Path | None) -> Iterator[None]:
+def _process(wanted: Order, url: str, evidence: Path | None) -> Iterator[subprocess.Popen[bytes]]:
     """The bench, as a process of its own."""
     process = subprocess.Popen(
         child.command("rig.node.bench_process"),
@@ -177,7 +192,7 @@ def _process(wanted: Order, url: str, evidence: Path | None) -> Iterator[None]:
             raise BadRun(str(told["error"]))
         if "error" in told:
             raise BusError("bench process", str(told["error"]).rstrip("."), str(told.get("advice", "")))
-        yield
+        yield process
     finally:
         with ExitStack() as stack:
             stack.callback(process.stdout.close)

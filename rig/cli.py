@@ -26,7 +26,9 @@ __all__ = ["main"]
 
 MODULES = {
     "run": "rig.run",
-    "faults": "rig.faults",
+    "up": "rig.up",
+    "list": "rig.listing",
+    "faults": "rig.listing",
     "gbcs": "rig.gbcs.cli",
     "corpus": "rig.gbcs.check",
     "perf": "rig.perf",

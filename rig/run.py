@@ -73,7 +73,7 @@ def main(args: argparse.Namespace) -> int:
         (out / "bench.yaml").write_text(bench_file.effective(wanted.path, wanted.overlay), encoding="utf-8")
         with ExitStack() as stack:
             if not options.robot.get("dryrun"):
-                os.environ |= stack.enter_context(up(wanted, out / "evidence"))
+                os.environ |= stack.enter_context(up(wanted, out / "evidence")).environment
                 stack.callback(listener.leave)
             status = _robot(options, suites, out, listener, _metadata(wanted))
     except BusError as problem:

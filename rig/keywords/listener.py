@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 from rig.evidence.verdicts import ROBOT_STATUS, Verdict, verdict_of
 from rig.keywords.session import session
@@ -27,8 +27,11 @@ class RunListener:
     """Robot listener, API version 3."""
 
     ROBOT_LISTENER_API_VERSION = 3
+    made: ClassVar[bool] = False
+    """Whether this process has one already, from `rig run` or ``--listener``."""
 
     def __init__(self) -> None:
+        RunListener.made = True
         self.verdicts: Counter[Verdict] = Counter()
         self.stopped = False
         """Whether the run was stopped by a signal (Ctrl-C), which Robot's own exit status does not tell."""
@@ -48,6 +51,10 @@ class RunListener:
     def leave(self) -> None:
         """Give the bench back."""
         session().close()
+
+    def close(self) -> None:
+        """Robot has ended."""
+        self.leave()
 
     @property
     def total(self) -> int:
