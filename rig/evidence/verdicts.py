@@ -1,6 +1,6 @@
-"""The verdicts of the bench, and the one place where they become Robot's three.
+"""The verdicts of the bench, and the one place where they become Robot's three, and the elements of xUnit.
 
-Must not live here: deciding a verdict; tests and keywords do that.
+Must not live here: deciding a verdict (``conclusion``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import Enum
 
 from rig.exits import Exit, counted
 
-__all__ = ["ROBOT_STATUS", "Verdict", "exit_status", "verdict_of"]
+__all__ = ["JUDGED", "ROBOT_STATUS", "XUNIT_ELEMENT", "Verdict", "exit_status", "verdict_of"]
 
 
 class Verdict(Enum):
@@ -27,6 +27,9 @@ class Verdict(Enum):
     TOLERATED = "TOLERATED"
 
 
+JUDGED = frozenset((Verdict.PASS, Verdict.CONDITIONAL, Verdict.FAIL, Verdict.OBSERVED, Verdict.TOLERATED))
+"""The verdicts that say something of a device; a run without any has judged nothing."""
+
 ROBOT_STATUS: dict[Verdict, str] = {
     Verdict.PASS: "PASS",
     Verdict.CONDITIONAL: "PASS",
@@ -38,6 +41,20 @@ ROBOT_STATUS: dict[Verdict, str] = {
     Verdict.INCONCLUSIVE: "SKIP",
     Verdict.INFRA: "SKIP",
     Verdict.SKIPPED: "SKIP",
+}
+
+XUNIT_ELEMENT: dict[Verdict, str] = {
+    Verdict.PASS: "",
+    Verdict.FAIL: "failure",
+    # A reader of xUnit must see to these; none says that the device failed.
+    Verdict.INFRA: "error",
+    Verdict.ABORTED: "error",
+    Verdict.INCONCLUSIVE: "error",
+    # xUnit knows passed, failed, in error and skipped; what is neither passed nor failed is skipped, by its name.
+    Verdict.SKIPPED: "skipped",
+    Verdict.CONDITIONAL: "skipped",
+    Verdict.OBSERVED: "skipped",
+    Verdict.TOLERATED: "skipped",
 }
 
 
