@@ -57,7 +57,7 @@ def test_the_closest_expectation_answers(asks: str, after: str, name: str) -> No
 def test_what_nobody_expects_is_said() -> None:
     with pytest.raises(BadExpectation, match="no expectation for 'the-moon' after ECS44"):
         EVERY.of("the-moon", "ECS44")
-    with pytest.raises(BadExpectation, match="no expectation 'nonsense'; there are .*arming-opens"):
+    with pytest.raises(BadExpectation, match=r"no expectation 'nonsense'; there are .*arming-opens"):
         EVERY.named("nonsense")
 
 

@@ -1,4 +1,4 @@
-"""Readings against limits, findings against their basis, and the verdict that follows: all nine, each by what gives it."""
+"""Readings against limits, findings against their basis, and the verdict that follows: all nine, each by its cause."""
 
 from __future__ import annotations
 
@@ -176,8 +176,8 @@ GONE = "INFRA: the bench went"
 @pytest.mark.parametrize(
     ("body", "end", "findings", "verdict"),
     [
-        pytest.param(PASSED, Ending("SKIP", GONE), [MET], Verdict.PASS, id="passed, then the bench went"),
-        pytest.param(PASSED, Ending("FAIL", f"Teardown failed:\n{GONE}"), [MET], Verdict.PASS, id="the same as a failure"),
+        pytest.param(PASSED, Ending("SKIP", GONE), [MET], Verdict.PASS, id="passed, then it went"),
+        pytest.param(PASSED, Ending("FAIL", f"Teardown failed:\n{GONE}"), [MET], Verdict.PASS, id="a failure"),
         pytest.param(PASSED, Ending("SKIP", GONE), [OWN_MISSED], Verdict.OBSERVED, id="observed, then the bench went"),
         pytest.param(PASSED, Ending("SKIP", GONE), [], Verdict.INFRA, id="nothing was judged before it went"),
         pytest.param(
