@@ -67,10 +67,6 @@ def verdict_of(status: str, message: str) -> Verdict:
     return {"PASS": Verdict.PASS, "SKIP": Verdict.SKIPPED}.get(status, Verdict.FAIL)
 
 
-JUDGED = (Verdict.PASS, Verdict.CONDITIONAL, Verdict.OBSERVED, Verdict.TOLERATED)
-"""Verdicts that say something of the device, and nothing against it."""
-
-
 def exit_status(verdicts: Mapping[Verdict, int], stopped: bool = False) -> int:
     """The exit status of a run: ``verdicts`` counts how often each was given, ``stopped``: the user ended it.
 

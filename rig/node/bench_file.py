@@ -9,7 +9,7 @@ Must not live here: building anything from it (``assembly``), reading YAML (``se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from rig import share
 from rig.bus.capabilities import CAPABILITIES
 from rig.bus.errors import BadTopic
 from rig.bus.topics import check_id
+from rig.node import terms
 from rig.node.sections import BenchFileError, Section, read_yaml
 from rig.node.takes import Time, declared, span, times_of
 
@@ -70,7 +71,7 @@ class Pin:
 @dataclass(frozen=True, slots=True)
 class Device:
     """One device or party.  ``eui`` is its device id; the ids of its radios stand with its ports; ``takes`` is how long
-    it takes for what, at the most."""
+    it takes for what, at the most; ``under_test`` is one that is not emulated, ``declared`` what its maker says."""
 
     name: str
     kind: str
@@ -83,6 +84,8 @@ class Device:
     behind: str | None
     install_code: bytes
     takes: Mapping[str, Time]
+    under_test: bool = False
+    declared: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ class Contactor:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """An instrument of a node: an INA226 at an address of an I2C bus, with its shunt."""
+    """An instrument of a node: an INA226 at an address of an I2C bus, with its shunt, calibrated until a day."""
 
     name: str
     node: str
@@ -125,6 +128,7 @@ class Instrument:
     url: str
     address: int
     shunt_ohm: float
+    calibrated_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,8 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class Bench:
     """A whole bench as its file says.  ``civil_start`` is the civil time at bench time 0, in ns since the Unix epoch;
-    ``longest_test`` is how long a test may keep a bench on a real clock, ns."""
+    ``longest_test`` is how long a test may keep a bench on a real clock, ns; ``decision_rule`` and ``tolerated`` are
+    what the lab has agreed on."""
 
     name: str
     source: str
@@ -166,6 +171,8 @@ class Bench:
     wires: tuple[Wire, ...]
     capabilities: tuple[str, ...]
     longest_test: int
+    decision_rule: str
+    tolerated: tuple[Mapping[str, str], ...]
 
 
 def value_of(text: str) -> Any:
@@ -236,6 +243,8 @@ def from_value(value: Any, source: str, overlay: Mapping[str, Any] | None = None
         wires=tuple(_wires(top)),
         capabilities=tuple(_capabilities(top)),
         longest_test=span(top.take("longest_test", str, SPAN, LONGEST_TEST), top.at("longest_test")),
+        decision_rule=top.choice("decision_rule", terms.RULES, terms.RULES[0]),
+        tolerated=terms.tolerated(top),
     )
     top.done()
     _check_references(bench)
@@ -359,6 +368,8 @@ def _device(name: str, section: Section) -> Device:
         behind=section.optional("behind"),
         install_code=section.octets("install_code", 16),
         takes=times_of(kind, dict(declared(kind, section))),
+        under_test=section.flag("under_test"),
+        declared=terms.declared(section),
     )
 
 
@@ -396,6 +407,7 @@ def _instrument(name: str, section: Section) -> Instrument:
         url=section.text("url"),
         address=section.whole("address", span=I2C_ADDRESSES),
         shunt_ohm=section.positive("shunt_ohm"),
+        calibrated_until=terms.calibrated_until(section),
     )
 
 

@@ -22,6 +22,7 @@ from rig.node.arguments import Arguments
 from rig.node.assembly import Premises
 from rig.node.attacks import Attacks
 from rig.node.clocks import follows_real_time, make_clock
+from rig.node.device_state import not_repeatable, state_of
 from rig.node.executor import Executor, Handler, Refused
 from rig.node.links import Links
 from rig.node.recorder import Recorder
@@ -35,7 +36,7 @@ SLICE_NS = 10_000_000
 # How long a bench on real time looks at its clock alone, before it looks at the bus again.
 LONGEST_NS = 400 * 86_400 * 1_000_000_000  # what one command may let pass: more is a slip, and takes for ever
 # Verbs that frame the time line of a test instead of standing on it; a reset notes itself, on the new clock.
-UNNOTED = ("evidence.open", "evidence.close", "bench.reset")
+UNNOTED = ("evidence.open", "evidence.close", "bench.reset", "bench.state")
 # Verbs that a bench carries out also where a part of its premises is gone: they lead to new ones.
 UNCHECKED = ("bench.describe", "evidence.open", "evidence.close")
 
@@ -66,6 +67,7 @@ class Commands:
         """Verb to function, for every node of this process."""
         verbs: dict[str, Callable[[Arguments], Mapping[str, Any]]] = {
             "bench.describe": self.describe,
+            "bench.state": self.state,
             "bench.reset": self.reset,
             "clock.advance": self.advance,
             "device.ask": self.ask,
@@ -149,7 +151,8 @@ class Commands:
             d.name: {"kind": d.kind, "node": d.node, "eui": d.eui.hex(), "behind": d.behind, "supply": supply(d.name),
                      "install_code": d.install_code.hex(),
                      "takes": {what: time.as_json() for what, time in d.takes.items()},
-                     "untapped": links.untapped(d.name)}
+                     "untapped": links.untapped(d.name),
+                     "under_test": d.under_test, "declared": d.declared}
             for d in self.bench.devices.values()
         }  # fmt: skip
         return {
@@ -160,7 +163,18 @@ class Commands:
             "devices": devices,
             "capabilities": list(self.bench.capabilities),
             "civil_start": self.bench.civil_start,
+            "seed": self.bench.seed,
+            "not_repeatable": not_repeatable(self.bench),
+            "decision_rule": self.bench.decision_rule,
+            "tolerated": list(self.bench.tolerated),
+            "calibrated_until": {
+                i.name: i.calibrated_until.isoformat() for i in self.bench.instruments.values() if i.calibrated_until
+            },
         }
+
+    def state(self, _args: Arguments) -> Mapping[str, Any]:
+        """What is sensed of every device, and what cannot be read of it without changing it."""
+        return {"devices": state_of(self.up())}
 
     def reset(self, args: Arguments) -> Mapping[str, Any]:
         """Everything from manufacture again, as the bench file says (with one of its variants, and changes).  What

@@ -23,6 +23,7 @@ from devices.events.messages import MessageReceived, MessageSent
 from devices.model import use_cases
 from devices.wire import eui64, gbcs
 from devices.wire.errors import WireError
+from rig.bus.redaction import taken_out
 from rig.host.taps import TappedFrame
 from rig.node.captures import Captures
 from rig.node.links import Links
@@ -37,8 +38,6 @@ FRAMES_TOLD = 48
 """How many MAC frames of one command are told on the bus; all of them are in the capture."""
 FRAMES_KEPT = 20_000
 """How many tapped frames of radio ports are remembered for whoever asks afterwards."""
-SECRETS = ("install_code",)
-REDACTED = "(not shown)"
 
 
 def describe_message(octets: bytes) -> dict[str, Any]:
@@ -55,15 +54,6 @@ def describe_message(octets: bytes) -> dict[str, Any]:
         "originator": eui64.text(message.originator),
         "recipient": eui64.text(message.recipient),
     }
-
-
-def redacted(value: Any) -> Any:
-    """``value`` without what nobody may read in a log."""
-    if isinstance(value, Mapping):
-        return {key: REDACTED if key in SECRETS and item else redacted(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [redacted(item) for item in value]
-    return value
 
 
 def _count() -> Callable[[str, str, int, Line], int]:
@@ -109,7 +99,7 @@ class Recorder:
 
     def note_command(self, verb: str, args: Mapping[str, Any]) -> None:
         """A command came over the bus and is about to be carried out."""
-        self._note(BusCommand(verb=verb, args=redacted(args)))
+        self._note(BusCommand(verb=verb, args=taken_out(args)))
 
     def note_answer(self, verb: str, node: str, data: Mapping[str, Any], refused: str = "") -> None:
         """It was carried out or refused, and everything that happened in its course stands before this line."""
@@ -117,7 +107,7 @@ class Recorder:
             told = AirFrames(count=self._frames_seen, frames=tuple(self._frames))
             self._frames, self._frames_seen = [], 0
             self.record(node, "air", told)
-        told_back = BusAnswer(verb=verb, refused=refused) if refused else BusAnswer(verb=verb, data=redacted(data))
+        told_back = BusAnswer(verb=verb, refused=refused) if refused else BusAnswer(verb=verb, data=taken_out(data))
         self._note(told_back)
 
     def _note(self, event: Event) -> None:

@@ -99,7 +99,7 @@ def test_a_lab_adds_its_own_and_replaces_by_id(tmp_path: Path) -> None:
         ({"version": 1, "expectations": {"x": {**ROW, "rule": "coin"}}}, "x.rule: expected one of none declared"),
         ({"version": 1, "expectations": {"x": {**ROW, "limit": {"low": 1}}}}, "x.limit"),
         ({"version": 1, "expectations": {"x": {**ROW, "limit": {"unit": "ms"}}}}, "x.limit"),
-        ({"version": 1, "expectations": {"x": {**ROW, "limit": {"low": "a", "unit": "ms"}}}}, "x.limit"),
+        ({"version": 1, "expectations": {"x": {**ROW, "limit": {"low": "a", "unit": "s"}}}}, "x.limit"),
         ({"version": 1, "expectations": {"x": {**ROW, "declared": ["a"]}}}, "x.declared"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_bad_file_is_refused_at_its_place(tmp_path: Path, document: Any, words
         of(tmp_path, document)
 
 
-# ------------------------------------------------------------------------------------------------------ tolerated issues
+# ----------------------------------------------------------------------------------------------------- tolerated issues
 
 TODAY = date(2026, 11, 20)
 MISS = Finding("arming opens", Outcome.MISSED, Basis(BasisKind.CLAUSE, "x"), "arming-opens", "esme")

@@ -1,0 +1,65 @@
+"""A run in a few lines: how often each of the nine verdicts was given, and what a reader of the report must see first.
+
+Must not live here: how verdicts come about.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rig.evidence.record import Record
+from rig.evidence.verdicts import JUDGED, Verdict
+
+__all__ = ["NOTHING_JUDGED", "counted", "first_page"]
+
+WORDS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.SKIPPED: "skipped"}
+NOTHING_JUDGED = "nothing was judged"
+TOLD = 20
+"""So many tests are named on the first page; the rest are counted."""
+
+
+def counted(verdicts: Mapping[Verdict, int]) -> str:
+    """One line: how many tests ran, and what became of them; what was not given is left out, but for Robot's three."""
+    shown = [f"{verdicts.get(verdict, 0)} {word}" for verdict, word in WORDS.items()]
+    shown += [
+        f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdict not in WORDS and verdicts.get(verdict)
+    ]
+    total = sum(verdicts.values())
+    judged = any(verdicts.get(verdict) for verdict in JUDGED)
+    return f"{total} tests: {', '.join(shown)}" + ("" if judged else f"; {NOTHING_JUDGED}")
+
+
+def first_page(records: Sequence[Record]) -> dict[str, str]:
+    """What stands at the head of the report beside Robot's three columns, which cannot tell nine verdicts apart."""
+    verdicts = Counter(record.outcome for record in records)
+    lines = {"Verdicts": ", ".join(f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdicts[verdict])}
+    if not any(verdicts[verdict] for verdict in JUDGED):
+        lines["Verdicts"] = f"*{NOTHING_JUDGED}*" + (f": {lines['Verdicts']}" if records else "")
+    for verdict in (
+        Verdict.INFRA,
+        Verdict.ABORTED,
+        Verdict.INCONCLUSIVE,
+        Verdict.CONDITIONAL,
+        Verdict.OBSERVED,
+        Verdict.TOLERATED,
+    ):
+        told = [record for record in records if record.outcome is verdict]
+        if told:
+            lines[verdict.value] = _named([f"{one.name}: {_short(one.reason)}" for one in told])
+    broke = [one for one in records if one.bench_broke and one.outcome is not Verdict.INFRA]
+    if broke:
+        lines["Bench broke after a verdict"] = _named(
+            [f"{one.name} ({one.verdict}): {one.bench_broke}" for one in broke]
+        )
+    return lines
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f"\n\n- and {len(names) - TOLD} more" if len(names) > TOLD else ""
+    return "\n\n".join(f"- {name}" for name in names[:TOLD]) + more
+
+
+def _short(reason: str) -> str:
+    first = (reason.strip().splitlines() or [""])[0]
+    return first if len(first) <= 200 else f"{first[:199]}…"
