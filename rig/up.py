@@ -28,9 +28,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "up",
         help="keep a bench up for plain `robot`",
-        description="Bring up a bench and keep it up until Ctrl-C, SIGTERM or SIGHUP.  The variables that tests on it need\n"
-        "are printed as lines for a shell; run them in the shell in which `robot` is called.",
-        epilog="example: rig up --bench line >bench.env    and in another terminal: . ./bench.env; robot my-suite.robot\n\n"
+        description="Bring up a bench and keep it up until Ctrl-C, SIGTERM or SIGHUP.  The variables that tests on it\n"
+        "need are printed as lines for a shell; run them in the shell in which `robot` is called.",
+        epilog="example: rig up --bench line >bench.env\n"
+        "and in another terminal: . ./bench.env; robot my-suite.robot\n\n"
         f"{table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

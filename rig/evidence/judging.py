@@ -155,7 +155,7 @@ class Finding:
             told = f"{self.what}: {self.reading}, {self.side} {self.limit}"
             told += f"; {self.reading.expired}" if self.reading.expired else ""
         else:
-            told = f"{self.what}: {self.outcome.value}" + (f", got {self.got}" if self.got else "")
+            told = f"{self.what}: {self.outcome.value}" + (f" ({self.got})" if self.got else "")
         return f"{told} [{self.basis}]"
 
     def tolerate(self, issue: str) -> Finding:

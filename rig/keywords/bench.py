@@ -6,9 +6,11 @@ Must not live here: keywords about one device (``hub``, ``meter``, ``handheld``,
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from robot.api import SkipExecution, logger
@@ -20,6 +22,7 @@ from devices.events.hub import HubNetworkUp
 from devices.events.tunnels import TunnelOpened
 from rig.bus.capabilities import CAPABILITIES
 from rig.evidence import chart, places
+from rig.keywords.judge import judge, judged
 from rig.keywords.listener import RunListener
 from rig.keywords.physics import Physics
 from rig.keywords.session import Matcher, Misused, as_timeline, evidence_folder, session
@@ -34,6 +37,8 @@ ASKABLE = frozenset(CAPABILITIES).union(
 """What a test may ask of a bench."""
 SETTLED = timedelta(seconds=1)
 """After this a contact that was driven stands, its bounces over."""
+OWN_WORDS = ("OBSERVED: ", "TOLERATED: ")
+"""How the message of a test begins that ended early without failing."""
 POWER_UP = timedelta(minutes=2)
 """How long hubs may take from power-up until their networks stand."""
 
@@ -96,6 +101,7 @@ class Bench:
         tags = [str(tag) for tag in BuiltIn().get_variable_value("@{TEST TAGS}", [])]
         self.bench_requires(*(tag.partition(":")[2] for tag in tags if tag.casefold().startswith("bench:")))
         now.test = str(BuiltIn().get_variable_value("${TEST NAME}", ""))
+        judge().begin(now.test)
         now.events.clear()
         try:
             now.evidence = places.claim(
@@ -114,6 +120,8 @@ class Bench:
         _bring_to(needs)
         if not wan:
             now.call("wan.set", device="hub", up=False)
+        now.before = now.call("bench.state")["devices"]
+        judge().findings.clear()  # what was met on the way here is no part of the test
         now.begin_action()
         now.begun = now.mark
 
@@ -132,7 +140,7 @@ class Bench:
             as_timeline(now.events),
             chart.Ends.described(now.devices),
             begun=now.begun,
-            ending=f"{status}: {message}" if message else status,
+            ending=message if message.startswith(OWN_WORDS) else f"{status}: {message}" if message else status,
         )
         folder = evidence_folder()
         link = ""
@@ -140,6 +148,8 @@ class Bench:
             place = folder / now.evidence
             place.mkdir(parents=True, exist_ok=True)
             (place / "sequence.svg").write_text(drawing, encoding="utf-8")
+            now.files = [_evidence(place, now.evidence, str(entry["name"])) for entry in manifest["files"]]
+            now.files.append(_evidence(place, now.evidence, "sequence.svg"))
             inside = place.absolute().as_uri()
             names = [str(entry["name"]) for entry in manifest["files"]] + ["sequence.svg"]
             link = "Evidence: " + " ".join(f"<a href='{inside}/{name}'>{name}</a>" for name in names)
@@ -202,6 +212,7 @@ class Bench:
         session().call("contactor.break", contactor=contactor, fault=fault)
 
     @keyword
+    @judged("refused:{check}")
     def refusal_should_be_recorded(self, device: str = "esme", *, check: Check, since: int | None = None) -> None:
         """The device must have refused a command at this check, since the test's latest action.
 
@@ -222,6 +233,7 @@ class Bench:
             )
 
     @keyword
+    @judged("executed-once")
     def command_should_take_effect_once(self, command: dict[str, Any]) -> None:
         """The device must have executed this command once: the trace of an emulated one, which not every bench has."""
         self.bench_requires("trace")
@@ -276,8 +288,10 @@ class Bench:
 
 def _closed() -> tuple[Mapping[str, Any], SkipExecution | None]:
     """End the evidence of the test: its files, and why there are none on a bench that broke."""
+    now = session()
     try:
-        return session().call("evidence.close"), None
+        now.after = now.call("bench.state")["devices"]
+        return now.call("evidence.close"), None
     except SkipExecution as broke:
         return {"files": []}, broke
 
@@ -308,3 +322,13 @@ def _switch(*, closed: bool) -> None:
         supplier.command_should_succeed(supplier.send_command("ECS42" if closed else "ECS43"))
         now.pass_time(SETTLED)
     physics.contact_should_be(closed=closed)
+
+
+def _evidence(place: Path, folder: str, name: str) -> dict[str, Any]:
+    """One file of evidence as it stands in the record: where it lies in the results folder, and its digest."""
+    octets = (place / name).read_bytes()
+    return {
+        "name": f"evidence/{folder}/{name}",
+        "size": len(octets),
+        "sha256": hashlib.sha256(octets).hexdigest(),
+    }

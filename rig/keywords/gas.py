@@ -19,6 +19,7 @@ from devices.events.supply import FlowChecked
 from devices.events.tunnels import TunnelOpened
 from devices.wire import gbcs, gbz, gbz_typed
 from devices.wire.gbz_typed import ReadAttributesResponse
+from rig.keywords.judge import judged
 from rig.keywords.physics import INSTRUMENTS, Physics
 from rig.keywords.session import Matcher, session
 from rig.keywords.supplier import RESPONSE, Delivery, Supplier
@@ -107,6 +108,7 @@ class GasMeter:
         Physics().contact_should_be(closed=opened, device=device, instrument=_FLOW)
 
     @keyword
+    @judged("supply-reported")
     def gas_meter_should_report_supply(
         self, state: ValveState, device: str = "gsme", *, party: str = "supplier", within: timedelta = AWAKE_WITHIN
     ) -> None:
@@ -129,6 +131,7 @@ class GasMeter:
         session().ask(device, "flow", flow=flow)
 
     @keyword
+    @judged("flow-check")
     def flow_check_should_be_recorded(
         self, device: str = "gsme", *, above: bool, within: timedelta = timedelta(minutes=10)
     ) -> dict[str, Any]:
@@ -144,6 +147,11 @@ class GasMeter:
         event = now.expect(wanted, within, now.since(None))
         if event.fields["above"] is not above:
             raise now.unmet(f"a flow {'above' if above else 'not above'} the threshold", dict(event.fields))
+        if (event.fields["flow"] > event.fields["threshold"]) is not above:
+            raise now.unmet(
+                "a flow and a threshold that agree with it",
+                f"{event.fields['flow']} against {event.fields['threshold']}",
+            )
         return dict(event.fields)
 
 

@@ -14,6 +14,7 @@ from robot.api.deco import keyword, library
 
 from devices.events.terminals import HubsFound, JobDone, TerminalConnected
 from rig.keywords import published
+from rig.keywords.judge import judged
 from rig.keywords.session import Matcher, Misused, session
 
 __all__ = ["CommandState", "HandHeld"]
@@ -62,6 +63,7 @@ class HandHeld:
         now.ask(device, "load", hub=now.devices[hub]["eui"], work_order=entries)
 
     @keyword
+    @judged("window-open")
     def connect_to_hub(
         self, hub: str = "hub", *, device: str = "hht", within: timedelta = timedelta(seconds=15)
     ) -> None:
@@ -72,6 +74,7 @@ class HandHeld:
         now.expect(Matcher(TerminalConnected, device, {}, f"{device} connected to {hub}"), within, since)
 
     @keyword
+    @judged("window-closed")
     def hub_should_not_answer(
         self, hub: str = "hub", *, device: str = "hht", within: timedelta = timedelta(seconds=15)
     ) -> None:
@@ -83,6 +86,7 @@ class HandHeld:
             raise now.unmet(f"{hub} not to answer by inter-PAN", "a tunnel was opened")
 
     @keyword
+    @judged("terminal-refuses")
     def connecting_should_be_refused(self, hub: str, *, device: str = "hht") -> str:
         """The terminal must refuse to connect to this hub, and say why; returns its words."""
         now = session()
@@ -96,19 +100,21 @@ class HandHeld:
     @keyword
     def apply_command(self, name: str = "all", *, device: str = "hht") -> None:
         """Apply one command of the work order by its name, or all of them one after the other."""
-        session().begin_action()
+        session().begin_action("" if name == "all" else name.upper())
         session().ask(device, "apply", **_picked(name))
 
     @keyword
+    @judged("command-answered")
     def apply_and_wait(self, *names: str, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
         """Apply these commands one after the other, each answered before the next."""
-        session().begin_action()
+        session().begin_action(names[-1].upper() if names else "")
         for name in names or ("all",):
             since = session().mark
             for picked in session().ask(device, "apply", **_picked(name))["picked"]:
                 _answered(picked, device, within, since)
 
     @keyword
+    @judged("command-answered")
     def resume_work_order(self, *, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
         """Go on with the command at which the transfer broke off."""
         session().begin_action()
@@ -122,6 +128,7 @@ class HandHeld:
         return {str(c["name"]): str(c["state"]) for c in session().ask(device, "status")["commands"]}
 
     @keyword
+    @judged("work-order-state")
     def command_should_be(self, name: str, state: CommandState, *, device: str = "hht") -> None:
         """A command of the work order must be in this state."""
         states = self.command_states(device=device)
@@ -143,6 +150,7 @@ class HandHeld:
         session().act("interpan.send", device=device, hub=hub, cluster=cluster, octets=octets)
 
     @keyword
+    @judged("hub-found")
     def hub_should_be_among(self, hub: str, hubs: list[str]) -> None:
         """The number printed on the hub must be among those that a scan found."""
         if session().devices[hub]["eui"] not in hubs:

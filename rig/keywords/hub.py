@@ -16,6 +16,7 @@ from devices.events.messages import MessageReceived, MessageSent
 from devices.events.tunnels import TunnelOpened
 from rig.bus.messages import Event
 from rig.evidence.leaks import HAN, INTERPAN, Tapped, leaks, sent_by_terminals
+from rig.keywords.judge import judged
 from rig.keywords.session import Matcher, Misused, nanoseconds, session
 
 __all__ = ["Hub"]
@@ -26,6 +27,7 @@ class Hub:
     """A Communications Hub: emulated or under test."""
 
     @keyword
+    @judged("device-joins")
     def device_should_join(
         self,
         device: str = "esme",
@@ -55,6 +57,7 @@ class Hub:
         now.expect(Matcher(HubNetworkUp, hub, {}), timedelta(minutes=2), since)
 
     @keyword
+    @judged("firewall-drops")
     def firewall_should_drop(
         self, hub: str = "hub", *, since: int | None = None, within: timedelta = timedelta(seconds=5)
     ) -> None:

@@ -1,26 +1,34 @@
-"""The one listener of a run: counts verdicts and maps them to Robot's three.  It never fails a test by itself.
+"""The one listener of a run: concludes each test, writes its record, and maps its verdict to Robot's three.  It never
+fails a test by itself.
 
-Must not live here: evidence; keywords and the bench write that.
+Must not live here: how a verdict comes about (``rig.evidence.conclusion``), other evidence; keywords and the bench
+write that.
 """
 
 from __future__ import annotations
 
-import re
+import os
 from collections import Counter
+from datetime import UTC
+from pathlib import Path
 from typing import Any, ClassVar
 
-from rig.evidence.verdicts import ROBOT_STATUS, Verdict, verdict_of
+from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
+from robot.result import TestCase  # type: ignore[import-untyped]
+
+from rig.evidence import record as records
+from rig.evidence import summary
+from rig.evidence.conclusion import SIGNAL, Conclusion, Ending, conclude
+from rig.evidence.record import DeviceFacts, EvidenceFile, Record, basis_of
+from rig.evidence.verdicts import ROBOT_STATUS, Verdict
+from rig.keywords.judge import judge
 from rig.keywords.session import session
 
 __all__ = ["RunListener"]
 
-SIGNAL = "Execution terminated by signal"
-BENCH_BROKE = re.compile(r"^(\d+\) )?INFRA: ", re.MULTILINE)
-"""What a keyword said itself, wherever Robot put it; what a device shows stands within a line."""
-ENDED_BY_SIGNAL = re.compile(
-    rf"((Parent suite s|S)etup failed:\n|Teardown failed:\n)?({SIGNAL}|Test execution stopped due to a fatal error)"
-)
-"""How Robot's message begins for a test that did nothing wrong when the run was stopped, and for those after it."""
+TAG = "verdict:"
+"""The family of the tag that the result of a test gets, for Robot's own statistics and for `rebot --include`."""
+NOT_ASKED = "the bench was not asked, or could not answer any more"
 
 
 class RunListener:
@@ -33,20 +41,59 @@ class RunListener:
     def __init__(self) -> None:
         RunListener.made = True
         self.verdicts: Counter[Verdict] = Counter()
+        self.records: list[Record] = []
         self.stopped = False
         """Whether the run was stopped by a signal (Ctrl-C), which Robot's own exit status does not tell."""
+        self.infra = False
+        """Whether the bench broke, be it after a verdict was given."""
+        self._body: Ending | None = None
+        self._attempts: Counter[str] = Counter()
 
-    def end_test(self, _data: Any, result: Any) -> None:
-        """Count the verdict, and give the test the status of Robot's that belongs to it."""
-        verdict = verdict_of(result.status, result.message)
-        if BENCH_BROKE.search(result.message) and result.status != "PASS":
-            # A keyword that broke in a teardown reads 'Teardown skipped: INFRA: ...': the bench broke all the same.
-            verdict = Verdict.INFRA
-            result.status = ROBOT_STATUS[verdict]
+    # ------------------------------------------------------------------------------------------------ what Robot tells
+
+    def start_test(self, data: Any, _result: Any) -> None:
+        """Nothing is found of this test yet."""
+        self._body = None
+        judge().begin(str(data.name))
+        session().start_test()
+
+    def start_keyword(self, _data: Any, result: Any) -> None:
+        """Know what a test ended in before its teardown, and that in setup and teardown no keyword ends it."""
+        test = result.parent
+        if isinstance(test, TestCase) and result.type in (result.SETUP, result.TEARDOWN):
+            judge().may_end = False
+            if result.type == result.TEARDOWN:
+                self._body = Ending(test.status, test.message)
+
+    def end_keyword(self, _data: Any, result: Any) -> None:
+        """After the setup the body follows."""
+        if isinstance(result.parent, TestCase) and result.type == result.SETUP:
+            judge().may_end = True
+
+    def end_test(self, data: Any, result: Any) -> None:
+        """Conclude the test: give it the status of Robot's that belongs to its verdict, and write its record."""
         self.stopped |= SIGNAL in result.message
-        if self.stopped and ENDED_BY_SIGNAL.match(result.message):
-            verdict = Verdict.ABORTED
-        self.verdicts[verdict] += 1
+        end = Ending(result.status, result.message)
+        told = conclude(self._body or end, end, judge().findings, stopped=self.stopped)
+        self.verdicts[told.verdict] += 1
+        self.infra |= bool(told.broke) or told.verdict is Verdict.INFRA
+        result.status = ROBOT_STATUS[told.verdict]
+        result.message = _message(told, end)
+        folder = _folder()
+        if folder is not None:
+            result.tags.add(f"{TAG}{told.verdict.value}")
+            self._attempts[str(result.full_name)] += 1
+            one = _record(data, result, told, self._attempts[str(result.full_name)])
+            self.records.append(one)
+            records.append(folder, one)
+
+    def end_suite(self, _data: Any, result: Any) -> None:
+        """Put on the first page of the report what Robot's three columns cannot tell."""
+        if result.parent is None and _folder() is not None:
+            for name, text in summary.first_page(self.records).items():
+                result.metadata[name] = text
+
+    # ---------------------------------------------------------------------------------------------- what a run is told
 
     def leave(self) -> None:
         """Give the bench back."""
@@ -60,14 +107,86 @@ class RunListener:
     def total(self) -> int:
         return sum(self.verdicts.values())
 
-    @property
-    def infra(self) -> bool:
-        """Whether the bench broke."""
-        return bool(self.verdicts[Verdict.INFRA])
-
     def summary(self) -> str:
-        """One line: how many ran, and what became of them."""
-        words = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.SKIPPED: "skipped"}
-        shown = [f"{self.verdicts[verdict]} {word}" for verdict, word in words.items()]
-        shown += [f"{count} {verdict.value}" for verdict, count in self.verdicts.items() if verdict not in words]
-        return f"{self.total} tests: {', '.join(shown)}"
+        """One line: how many ran, and what became of them, all nine counted."""
+        return summary.counted(self.verdicts)
+
+
+def _folder() -> Path | None:
+    """The results folder; None in a dry run, which judges nothing, and outside of a run."""
+    try:
+        told = None if BuiltIn().dry_run_active else BuiltIn().get_variable_value("${OUTPUT DIR}")
+    except RobotNotRunningError:
+        return None
+    return Path(str(told)) if told else None
+
+
+def _message(told: Conclusion, end: Ending) -> str:
+    """What stands beside the test in log and report: Robot's words, with the verdict before them where it is none of
+    Robot's, and with what broke in the end."""
+    robots = (Verdict.PASS, Verdict.FAIL, Verdict.INFRA, Verdict.ABORTED, Verdict.SKIPPED)
+    message = end.message
+    if told.verdict not in robots:
+        message = f"{told.verdict.value}: {told.reason}"
+    if told.broke and told.verdict is not Verdict.INFRA:
+        first = message if told.verdict not in (Verdict.PASS,) else f"{told.verdict.value}"
+        message = first if told.broke in first else f"{first}\n\nAfter that the bench broke: {told.broke}"
+    return message
+
+
+def _record(data: Any, result: Any, told: Conclusion, attempts: int) -> Record:
+    now = session()
+    tags = [str(tag) for tag in result.tags]
+    suites: list[str] = []
+    parent = result.parent
+    while parent is not None:
+        suites.insert(0, str(parent.name))
+        parent = parent.parent
+    described = now.described
+    return Record(
+        test=str(result.full_name),
+        name=str(result.name),
+        suites=tuple(suites),
+        claim=(str(data.doc).strip().splitlines() or [""])[0],
+        verdict=told.verdict.value,
+        reason=told.reason,
+        bench_broke=told.broke,
+        requirements=tuple(tag.partition(":")[2].upper() for tag in tags if tag.casefold().startswith("req:")),
+        bad="bad" in map(str.casefold, tags),
+        run=os.environ.get("RIG_RUN", ""),
+        bench=str(described.get("bench", os.environ.get("RIG_BENCH", ""))),
+        seed=described.get("seed"),
+        profile=str(described.get("profile", "")),
+        basis=basis_of(told.findings),
+        findings=tuple(finding.as_json() for finding in told.findings),
+        attempts=attempts,
+        devices=tuple(_device(name, facts) for name, facts in now.devices.items()),
+        files=tuple(EvidenceFile(**one) for one in now.files),
+        repeatable=_repeatable(tags),
+        started=str(result.start_time.astimezone(UTC).isoformat(timespec="milliseconds")),
+        elapsed_s=round(result.elapsed_time.total_seconds(), 3),
+    )
+
+
+def _device(name: str, facts: Any) -> DeviceFacts:
+    now = session()
+    before, after = now.before.get(name), now.after.get(name)
+    not_read = {} if before else {"before": NOT_ASKED}
+    for told in (before, after):
+        not_read |= told["not_read"] if told else {}
+    return DeviceFacts(
+        name=name,
+        kind=str(facts["kind"]),
+        eui=str(facts["eui"]),
+        role="under test" if facts.get("under_test") else "emulated",
+        before=before["sensed"] if before else {},
+        after=after["sensed"] if after else {},
+        not_read=not_read | ({} if after else {"after": NOT_ASKED}),
+    )
+
+
+def _repeatable(tags: list[str]) -> str:
+    reasons = [str(session().described.get("not_repeatable", ""))]
+    reasons += ["a person takes part"] if "manual" in map(str.casefold, tags) else []
+    told = ", ".join(reason for reason in reasons if reason)
+    return f"no, because {told}" if told else "yes"

@@ -15,6 +15,7 @@ from robot.api.deco import keyword, library
 
 from devices.events.bench import PowerSwitched
 from devices.events.tunnels import TunnelOpened
+from rig.keywords.judge import judged
 from rig.keywords.session import Matcher, nanoseconds, session
 from rig.keywords.supplier import Supplier
 
@@ -34,6 +35,7 @@ class ElectricityMeter:
     """An ESME: emulated or under test."""
 
     @keyword
+    @judged("supply-reported")
     def meter_should_report_supply(self, state: SupplyState, device: str = "esme", *, party: str = "supplier") -> None:
         """Read the load switch over the air (ECS45): the meter must report this state.
 
@@ -50,6 +52,7 @@ class ElectricityMeter:
             raise session().unmet(f"{device} to report its supply {state.name}", told)
 
     @keyword
+    @judged("reachable")
     def wait_until_meter_is_reachable(self, device: str = "esme", *, within: timedelta = timedelta(minutes=5)) -> None:
         """After a power cut of hub or meter: wait until the hub has its tunnel to the meter again."""
         now = session()
@@ -76,6 +79,7 @@ class ElectricityMeter:
         session().call("clock.advance", span_ns=nanoseconds(hold) + 1_000_000, until=None)
 
     @keyword
+    @judged("display-shows")
     def display_should_show(self, text: str, device: str = "esme") -> None:
         """The display of the device must hold ``text`` (case does not matter)."""
         shown: Any = session().call("operator.read", device=device)["text"]

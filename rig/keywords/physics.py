@@ -17,12 +17,16 @@ from robot.api.deco import keyword, library
 
 from devices.events.bench import PinMoved
 from rig.bus.messages import Event
+from rig.evidence.judging import Reading
+from rig.keywords.judge import judge, judged
 from rig.keywords.session import Matcher, Misused, nanoseconds, session
 
 __all__ = ["Physics"]
 
 # A lamp of the bench draws some 0.2 A at 24 V; a tenth of that is far above the meter's noise.
 FLOWING_AMPERES = 0.02
+STAMPED_MS = 0.3
+"""How far a time between coil and contact may be off where no virtual clock stamps both, k=2 (facts/pi-bench.md 8)."""
 BOUNCE_SPAN = timedelta(milliseconds=20)
 AUXILIARY = "aux_no"
 COIL_OF = {True: ("contactor_set", "valve_open"), False: ("contactor_reset", "valve_close")}
@@ -37,6 +41,7 @@ class Physics:
     """Contacts, currents and supplies as instruments and contacts tell them."""
 
     @keyword
+    @judged("contact-closes")
     def contact_should_close(
         self,
         device: str = "esme",
@@ -53,6 +58,7 @@ class Physics:
         return self._should_move(device, instrument, within, since, closed=True)
 
     @keyword
+    @judged("contact-opens")
     def contact_should_open(
         self,
         device: str = "esme",
@@ -68,6 +74,7 @@ class Physics:
         return self._should_move(device, instrument, within, since, closed=False)
 
     @keyword
+    @judged("contact-stands")
     def contact_should_be(self, *, closed: bool, device: str = "esme", instrument: str = "load") -> None:
         """The contact must stand so now, by auxiliary contact and by current.
 
@@ -79,6 +86,7 @@ class Physics:
         self._should_stand(device, instrument, closed)
 
     @keyword
+    @judged("contact-stays")
     def contact_should_not_move(
         self, device: str = "esme", *, within: timedelta = timedelta(seconds=5), since: int | None = None
     ) -> None:
@@ -94,6 +102,21 @@ class Physics:
                 f"no contact of {device} to move", f"{moved[0].fields['pin']} at {moved[0].at_ns / 1e9:.6f} s"
             )
         logger.info(f"neither coil nor contact of {device} has moved until {now.now / 1e9:.6f} s")
+
+    @keyword
+    def operate_time_should_be_usual(self, milliseconds: float, device: str = "esme") -> None:
+        """The operate time that a contact or valve took must be within what is expected of it; it ends no test.
+
+        What is expected is a default of this project unless the bench file declares ``operate_ms`` of the device.
+
+        Example:
+        | ${time}=    Contact Should Close |
+        | Operate Time Should Be Usual    ${time} |
+        """
+        now = session()
+        spread = STAMPED_MS if now.described.get("not_repeatable") else 0.0
+        reading = Reading(milliseconds, "ms", spread, "", now.now)
+        logger.info(str(judge().measured(judge().expectation("operate-time", device), device, reading)))
 
     @keyword
     def read_instrument(self, instrument: str = "load") -> dict[str, Any]:

@@ -33,6 +33,7 @@ from rig.bus.errors import BusError
 from rig.bus.messages import Answer, Context, Event
 from rig.keywords import lines
 from rig.keywords.connection import Connection, Misused, allowance_s
+from rig.keywords.judge import Unmet, judge
 
 __all__ = ["Matcher", "Misused", "Session", "Unmet", "nanoseconds", "session"]
 
@@ -48,14 +49,8 @@ OBSTACLES: tuple[type[Told], ...] = (
     BrokerRefused,
     JobInterrupted,
 )
-FRAMING = ("bench.describe", "bench.reset", "evidence.open", "evidence.close")
+FRAMING = ("bench.describe", "bench.reset", "bench.state", "evidence.open", "evidence.close")
 """Verbs that prepare or end a test instead of being part of it."""
-
-
-class Unmet(AssertionError):
-    """What the test expects did not happen.  The message holds expected, got, where, how long, and the evidence."""
-
-    ROBOT_SUPPRESS_NAME = True
 
 
 def nanoseconds(span: timedelta) -> int:
@@ -121,6 +116,13 @@ class Session:
         self.evidence = ""
         self.prepared = ""
         self.begun = 0
+        self.files: list[dict[str, Any]] = []
+        """The evidence of the test, as its manifest says: name in the results folder, size, SHA-256."""
+        self.described: Mapping[str, Any] = {}
+        self.before: Mapping[str, Any] = {}
+        self.after: Mapping[str, Any] = {}
+        """What was sensed of each device before the test and after it."""
+        judge().clock = lambda: self.now
         self.action = 0
         """The last event before the latest thing that the test did; waits count from there unless told otherwise."""
 
@@ -158,7 +160,8 @@ class Session:
 
     def describe(self) -> None:
         """Ask the bench what it consists of."""
-        told = self.call("bench.describe")
+        told = self.described = self.call("bench.describe")
+        judge().of_bench(told)
         self.devices = told["devices"]
         self._names = chart_names(self.devices)
         self.capabilities = frozenset(told["capabilities"])
@@ -185,12 +188,18 @@ class Session:
 
     def act(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
         """As :meth:`call`, for what a test does as opposed to what it looks at: waits count from here."""
-        self.begin_action()
+        self.begin_action(verb)
         return self.call(verb, device=device, **args)
 
-    def begin_action(self) -> None:
-        """The test does something now."""
+    def start_test(self) -> None:
+        """A test begins: what is known of the one before is not its own."""
+        self.files, self.before, self.after = [], {}, {}
+
+    def begin_action(self, cause: str = "") -> None:
+        """The test does something now: ``cause`` is the use case that it sends, or the verb, for what is expected after
+        it."""
         self.action = self.mark
+        judge().cause = cause
 
     def since(self, given: int | None) -> int:
         """From which event a wait counts: from ``given``, else from the latest thing that the test did."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -17,6 +18,8 @@ from robot.api.deco import keyword, library
 from devices.events.messages import MessageSent
 from devices.events.parties import LocalCopyReceived, PartyReceived
 from devices.wire import axdr, cosem, gbcs
+from rig.evidence.judging import Limit, Reading
+from rig.keywords.judge import judge, judged
 from rig.keywords.session import Matcher, Misused, session
 
 __all__ = ["Delivery", "Supplier"]
@@ -54,7 +57,7 @@ class Supplier:
         Example:
         | ${command}=    Send Command    ECS43    esme |
         """
-        session().begin_action()
+        session().begin_action(use_case.upper())
         return self.request(use_case, device, delivery=delivery, party=party, **args)
 
     def request(
@@ -113,7 +116,7 @@ class Supplier:
 
         Of a command that was spoilt: the good one."""
         now = session()
-        now.begin_action()
+        now.begin_action(command["use_case"])
         if "final" in command:
             now.call("wan.send", device=command["device"], octets=command["final"])
             return
@@ -140,6 +143,7 @@ class Supplier:
         return {**command, "final": copy["octets"]}
 
     @keyword
+    @judged("response-arrives")
     def response_should_arrive(
         self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)
     ) -> dict[str, Any]:
@@ -153,6 +157,7 @@ class Supplier:
         return _judge(event.fields, command)
 
     @keyword
+    @judged("command-succeeds")
     def command_should_succeed(
         self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)
     ) -> dict[str, Any]:
@@ -163,6 +168,7 @@ class Supplier:
         return answer
 
     @keyword
+    @judged("no-response")
     def no_response_should_arrive(self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)) -> None:
         """For so long no response to ``command`` may reach the supplier."""
         wanted = Matcher(PartyReceived, command["party"], {"counter": command["counter"], "cra": RESPONSE})
@@ -175,6 +181,7 @@ class Supplier:
             )
 
     @keyword
+    @judged("one-response")
     def one_response_should_have_arrived(self, command: dict[str, Any]) -> None:
         """The supplier must have heard of this command once: by WAN or from a terminal, and not again."""
         wanted = Matcher(PartyReceived, command["party"], {"counter": command["counter"], "cra": RESPONSE})
@@ -187,6 +194,7 @@ class Supplier:
             )
 
     @keyword
+    @judged("alert-arrives:{code}")
     def alert_should_arrive(
         self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int | None = None
     ) -> dict[str, Any]:
@@ -214,11 +222,14 @@ class Supplier:
 
     @keyword
     def times_should_agree(self, told: float, true: float, *, within: timedelta = timedelta(seconds=1)) -> None:
-        """A time that a device told must agree with the bench's own."""
-        if abs(told - true) > within.total_seconds():
-            raise session().unmet(f"{_clock(true)} ± {within.total_seconds():g} s", _clock(told))
+        """A time that a device told must agree with the bench's own; how exactly is a limit of the test's own."""
+        limit = Limit(-within.total_seconds(), within.total_seconds(), "s")
+        held = replace(judge().expectation("times-agree"), limit=limit)
+        reading = Reading(round(told - true, 6), "s", at_ns=session().now)
+        logger.info(f"told {_clock(told)}, true {_clock(true)}: {judge().measured(held, '', reading)}")
 
     @keyword
+    @judged("no-alert:{code}")
     def no_alert_should_arrive(
         self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int | None = None
     ) -> None:
@@ -272,6 +283,7 @@ class Supplier:
         return [{**event.fields, "from": now.device_with(str(event.fields["from"]))} for event in told]
 
     @keyword
+    @judged("uploaded-response")
     def uploaded_response_should_succeed(
         self, told: list[dict[str, Any]], command: str, *, device: str = "esme"
     ) -> None:

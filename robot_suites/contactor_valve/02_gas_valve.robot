@@ -15,7 +15,7 @@ Disable Shuts The Valve
     [Documentation]    GCS32 shuts the valve when the meter has woken, the gas stops, and the meter reports it.
     ${command}=    Disable Gas Supply
     ${operate_time}=    Valve Should Close
-    Operate Time Should Be Usual    ${operate_time}
+    Operate Time Should Be Usual    ${operate_time}    gsme
     Gas Command Should Succeed    ${command}
     Gas Meter Should Report Supply    OFF
 
@@ -50,8 +50,7 @@ Arm Opens Nothing Until The Consumer Acts
     Valve Should Be    opened=False
     Press Button    a    gsme
     Valve Should Open
-    ${check}=    Flow Check Should Be Recorded    above=False
-    Should Be True    ${check}[flow] <= ${check}[threshold]
+    Flow Check Should Be Recorded    above=False
     Gas Meter Should Report Supply    ON
 
 A Flow That Nobody Controls Is Seen

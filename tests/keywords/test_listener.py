@@ -1,51 +1,90 @@
-"""The listener of a run: it counts verdicts, excuses what the bench broke, and nothing else."""
+"""The listener of a run: it concludes each test, excuses what the bench broke, and fails nothing by itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
+from robot.result import Keyword  # type: ignore[import-untyped]
+from robot.result import TestCase as Case
 
-from rig.evidence.verdicts import Verdict
+from rig.evidence.judging import Basis, BasisKind, Finding, Outcome
+from rig.evidence.verdicts import ROBOT_STATUS, Verdict
+from rig.keywords.judge import judge
 from rig.keywords.listener import RunListener
 
+CLAUSE, OURS = Basis(BasisKind.CLAUSE, "GBCS ECS42"), Basis(BasisKind.OWN_DEFAULT, "a data sheet")
+MET = Finding("it closes", Outcome.MET, CLAUSE)
+MISSED = Finding("it closes", Outcome.MISSED, CLAUSE, failure="expected x, got y")
 
-@dataclass
-class Result:
-    """The result of a test as Robot hands it over."""
 
-    status: str
-    message: str = ""
+class Result(Case):  # type: ignore[misc]  # the library is untyped
+    """The result of a test as Robot hands it over, with what was found in it and how its teardown ended it."""
+
+    def __init__(self, status: str, message: str = "", findings: tuple[Finding, ...] = (), teardown: str = "") -> None:
+        super().__init__("A Test", status=status, message=message)
+        self.findings, self.failed_by = findings, teardown
 
 
 def ended(*results: Result) -> RunListener:
     listener = RunListener()
     for result in results:
-        listener.end_test(None, result)
+        listener.start_test(result, result)
+        judge().findings.extend(result.findings)
+        listener.start_keyword(None, Keyword("Inner", type="TEARDOWN", parent=Keyword("Users own", parent=result)))
+        listener.start_keyword(None, Keyword("Finish Test", type="TEARDOWN", parent=result))
+        if result.failed_by:
+            result.status, result.message = "FAIL", result.failed_by
+        listener.end_test(result, result)
     return listener
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "verdict", "robot"),
+    ("result", "verdict"),
     [
-        ("PASS", "", Verdict.PASS, "PASS"),
-        ("FAIL", "expected the contact to open", Verdict.FAIL, "FAIL"),
-        ("SKIP", "SKIPPED: this bench cannot do outage", Verdict.SKIPPED, "SKIP"),
-        ("SKIP", "INFRA: the broker is gone", Verdict.INFRA, "SKIP"),
-        ("SKIP", "INCONCLUSIVE: too close to the limit", Verdict.INCONCLUSIVE, "SKIP"),
-        ("FAIL", "Setup failed:\nINFRA: the broker is gone", Verdict.INFRA, "SKIP"),
-        ("FAIL", "Teardown failed:\nINFRA: the bench went", Verdict.INFRA, "SKIP"),
-        ("FAIL", "expected x, got y\n\nAlso teardown skipped:\nINFRA: the bench went", Verdict.INFRA, "SKIP"),
-        ("FAIL", "Several failures occurred:\n\n1) expected x\n\n2) INFRA: the bench went", Verdict.INFRA, "SKIP"),
-        ("PASS", "INFRA: a word in passing", Verdict.PASS, "PASS"),
+        (Result("PASS", "", (MET,)), Verdict.PASS),
+        (Result("PASS", ""), Verdict.OBSERVED),
+        (Result("PASS", "", (MET, Finding("soon", Outcome.MISSED, OURS))), Verdict.OBSERVED),
+        (Result("FAIL", "expected the contact to open"), Verdict.FAIL),
+        (Result("SKIP", "SKIPPED: this bench cannot do outage"), Verdict.SKIPPED),
+        (Result("SKIP", "INFRA: the broker is gone"), Verdict.INFRA),
+        (Result("SKIP", "INCONCLUSIVE: too close to the limit"), Verdict.INCONCLUSIVE),
+        (Result("PASS", "", (Finding("soon", Outcome.INCONCLUSIVE, CLAUSE),)), Verdict.INCONCLUSIVE),
+        (Result("PASS", "", (Finding("soon", Outcome.CONDITIONAL_FAIL, CLAUSE),)), Verdict.CONDITIONAL),
+        (Result("PASS", "", (Finding("soon", Outcome.MISSED, CLAUSE, tolerated="X-1"),)), Verdict.TOLERATED),
+        (Result("FAIL", "Setup failed:\nINFRA: the broker is gone"), Verdict.INFRA),
+        (Result("PASS", "", teardown="Teardown failed:\nINFRA: the bench went"), Verdict.INFRA),
+        (Result("PASS", "INFRA: a word in passing", (MET,)), Verdict.PASS),
     ],
 )
-def test_each_test_counts_as_its_verdict_says(status: str, message: str, verdict: Verdict, robot: str) -> None:
-    result = Result(status, message)
+def test_each_test_counts_as_its_verdict_says(result: Result, verdict: Verdict) -> None:
     listener = ended(result)
     assert listener.verdicts == {verdict: 1}
-    assert result.status == robot
+    assert result.status == ROBOT_STATUS[verdict]
     assert listener.infra is (verdict is Verdict.INFRA)
+    if verdict not in (Verdict.PASS, Verdict.FAIL, Verdict.INFRA, Verdict.SKIPPED):
+        assert result.message.startswith(f"{verdict.value}: ")
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict"),
+    [
+        (Result("PASS", "", (MET,), "Teardown failed:\nINFRA: the bench went"), Verdict.PASS),
+        (
+            Result(
+                "FAIL",
+                "expected x, got y",
+                (MISSED,),
+                "expected x, got y\n\nAlso teardown failed:\nINFRA: the bench went",
+            ),
+            Verdict.FAIL,
+        ),
+    ],
+)
+def test_a_verdict_once_given_is_told_together_with_what_broke_after_it(result: Result, verdict: Verdict) -> None:
+    listener = ended(result)
+    assert listener.verdicts == {verdict: 1}
+    assert listener.infra
+    assert result.status == verdict.value
+    assert "the bench went" in result.message
 
 
 @pytest.mark.parametrize(
@@ -62,12 +101,34 @@ def test_a_device_cannot_talk_itself_out_of_a_failure(message: str) -> None:
     assert result.status == "FAIL"
 
 
+def test_what_was_found_of_one_test_is_not_found_of_the_next() -> None:
+    assert ended(Result("PASS", "", (MET,)), Result("PASS")).verdicts == {Verdict.PASS: 1, Verdict.OBSERVED: 1}
+
+
+def test_no_keyword_ends_a_test_in_its_setup_or_teardown() -> None:
+    listener, test = RunListener(), Result("PASS")
+    listener.start_test(test, test)
+    assert judge().may_end
+    setup = Keyword("Prepare Premises", type="SETUP", parent=test)
+    inner = Keyword("Its own setup", type="SETUP", parent=setup)
+    listener.start_keyword(None, setup)
+    assert not judge().may_end
+    listener.start_keyword(None, inner)
+    listener.end_keyword(None, inner)
+    assert not judge().may_end
+    listener.end_keyword(None, setup)
+    assert judge().may_end
+    listener.start_keyword(None, Keyword("Finish Test", type="TEARDOWN", parent=test))
+    assert not judge().may_end
+
+
 def test_the_summary_counts_everything_once() -> None:
-    listener = ended(Result("PASS"), Result("PASS"), Result("FAIL"), Result("SKIP"), Result("SKIP", "INFRA: gone"))
-    assert listener.total == 5
-    assert listener.summary() == "5 tests: 2 passed, 1 failed, 1 skipped, 1 INFRA"
+    passed = (Result("PASS", "", (MET,)), Result("PASS", "", (MET,)))
+    listener = ended(*passed, Result("FAIL"), Result("SKIP"), Result("SKIP", "INFRA: gone"), Result("PASS"))
+    assert listener.total == 6
+    assert listener.summary() == "6 tests: 2 passed, 1 failed, 1 skipped, 1 OBSERVED, 1 INFRA"
 
 
 def test_a_run_of_nothing_is_told_so() -> None:
-    assert ended().summary() == "0 tests: 0 passed, 0 failed, 0 skipped"
+    assert ended().summary() == "0 tests: 0 passed, 0 failed, 0 skipped; nothing was judged"
     assert not ended().infra
