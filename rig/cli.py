@@ -29,12 +29,15 @@ MODULES = {
     "up": "rig.up",
     "list": "rig.listing",
     "faults": "rig.listing",
+    "requirements": "rig.requirements",
     "gbcs": "rig.gbcs.cli",
     "corpus": "rig.gbcs.check",
     "perf": "rig.perf",
 }
 KINDS = {
     "rig.bench_up": "BadRun",
+    "rig.requirements": "BadRequest",
+    "rig.judged_run": "BadTerms",
     "rig.node.bench_file": "BenchFileError",
     "devices.wire.errors": "WireError",
     "rig.ports.protocols": "PortError",

@@ -25,19 +25,25 @@ OURS = """
     --bench file
     --out dir
     --set key=value *
+    --expectations file
+    --tolerate file
 """
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What `rig run` was asked for.  ``robot``: Robot's options that were given, in the form of ``robot.run``;
-    ``said``: a text that is all that was asked for (``--version``)."""
+    ``said``: a text that is all that was asked for (``--version``).
+    ``xunit`` is an option of Robot's that this project carries out itself, from the records."""
 
     bench: str
     changes: tuple[str, ...]
     suites: tuple[str, ...]
     robot: dict[str, Any]
     said: str = ""
+    expectations: str | None = None
+    tolerate: str | None = None
+    xunit: str | None = None
 
     def many(self, name: str) -> list[str]:
         """The values of an option that may be given several times."""
@@ -74,5 +80,6 @@ def read(words: Sequence[str]) -> RunOptions:
         raise BadRun(f"--out {out} and --outputdir {outputdir} name two places for the results; give one of them")
     options["outputdir"] = out if out is not None else outputdir
     bench, changes = options.pop("bench") or "virtual", tuple(options.pop("set"))
+    own = {name: options.pop(name) for name in ("expectations", "tolerate", "xunit")}
     given = {name: value for name, value in options.items() if value not in (None, [])}
-    return RunOptions(bench, changes, tuple(suites), given)
+    return RunOptions(bench, changes, tuple(suites), given, **own)

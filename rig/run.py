@@ -22,7 +22,7 @@ from robot.api import ResultVisitor
 from robot.run import run as run_robot  # type: ignore[import-untyped]
 
 from devices.wire import eui64
-from rig import robot_options, selection, share
+from rig import judged_run, requirements, robot_options, selection, share
 from rig.bench_up import BadRun, Order, add_options, order, up, writable
 from rig.bus.errors import BusError
 from rig.evidence.verdicts import Verdict, exit_status
@@ -66,6 +66,7 @@ def main(args: argparse.Namespace) -> int:
     wanted = order(options.bench, options.changes)
     suites = [selection.suite_path(name) for name in options.suites] or [share.folder("robot_suites")]
     _check_selection(options, suites)
+    terms = judged_run.environment(options.expectations, options.tolerate, wanted.run_id)
     out = writable(Path(options.robot.get("outputdir") or Path("results") / wanted.folder_name))
     listener = Listener()
     started = time.monotonic()
@@ -73,9 +74,11 @@ def main(args: argparse.Namespace) -> int:
         (out / "bench.yaml").write_text(bench_file.effective(wanted.path, wanted.overlay), encoding="utf-8")
         with ExitStack() as stack:
             if not options.robot.get("dryrun"):
-                os.environ |= stack.enter_context(up(wanted, out / "evidence")).environment
+                os.environ |= {**stack.enter_context(up(wanted, out / "evidence")).environment, **terms}
                 stack.callback(listener.leave)
             status = _robot(options, suites, out, listener, _metadata(wanted))
+        if options.xunit:
+            print(f"XUnit:   {judged_run.write_xunit(options.xunit, out, listener.records)}")
     except BusError as problem:
         print(f"rig run: INFRA: {problem}", file=sys.stderr)
         return Exit.INFRA
@@ -150,7 +153,7 @@ def _status(options: RunOptions, listener: Listener, robots: int) -> int:
     elif options.robot.get("dryrun"):
         return robots
     else:
-        status = exit_status(listener.verdicts, listener.stopped)
+        status = exit_status(listener.verdicts, listener.stopped, broke=listener.infra)
     return Exit.GOOD if options.robot.get("statusrc") is False and status <= MOST_FAILURES else status
 
 
@@ -159,6 +162,8 @@ def _tell(options: RunOptions, wanted: Order, out: Path, listener: Listener, too
     if options.robot.get("quiet") or options.robot.get("console", "").upper() in ("QUIET", "NONE"):
         for line in listener.unmet:
             print(f"rig run: {line}")
+    if not options.robot.get("dryrun"):
+        print(f"rig run: {judged_run.shown(listener.records)}")
     log = out / options.robot.get("log", "log.html")
     ran = " ".join(options.suites) or "all suites"
     what = "dry run, nothing judged; " if options.robot.get("dryrun") else ""
@@ -191,6 +196,4 @@ def _version() -> str:
 
 def _tag_docs() -> list[str]:
     """What the tags of requirements mean, for the statistics of log and report."""
-    return [
-        f"req?{name}:{row['text']}" for name, row in selection.catalogue().items()
-    ]  # Robot splits at the first colon
+    return [f"req?{row.id}:{row.claim}" for row in requirements.rows().values()]  # Robot splits at the first colon

@@ -14,11 +14,10 @@ from robot.api import TestSuite
 from robot.errors import DataError  # type: ignore[import-untyped]
 from robot.utils import Matcher  # type: ignore[import-untyped]
 
-from rig import share
+from rig import requirements, share
 from rig.bench_up import BadRun, choose_from
-from rig.node.sections import read_yaml
 
-__all__ = ["catalogue", "check", "read", "shipped_suites", "suite_path", "suites", "tags", "tests"]
+__all__ = ["check", "read", "shipped_suites", "suite_path", "suites", "tags", "tests"]
 
 OPERATORS = re.compile(r"AND|OR|NOT|&")
 """What joins tags into a pattern (Robot's user guide, 'Tag patterns')."""
@@ -37,13 +36,6 @@ def suite_path(name: str) -> Path:
         if path.exists():
             return path.absolute()
     raise BadRun(f"no suite {name!r}: give a path, or one of {choose_from(name, shipped_suites())}")
-
-
-def catalogue() -> dict[str, dict[str, Any]]:
-    """The rows of the requirement catalogue, by id."""
-    path = share.folder("robot_suites") / "requirements" / "catalogue.yaml"
-    rows: dict[str, dict[str, Any]] = read_yaml(path.read_text(encoding="utf-8"))["requirements"]
-    return rows
 
 
 def read(paths: Iterable[Path]) -> Any:
@@ -100,7 +92,7 @@ def _any(pattern: str, names: Sequence[str], ignore: str = "", ends: bool = Fals
 def _no_tag(atom: str, known: Sequence[str]) -> str:
     kind, colon, row = atom.partition(":")
     if colon and kind.casefold() == "req":
-        rows = {name.casefold(): name for name in catalogue()}
+        rows = {name.casefold(): name for name in requirements.rows()}
         shown = [tag for tag in known if tag.casefold().startswith("req:")]
         if row.casefold() in rows:
             return (

@@ -32,7 +32,6 @@ def records(run: Run) -> dict[str, dict[str, Any]]:
     return {record["test"].rpartition(".")[2]: record for record in map(json.loads, lines)}
 
 
-@pytest.mark.xfail(strict=True, reason="A6: a default of ours fails a device")
 def test_a_default_of_ours_never_counts_against_a_device(odd: Run) -> None:
     assert odd.wait() == 0, odd.said
     assert {status for status, _ in odd.tests().values()} == {"PASS"}
@@ -44,13 +43,11 @@ def test_a_default_of_ours_never_counts_against_a_device(odd: Run) -> None:
     }
 
 
-@pytest.mark.xfail(strict=True, reason="A6: OBSERVED counts among the passes")
 def test_what_was_only_observed_is_counted_apart(odd: Run) -> None:
     closing = odd.closing()
     assert (closing["passed"], closing["failed"], closing["more"]) == ("1", "0", ", 2 OBSERVED")
 
 
-@pytest.mark.xfail(strict=True, reason="A7: there are no records")
 def test_an_observed_reading_stands_beside_the_default_and_says_on_which_side_it_lies(odd: Run) -> None:
     (missed,) = [f for f in records(odd)["Enable Closes The Contact"]["findings"] if f["outcome"] == "MISSED"]
     assert missed["basis"]["kind"] == "OWN_DEFAULT"
@@ -59,17 +56,14 @@ def test_an_observed_reading_stands_beside_the_default_and_says_on_which_side_it
     assert missed["side"] == "above"
 
 
-@pytest.mark.xfail(strict=True, reason="A7: xUnit is Robot's")
 def test_xunit_counts_what_was_only_observed_neither_as_passed_nor_as_failed(odd: Run) -> None:
     top = ElementTree.parse(odd.folder / "xunit.xml").getroot()
     assert (top.get("tests"), top.get("failures"), top.get("errors"), top.get("skipped")) == ("3", "0", "0", "2")
 
 
-@pytest.mark.xfail(strict=True, reason="A8: a run does not say which rows it has shown")
 def test_the_last_lines_say_how_many_of_the_requirements_were_shown(odd: Run) -> None:
     assert any("of 88" in line for line in odd.out.splitlines()[-3:]), odd.out
 
 
-@pytest.mark.xfail(strict=True, reason="A7: there is no --xunit")
 def test_results_are_where_the_run_says(odd: Run) -> None:
     assert Path(odd.closing()["results"]).is_file()

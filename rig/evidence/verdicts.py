@@ -67,14 +67,15 @@ def verdict_of(status: str, message: str) -> Verdict:
     return {"PASS": Verdict.PASS, "SKIP": Verdict.SKIPPED}.get(status, Verdict.FAIL)
 
 
-def exit_status(verdicts: Mapping[Verdict, int], stopped: bool = False) -> int:
-    """The exit status of a run: ``verdicts`` counts how often each was given, ``stopped``: the user ended it.
+def exit_status(verdicts: Mapping[Verdict, int], stopped: bool = False, *, broke: bool = False) -> int:
+    """The exit status of a run: ``verdicts`` counts how often each was given, ``stopped``: the user ended it,
+    ``broke``: the bench did, if only after a verdict was given.
 
     Stopped comes before INFRA, INFRA before failures, and a run that judged nothing is no success.
     """
     if stopped or verdicts.get(Verdict.ABORTED):
         return Exit.STOPPED
-    if verdicts.get(Verdict.INFRA):
+    if broke or verdicts.get(Verdict.INFRA):
         return Exit.INFRA
     if failed := verdicts.get(Verdict.FAIL, 0):
         return counted(failed)
