@@ -55,7 +55,7 @@ Arm Opens A Closed Contact
 
 Button Of A Disabled Supply Does Nothing
     [Documentation]    A consumer cannot reconnect a supply that is disabled and not armed.
-    [Tags]    req:cv-1
+    [Tags]    bad    req:cv-1
     [Setup]    Prepare Premises    needs=ENABLED    leaves=INSTALLED
     ${command}=    Send Command    ECS43
     Command Should Succeed    ${command}
@@ -66,7 +66,7 @@ Button Of A Disabled Supply Does Nothing
 
 Welded Contactor Is Found Although The Meter Reports Success
     [Documentation]    The meter reports its supply disabled, but contact and current say that it is not: physical truth wins.
-    [Tags]    bench:contactor-fault    req:cv-1    req:rg-7
+    [Tags]    bad    bench:contactor-fault    req:cv-1    req:rg-7
     [Setup]    Prepare Premises    needs=ENABLED    leaves=ENABLED
     Break Contactor    main    welded
     ${command}=    Send Command    ECS43

@@ -43,7 +43,7 @@ Operator Picks The Commands To Apply
 
 Connection Lost In Mid-Transfer Is Resumed
     [Documentation]    A transfer that broke off is taken up again with the command that broke off, and each command takes effect once.
-    [Tags]    bench:radio-reach    bench:display    req:hht-11
+    [Tags]    bad    bench:radio-reach    bench:display    req:hht-11
     [Setup]    Prepare Premises    needs=ENABLED    leaves=INSTALLED    wan=${False}
     ${order}=    Prepare Work Order    ECS44    ECS43
     Installer Connects    ${order}
@@ -81,7 +81,7 @@ The Same Command By WAN And By Terminal
 
 Executed By Terminal, Response Lost, Sent Again By WAN
     [Documentation]    The response got lost with terminal and hub; sent again by WAN the command is refused, and the supplier reads the outcome.
-    [Tags]    bench:radio-reach    bench:display    req:hht-2    req:hht-11
+    [Tags]    bad    bench:radio-reach    bench:display    req:hht-2    req:hht-11
     [Setup]    Prepare Premises    needs=ENABLED    leaves=INSTALLED    wan=${False}
     ${command}=    Send Command    ECS43    delivery=BOTH
     ${copy}=    Local Copy Of    ${command}

@@ -45,7 +45,7 @@ Published Read Is Answered
 
 The Next With The Same Counter Is Refused
     [Documentation]    ECS43 with the counter that ECS42 has used on this meter is refused, and nothing moves.
-    [Tags]    req:hht-2    req:cv-1
+    [Tags]    bad    req:hht-2    req:cv-1
     [Setup]    Published Premises
     Apply Published    ECS42
     Contact Should Close

@@ -6,7 +6,7 @@ Resource         ../resources/rig.resource
 Test Setup       Prepare Premises    needs=ENABLED    leaves=ENABLED
 Test Teardown    Finish Test
 
-Test Tags        bench:forge    bench:trace
+Test Tags        bad    bench:forge    bench:trace
 
 
 *** Test Cases ***

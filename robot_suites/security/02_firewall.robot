@@ -12,14 +12,14 @@ Test Tags        bench:hht    bench:hub    bench:trace
 *** Test Cases ***
 Frame Of A Foreign Cluster Is Dropped
     [Documentation]    A terminal that is connected sends something else than messages in a tunnel: the hub drops it.
-    [Tags]    req:hht-1
+    [Tags]    bad    req:hht-1
     Connect With Work Order    ECS45
     Send Foreign Frame    cluster=${0x0702}    octets=0001000000
     Firewall Should Drop
 
 Message For A Device That Is Not In The Log Is Dropped
     [Documentation]    A valid command for a device that the hub has not admitted goes no further than the hub.
-    [Tags]    req:hht-1    req:hht-17
+    [Tags]    bad    req:hht-1    req:hht-17
     Connect With Work Order    ECS45:ihd
     Apply Command    ECS45
     Firewall Should Drop
