@@ -12,13 +12,26 @@ from typing import Any
 
 from robot.api import TestSuite
 from robot.errors import DataError  # type: ignore[import-untyped]
+from robot.libdocpkg import LibraryDocumentation  # type: ignore[import-untyped]
 from robot.utils import Matcher  # type: ignore[import-untyped]
 
 from rig import requirements, share
 from rig.bench_up import BadRun, choose_from
 
-__all__ = ["check", "read", "shipped_suites", "suite_path", "suites", "tags", "tests"]
+__all__ = [
+    "check",
+    "documentation",
+    "libraries",
+    "read",
+    "shipped_suites",
+    "suite_path",
+    "suites",
+    "tags",
+    "tests",
+]
 
+RESOURCE = "rig/rig.resource"
+"""How a suite, wherever it lies, imports the keywords of the rig; Robot finds it beside the package."""
 OPERATORS = re.compile(r"AND|OR|NOT|&")
 """What joins tags into a pattern (Robot's user guide, 'Tag patterns')."""
 
@@ -60,6 +73,17 @@ def tags(top: Any) -> list[str]:
     """All tags in ``top``, each once."""
     found = {str(tag).casefold(): str(tag) for test in tests(top) for tag in test.tags}
     return sorted(found.values(), key=str.casefold)
+
+
+def libraries() -> list[str]:
+    """What there is of keywords: the resource, and the libraries that it brings along."""
+    text = (share.PACKAGE.parent / RESOURCE).read_text(encoding="utf-8")
+    return [RESOURCE, *re.findall(r"^Library +(\S+)", text, re.MULTILINE)]
+
+
+def documentation(name: str) -> Any:
+    """Robot's documentation of one of :func:`libraries`."""
+    return LibraryDocumentation(str(share.PACKAGE.parent / name) if name == RESOURCE else name)
 
 
 def check(top: Any, include: Sequence[str], test: Sequence[str], suite: Sequence[str]) -> None:

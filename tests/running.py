@@ -27,7 +27,8 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-RESOURCE = ROOT / "robot_suites" / "resources" / "rig.resource"
+RESOURCE = "rig/rig.resource"
+"""The one path by which a suite anywhere gets the keywords, in a clone and from a wheel."""
 MARK = "RIG_TEST_MARK"
 DEADLINE_S = 90.0
 """For a whole step on a slow and busy machine; what a test measures has limits of its own."""
@@ -123,21 +124,23 @@ class Run:
 
 
 @contextmanager
-def started(folder: Path, *args: str | Path, env: Mapping[str, str] | None = None, out: bool = True) -> Iterator[Run]:
-    """Start `rig run` with ``args`` in ``folder``, its results in ``folder``/out (``out``: say so); a group of its own,
-    as a terminal would make it.  What is alive at the end is killed."""
+def started(
+    folder: Path, *args: str | Path, env: Mapping[str, str] | None = None, out: bool = True, command: str = "run"
+) -> Iterator[Run]:
+    """Start `rig run` (or another ``command``) with ``args`` in ``folder``, its results in ``folder``/out (``out``: say
+    so); a group of its own, as a terminal would make it.  What is alive at the end is killed."""
     folder.mkdir(parents=True, exist_ok=True)
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     mark = uuid.uuid4().hex
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
     environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(scratch), MARK: mark, **(env or {})}
-    command = [sys.executable, "-c", WITH_CTRL_C, sys.executable, "-m", "rig.cli", "run", *map(str, args)]
+    words = [sys.executable, "-c", WITH_CTRL_C, sys.executable, "-m", "rig.cli", command, *map(str, args)]
     if out:
-        command += ["--out", str(folder / "out")]
+        words += ["--out", str(folder / "out")]
     with (folder / "stdout").open("wb") as said, (folder / "stderr").open("wb") as complained:
         process = subprocess.Popen(
-            command,
+            words,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=complained,

@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation    The load switch of an electricity meter, judged by its auxiliary contact and by the current through it.
 
-Resource         ../resources/rig.resource
+Resource         rig/rig.resource
 
 Test Teardown    Finish Test
 

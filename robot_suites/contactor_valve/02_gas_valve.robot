@@ -2,7 +2,7 @@
 Documentation    The valve of a gas meter: shut and armed from afar, opened by nobody but the consumer, judged by its limit
 ...              switch and by the gas that flows.  The meter sleeps, so that a command waits until it wakes.
 
-Resource         ../resources/rig.resource
+Resource         rig/rig.resource
 
 Test Setup       Premises With Gas
 Test Teardown    Finish Test

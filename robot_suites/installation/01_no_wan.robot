@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation    Installing a premises that has no WAN, with a pass-through hand-held terminal.
 
-Resource         ../resources/rig.resource
+Resource         rig/rig.resource
 
 Test Teardown    Finish Test
 

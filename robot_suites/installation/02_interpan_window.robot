@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation    The inter-PAN window of the hub, option 1: 60 minutes from power-up, kept alive in use.
 
-Resource         ../resources/rig.resource
+Resource         rig/rig.resource
 
 Test Teardown    Finish Test
 

@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation    Several hubs in reach with open windows.
 
-Resource         ../resources/rig.resource
+Resource         rig/rig.resource
 
 Test Teardown    Finish Test
 

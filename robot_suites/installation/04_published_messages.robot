@@ -2,7 +2,7 @@
 Documentation    Messages that nobody here wrote: the published supplier commands for the load switch, from a work order,
 ...              each to a fresh meter with the published identity whose floor for that supplier lies below their counter.
 
-Resource         ../resources/rig.resource
+Resource         rig/rig.resource
 
 Test Teardown    Finish Test
 

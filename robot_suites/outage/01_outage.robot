@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation    Outages of the supply: what the meter tells the network operator when it is back, and what it has kept.
 
-Resource         ../resources/rig.resource
+Resource         rig/rig.resource
 
 Test Setup       Outage Premises
 Test Teardown    Finish Test

@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation    Commands that a meter must refuse with nothing changed: replayed, tampered with, forged, misdirected.
 
-Resource         ../resources/rig.resource
+Resource         rig/rig.resource
 
 Test Setup       Prepare Premises    needs=ENABLED    leaves=ENABLED
 Test Teardown    Finish Test

@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation    What the hub lets through from a terminal that talks to it by inter-PAN.
 
-Resource         ../resources/rig.resource
+Resource         rig/rig.resource
 
 Test Setup       Prepare Premises    needs=INSTALLED    leaves=INSTALLED    wan=${False}
 Test Teardown    Finish Test

@@ -21,6 +21,7 @@ from rig.share import folder
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITES = folder("robot_suites")
+ROOT = SUITES.parent
 MODULES = sorted(path.stem for path in (ROOT / "rig" / "keywords").glob("*.py") if path.stem != "__init__")
 
 
@@ -45,9 +46,7 @@ KEYWORDS: list[tuple[str, KeywordDoc]] = [
 
 def test_there_are_libraries_and_each_suite_imports_those_alone() -> None:
     assert len(LIBRARIES) >= 6
-    imported = set(
-        re.findall(r"^Library +(rig\.\S+)", (SUITES / "resources" / "rig.resource").read_text(), re.MULTILINE)
-    )
+    imported = set(re.findall(r"^Library +(rig\.\S+)", (ROOT / "rig" / "rig.resource").read_text(), re.MULTILINE))
     assert imported <= set(LIBRARIES)
 
 
