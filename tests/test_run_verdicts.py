@@ -87,7 +87,7 @@ Breaks
 Judges Nothing
     Log    hello
 Is Stopped
-    Evaluate    os.kill(os.getpid(), signal.SIGINT)    modules=os, signal
+    Evaluate    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()    modules=os, signal, threading
     Sleep    30 s
 """
 MINE = {"statement": "my relay is soon there", "asks": "mine", "source": "my own method 7", "mark": "standard"}

@@ -60,7 +60,7 @@ class Judge:
         self.clock: Callable[[], int] = lambda: 0
         """Bench time now, ns."""
         self._known: Expectations | None = None
-        self._issues: tuple[Issue, ...] = ()
+        self._issues: tuple[Issue, ...] | None = None
         self._bench: Mapping[str, Any] = {}
 
     def begin(self, test: str) -> None:
@@ -71,9 +71,7 @@ class Judge:
     def of_bench(self, described: Mapping[str, Any]) -> None:
         """What a bench has agreed on: declarations, tolerated issues, decision rule, calibration."""
         self._bench = described
-        path = os.environ.get("RIG_TOLERATE")
-        self._issues = tolerated.issues_of("bench file: tolerated", list(described.get("tolerated", ())))
-        self._issues += tolerated.load(Path(path)) if path else ()
+        self._issues = None
 
     @property
     def known(self) -> Expectations:
@@ -83,6 +81,15 @@ class Judge:
             shipped = share.folder("robot_suites") / "resources" / "expectations.yaml"
             self._known = load(shipped, *([Path(own)] if own else []))
         return self._known
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """The tolerated issues of this run: those of the bench file, and the lab's own."""
+        if self._issues is None:
+            path = os.environ.get("RIG_TOLERATE")
+            self._issues = tolerated.issues_of("bench file: tolerated", list(self._bench.get("tolerated", ())))
+            self._issues += tolerated.load(Path(path)) if path else ()
+        return self._issues
 
     def expectation(self, asks: str, device: str = "", named: str = "") -> Expectation:
         """What is expected of a device: the expectation ``named``, else the closest for what a keyword asks."""
@@ -140,7 +147,7 @@ class Judge:
         return finding
 
     def _tolerated(self, finding: Finding) -> Finding:
-        issue = tolerated.issue_for(finding, self.test, date.today(), self._issues)
+        issue = tolerated.issue_for(finding, self.test, date.today(), self.issues)
         return finding.tolerate(str(issue)) if issue and finding.basis.kind.counts else finding
 
 
