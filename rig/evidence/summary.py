@@ -56,8 +56,8 @@ def first_page(records: Sequence[Record]) -> dict[str, str]:
 
 
 def _named(names: Sequence[str]) -> str:
-    more = f"\n\n- and {len(names) - TOLD} more" if len(names) > TOLD else ""
-    return "\n\n".join(f"- {name}" for name in names[:TOLD]) + more
+    more = [f"and {len(names) - TOLD} more"] if len(names) > TOLD else []
+    return "\n".join(f"- {name}" for name in [*names[:TOLD], *more])
 
 
 def _short(reason: str) -> str:

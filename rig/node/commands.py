@@ -22,7 +22,7 @@ from rig.node.arguments import Arguments
 from rig.node.assembly import Premises
 from rig.node.attacks import Attacks
 from rig.node.clocks import follows_real_time, make_clock
-from rig.node.device_state import not_repeatable, state_of
+from rig.node.device_state import not_repeatable, profile, state_of
 from rig.node.executor import Executor, Handler, Refused
 from rig.node.links import Links
 from rig.node.recorder import Recorder
@@ -164,6 +164,7 @@ class Commands:
             "capabilities": list(self.bench.capabilities),
             "civil_start": self.bench.civil_start,
             "seed": self.bench.seed,
+            "profile": profile(self.bench),
             "not_repeatable": not_repeatable(self.bench),
             "decision_rule": self.bench.decision_rule,
             "tolerated": list(self.bench.tolerated),

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from devices.machines.parts.interpan_window import WindowSettings
 from rig.node.assembly import Premises
 from rig.node.bench_file import Bench
 
-__all__ = ["not_repeatable", "state_of"]
+__all__ = ["not_repeatable", "profile", "state_of"]
 
 BY_MESSAGE = "a read is a message: it would use up a counter and stand in the device's log"
 SENSED = {"aux_no": ("contact", "made", "released"), "mains_ok": ("power", "on", "off")}
@@ -51,3 +52,18 @@ def not_repeatable(bench: Bench) -> str:
     reasons = [f"{name} is under test" for name, device in bench.devices.items() if device.under_test] + outside
     reasons += ["the clock is a real one"] if bench.clock == "real" else []
     return ", ".join(reasons)
+
+
+SLIDES = {"power-up": "slides-1", "trusted-device": "slides-2", "wan-absent": "slides-3"}
+
+
+def profile(bench: Bench) -> str:
+    """Which behaviour the results show where slides and later decision differ: ``decided``, or which of the slides'
+    options; empty where the hub is none of ours, or there is none."""
+    hubs = [device for device in bench.devices.values() if device.kind == "comms_hub"]
+    if not hubs or hubs[0].under_test:
+        return ""
+    told, default = hubs[0].settings.get("window", {}), WindowSettings()
+    opened = str(told.get("opened_by", default.opened_by.value))
+    kept = told.get("keep_alive_s", default.keep_alive_s) or told.get("close_by_command", default.close_by_command)
+    return SLIDES.get(opened, opened) if kept or opened != default.opened_by.value else "decided"

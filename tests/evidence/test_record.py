@@ -1,0 +1,170 @@
+"""Records: one line a test, read back as they were written, with no secret; xUnit and the first page made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rig.bus.redaction import REDACTED, taken_out
+from rig.evidence import record, summary, xunit
+from rig.evidence.judging import Basis, BasisKind, Finding, Limit, Outcome, Reading
+from rig.evidence.record import BadRecords, DeviceFacts, EvidenceFile, Record
+from rig.evidence.verdicts import XUNIT_ELEMENT, Verdict
+
+CLAUSE = Basis(BasisKind.CLAUSE, "GBCS ECS42")
+FINDING = Finding(
+    "soon", Outcome.MET, CLAUSE, "operate-time", "esme", reading=Reading(8.0, "ms", 0.3), limit=Limit(0.5, 20, "ms")
+)
+
+
+def of(
+    name: str = "A Test", verdict: Verdict = Verdict.PASS, suites: Sequence[str] = ("Rig", "Security"), **more: Any
+) -> Record:
+    test = ".".join([*suites, name])
+    return Record(test, name, tuple(suites), "it closes", verdict.value, more.pop("reason", ""), **more)
+
+
+FULL = of(
+    requirements=("CV-1",), bad=True, run="1f", bench="virtual", seed=7, profile="decided",
+    basis=record.basis_of([FINDING, FINDING]), findings=(FINDING.as_json(),), attempts=2,
+    devices=(DeviceFacts("esme", "esme", "00db", "under test", {"contact": "made"}, {}, {"clock": "by message"}),),
+    files=(EvidenceFile("evidence/a/keys.json", 3, "ab"),),
+    repeatable="yes", started="2026-11-20T09:00:00", elapsed_s=1.5,
+)  # fmt: skip
+
+
+def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    for one in (FULL, of("Other", Verdict.INFRA)):
+        record.append(tmp_path, one)
+    assert record.read(tmp_path) == [FULL, of("Other", Verdict.INFRA)]
+    assert record.read(tmp_path / record.RECORDS)[0].outcome is Verdict.PASS
+    assert len((tmp_path / record.RECORDS).read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_a_basis_stands_once_and_a_finding_with_reading_limit_and_uncertainty() -> None:
+    assert FULL.basis == ({"kind": "CLAUSE", "source": "GBCS ECS42"},)
+    (told,) = FULL.as_json()["findings"]
+    assert (told["reading"]["uncertainty"], told["limit"]["high"], told["side"]) == (0.3, 20, "within")
+
+
+def test_of_a_test_that_ran_twice_the_last_record_counts(tmp_path: Path) -> None:
+    for one in (of(verdict=Verdict.FAIL), of("Other"), of(attempts=2)):
+        record.append(tmp_path, one)
+    assert [(one.name, one.verdict) for one in record.read(tmp_path)] == [("Other", "PASS"), ("A Test", "PASS")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "nonsense", "[]", "{}", '{"version": 2}', json.dumps({**FULL.as_json(), "verdict": "MAYBE"}),
+     json.dumps({**FULL.as_json(), "more": 1}), json.dumps({**FULL.as_json(), "devices": [1]})],
+)  # fmt: skip
+def test_what_is_no_record_is_said_with_its_line(tmp_path: Path, line: str) -> None:
+    record.append(tmp_path, FULL)
+    with (tmp_path / record.RECORDS).open("a", encoding="utf-8") as lines:
+        lines.write(line + "\n")
+    with pytest.raises(BadRecords, match=r"records\.jsonl, line 2"):
+        record.read(tmp_path)
+
+
+def test_no_records_at_all_are_said(tmp_path: Path) -> None:
+    with pytest.raises(BadRecords, match="expected records of a run"):
+        record.read(tmp_path)
+
+
+def test_secrets_are_taken_out_wherever_they_stand(tmp_path: Path) -> None:
+    hidden = replace(FULL, findings=({"got": {"install_code": "83FE"}, "list": [{"install_code": "83FE"}]},))
+    record.append(tmp_path, hidden)
+    text = (tmp_path / record.RECORDS).read_text(encoding="utf-8")
+    assert "83FE" not in text
+    assert text.count(REDACTED) == 2
+
+
+VALUES = st.text() | st.integers() | st.none()
+
+
+@given(st.recursive(VALUES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_what_holds_no_secret_stays_as_it_is(value: Any) -> None:
+    assert taken_out(value) == value
+    assert taken_out({"install_code": "", "x": value}) == {"install_code": "", "x": value}
+
+
+# --------------------------------------------------------------------------------------------------------------- xUnit
+
+
+def test_suites_lie_within_suites_in_the_order_in_which_they_ran() -> None:
+    told = xunit.document([of("A"), of("B", suites=("Rig", "Outage")), of("C"), of("D", suites=("Rig",))])
+    assert told.get("name") == "Rig"
+    assert [suite.get("name") for suite in told.findall("testsuite")] == ["Security", "Outage"]
+    assert [case.get("name") for case in told.findall("testcase")] == ["D"]
+    assert told.get("tests") == "4"
+    (security,) = (suite for suite in told if suite.get("name") == "Security")
+    assert [case.get("classname") for case in security.findall("testcase")] == ["Rig.Security"] * 2
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_each_verdict_has_its_element_and_its_count(verdict: Verdict) -> None:
+    told = xunit.document([of(verdict=verdict, reason="because")])
+    elements = [element.tag for case in told.iter("testcase") for element in case if element.tag != "properties"]
+    assert elements == ([XUNIT_ELEMENT[verdict]] if XUNIT_ELEMENT[verdict] else [])
+    counts = {key: told.get(key) for key in ("failures", "errors", "skipped")}
+    wanted = {"failure": "failures", "error": "errors", "skipped": "skipped"}.get(XUNIT_ELEMENT[verdict])
+    assert counts == {key: str(int(key == wanted)) for key in counts}
+    (count,) = [p.get("value") for p in told.findall("properties/property") if p.get("name") == verdict.value]
+    assert count == "1"
+
+
+def test_several_tops_and_none_at_all_are_one_document() -> None:
+    assert xunit.document([]).get("tests") == "0"
+    told = xunit.document([of(suites=("A",)), of(suites=("B",))])
+    assert (told.get("name"), told.get("tests"), len(told)) == ("Rig", "2", 2)
+
+
+@given(st.text())
+def test_no_text_makes_xunit_unreadable(text: str) -> None:
+    told = xunit.document([of(text, Verdict.FAIL, (text,), reason=text)])
+    ElementTree.fromstring(ElementTree.tostring(told, encoding="utf-8"))
+
+
+def test_xunit_is_written_where_it_was_asked_for(tmp_path: Path) -> None:
+    xunit.write(tmp_path / "deep" / "x.xml", [FULL])
+    top = ElementTree.parse(tmp_path / "deep" / "x.xml").getroot()
+    assert [p.get("value") for p in top.iter("property") if p.get("name") == "requirement"] == ["CV-1"]
+
+
+# ------------------------------------------------------------------------------------------------------------- summary
+
+
+def test_all_nine_are_counted_each_by_its_name() -> None:
+    told = summary.counted(dict.fromkeys(Verdict, 2))
+    assert told.startswith("18 tests: 2 passed, 2 failed, 2 skipped")
+    assert all(f"2 {verdict.value}" in told for verdict in set(Verdict) - {Verdict.PASS, Verdict.FAIL, Verdict.SKIPPED})
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_run_that_judged_nothing_says_so(verdict: Verdict) -> None:
+    nothing = verdict in (Verdict.SKIPPED, Verdict.INFRA, Verdict.ABORTED, Verdict.INCONCLUSIVE)
+    assert ("nothing was judged" in summary.counted({verdict: 1})) is nothing
+    assert ("nothing was judged" in summary.first_page([of(verdict=verdict)])["Verdicts"]) is nothing
+
+
+def test_the_first_page_names_what_is_neither_passed_nor_failed() -> None:
+    records = [of("A", Verdict.INFRA, reason="a wire"), of("B", bench_broke="a disk"), of("C", Verdict.FAIL)]
+    told = summary.first_page(records)
+    assert told["Verdicts"] == "1 PASS, 1 FAIL, 1 INFRA"
+    assert told["INFRA"] == "- A: a wire"
+    assert told["Bench broke after a verdict"] == "- B (PASS): a disk"
+
+
+def test_the_first_page_stays_short() -> None:
+    many = [of(f"T{number}", Verdict.OBSERVED, reason="x" * 900) for number in range(50)]
+    told = summary.first_page(many)["OBSERVED"]
+    assert told.endswith("- and 30 more")
+    assert max(map(len, told.splitlines())) < 220
