@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from devices.wire import gbcs
+from devices.wire import gbcs, pcap
+from devices.wire.captured import PacketReader
+from devices.wire.reassembly import Finding, Result, Whole
 from rig.bench_up import bench_path
 from rig.node import bench_file
 from tests.running import Run, finished, stock_tshark
@@ -107,7 +109,7 @@ def colons(eui: bytes) -> str:
 
 
 def told(folder: Path, kind: str, bench: bench_file.Bench) -> Counter[Sent]:
-    """The messages of radio links in the machines' own records of one kind, each under the radio that recorded it."""
+    """The messages of radio links in the events of one kind, each under the radio whose port was tapped."""
     found: Counter[Sent] = Counter()
     for event in timeline(folder):
         fields: Mapping[str, Any] = event["fields"]
@@ -124,12 +126,12 @@ def told(folder: Path, kind: str, bench: bench_file.Bench) -> Counter[Sent]:
     return found
 
 
-def test_tshark_shows_every_message_that_the_machines_sent(rows: dict[Path, list[Row]]) -> None:
+def test_tshark_shows_every_message_that_was_tapped_as_sent(rows: dict[Path, list[Row]]) -> None:
     """Message by message and not only in number.
 
-    A message is sent, for a machine, when it has given the last piece to its radio.  The radio puts all pieces on the
-    air, also when nobody acknowledges them; so a message whose transfer broke off (the two tests in which a radio falls
-    out of reach have one each) counts on both sides, although it never arrived.
+    A message is sent when its last piece has gone to the radio.  The radio puts all pieces on the air, also when nobody
+    acknowledges them; so a message whose transfer broke off (the two tests in which a radio falls out of reach have one
+    each) counts on both sides, although it never arrived.
     """
     bench = bench_file.load(bench_path("virtual"))
     ports: Counter[str] = Counter()
@@ -152,6 +154,45 @@ def test_messages_in_several_pieces_are_among_them(folders: list[Path]) -> None:
     for pieces in ("gbcs_message.gbt.reassembled.length", "zbee_aps.reassembled.length"):
         text = stock_tshark("-r", install / "ether.pcapng", "-Y", f"{WHOLE} && {pieces}")
         assert len(text.splitlines()) >= 3, pieces
+
+
+def test_our_own_reading_of_the_air_finds_what_was_tapped(folders: list[Path]) -> None:
+    """The messages of the capture are those of the senders' taps, and nothing that could be one is left over."""
+    for folder in folders:
+        reader = PacketReader()
+        found: list[Result] = []
+        with (folder / "ether.pcapng").open("rb") as file:
+            for number, record in enumerate(pcap.read(file), 1):
+                found += reader.packet(record, number)
+        found += reader.unfinished()
+        read = Counter(one.octets.hex() for one in found if isinstance(one, Whole))
+        sent = Counter(
+            event["fields"]["octets"]
+            for event in timeline(folder)
+            if event["kind"] == "gbcs.tx" and event["fields"]["port"] in RADIO
+        )
+        assert read == sent, folder
+        assert [one for one in found if isinstance(one, Finding) and one.lost] == [], folder
+
+
+def test_links_beside_the_air_are_captured_and_stock_tshark_reads_each_message(folders: list[Path]) -> None:
+    """One interface a link; each message once, down to its message code."""
+    columns = ("frame.interface_name", "gbcs_message.grouping_header.message_code")
+    wanted = [argument for name in columns for argument in ("-e", name)]
+    names: Counter[str] = Counter()
+    for folder in folders:
+        shown = [
+            line.split("\t")
+            for line in stock_tshark("-r", folder / "links.pcapng", "-T", "fields", *wanted).splitlines()
+        ]
+        sent = [
+            gbcs.decode(bytes.fromhex(event["fields"]["octets"])).message_code
+            for event in timeline(folder)
+            if event["kind"] == "gbcs.tx" and event["fields"]["port"] not in RADIO
+        ]
+        assert [int(code, 16) for _, code in shown] == sent, folder
+        names.update(name for name, _ in shown)
+    assert {"gateway supplier", "wan hub", "internal hub"} <= set(names)
 
 
 def test_capture_says_that_it_has_no_security(folders: list[Path]) -> None:
@@ -201,6 +242,6 @@ def test_log_holds_the_charts(run: Run, folders: list[Path]) -> None:
     log = (run.results / "output.xml").read_text(encoding="utf-8")
     for folder in folders:
         inside = folder.relative_to(run.results).as_posix()
-        for name in ("ether.pcapng", "timeline.jsonl", "sequence.svg"):
+        for name in ("ether.pcapng", "links.pcapng", "timeline.jsonl", "sequence.svg"):
             assert f"{inside}/{name}" in log
     assert log.count("bench time / s") == len(folders)

@@ -15,9 +15,11 @@ __all__ = ["MessageIncomplete", "MessageReceived", "MessageSent"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Message(Event):
-    """``octets`` of a whole message at ``port``; ``peer`` (EUI-64) is who is at the other end of that port."""
+    """``octets`` of a whole message at ``port``; ``peer`` (EUI-64) is who is at the other end of that port.
 
-    added: ClassVar[tuple[str, ...]] = ("use_case", "cra", "counter", "originator", "recipient", "unreadable")
+    The recorder adds the name of the link, and what the envelope says."""
+
+    added: ClassVar[tuple[str, ...]] = ("link", "use_case", "cra", "counter", "originator", "recipient", "unreadable")
     port: str
     peer: bytes
     octets: bytes

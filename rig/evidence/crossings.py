@@ -102,7 +102,7 @@ def _crossing(event: Event, arrival: Event | None, ends: Ends) -> Crossing:
 
 
 class _Arrivals:
-    """Arrivals in their order, by octets, kind of link and sender, each to be taken once.
+    """Arrivals in their order, by octets, link and sender, each to be taken once.
 
     A sender is not always known from an arrival; those lie under None.
     """
@@ -120,18 +120,21 @@ class _Arrivals:
     def take(self, at: int, event: Event) -> Event | None:
         """The arrival of what left at position ``at``: the next one of the same octets at another device."""
         fields = event["fields"]
-        for sender in (fields["device"], None):
-            waiting = self._waiting.get(_key(fields, sender))
+        of_sender, of_nobody = (self._waiting.get(_key(fields, sender)) for sender in (fields["device"], None))
+        for waiting in (of_sender, of_nobody):
             while waiting and waiting[0] < at:
                 self._too_early.append(waiting.popleft())
-            own = 0
-            while waiting and own < len(waiting) and self._events[waiting[own]]["fields"]["device"] == fields["device"]:
-                own += 1  # what the sender itself received, by a link whose sender is not known
-            if waiting and own < len(waiting):
-                found = self._events[waiting[own]]
-                del waiting[own]
-                return found
-        return None
+        own = 0
+        while of_nobody and own < len(of_nobody) and self._at(of_nobody[own]) == fields["device"]:
+            own += 1  # what the sender itself received, from somebody who is not known
+        if of_nobody and own < len(of_nobody) and (not of_sender or of_nobody[own] < of_sender[0]):
+            found = of_nobody[own]
+            del of_nobody[own]
+            return self._events[found]
+        return self._events[of_sender.popleft()] if of_sender else None
+
+    def _at(self, position: int) -> str:
+        return str(self._events[position]["fields"]["device"])
 
     def left_over(self) -> Iterator[int]:
         """The positions of arrivals that nobody took."""
@@ -141,7 +144,7 @@ class _Arrivals:
 
 
 def _key(fields: Mapping[str, Any], sender: str | None) -> tuple[str, str, str | None]:
-    return str(fields.get("octets")), _road(str(fields.get("port"))), sender
+    return str(fields.get("octets")), str(fields.get("link") or _road(str(fields.get("port")))), sender
 
 
 def _road(port: str) -> str:

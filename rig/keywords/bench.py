@@ -153,6 +153,7 @@ class Bench:
             inside = place.absolute().as_uri()
             names = [str(entry["name"]) for entry in manifest["files"]] + ["sequence.svg"]
             link = "Evidence: " + " ".join(f"<a href='{inside}/{name}'>{name}</a>" for name in names)
+            link += "".join(f"; no {name}: {reason}" for name, reason in sorted(manifest["absent"].items()))
         logger.info(f"{link}<div style='max-width:100%;overflow:auto'>{drawing}</div>", html=True)
         now.evidence = now.prepared = ""
         if broke is not None:
@@ -293,7 +294,7 @@ def _closed() -> tuple[Mapping[str, Any], SkipExecution | None]:
         now.after = now.call("bench.state")["devices"]
         return now.call("evidence.close"), None
     except SkipExecution as broke:
-        return {"files": []}, broke
+        return {"files": [], "absent": {}}, broke
 
 
 def _bring_to(state: State) -> None:

@@ -17,7 +17,7 @@ from devices.events.tunnels import TunnelOpened
 from rig.bus.messages import Event
 from rig.evidence.leaks import HAN, INTERPAN, Tapped, leaks, sent_by_terminals
 from rig.keywords.judge import judged
-from rig.keywords.session import Matcher, Misused, nanoseconds, session
+from rig.keywords.session import Matcher, Misused, session
 
 __all__ = ["Hub"]
 
@@ -69,7 +69,7 @@ class Hub:
         """
         now = session()
         start = now.since(since)
-        now.call("clock.advance", span_ns=nanoseconds(within), until=None)
+        now.pass_time(within)
         told = now.call("tap.frames", since=start)
         if not told["whole"]:
             raise Misused(

@@ -261,7 +261,7 @@ class _Builder:
                 for way in WAYS:
                     broker = device.kind == "access_control_broker"
                     plugs.messages[f"{name}.{way}"] = (
-                        self.gateway.broker(way) if broker else self.gateway.user(device.eui, way)
+                        self.gateway.broker(device.eui, way) if broker else self.gateway.user(device.eui, way)
                     )
             elif port.driver == "wan":
                 plugs.messages[name] = self._wan_end(device, port.url, where)

@@ -15,9 +15,8 @@ from collections import Counter
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from devices.wire import eui64
 from devices.wire.pcap import EXPORTED_LINK, Interface, PcapngWriter, export
-from rig.node.links import Links
+from rig.node.links import Link
 
 __all__ = ["AIR", "LINKS", "Captures"]
 
@@ -44,7 +43,6 @@ class Captures:
         self._interfaces: dict[str, int] = {}
         self._under_way: Counter[tuple[str, bytes]] = Counter()
         self._messages_on_air = 0
-        self.links: Links | None = None
 
     def open(self, folder: Path) -> None:
         """Begin the captures of a test."""
@@ -55,29 +53,27 @@ class Captures:
         if self._folder is not None:
             self._writer(AIR).write(at_ns_utc, frame, channel=channel, rssi=rssi, comment=sender)
 
-    def message(self, at_ns_utc: int, device: str, port: str, peer: bytes, octets: bytes, *, out: bool) -> None:
-        """One whole message that left ``device`` by ``port`` for ``peer`` (``out``), or came to it from there."""
-        if self._folder is None or self.links is None:
+    def message(self, at_ns_utc: int, link: Link, device: str, peer: str, octets: bytes, *, out: bool) -> None:
+        """One whole message that left ``device`` by ``link`` for ``peer`` (``out``), or came to it from there."""
+        if self._folder is None:
             return
-        link = self.links.of(device, port, peer)
-        if link is None:
+        if link.on_air:
             self._messages_on_air += 1
             return
         if out:
-            self._under_way[link, octets] += 1
-        elif self._under_way[link, octets]:
-            self._under_way[link, octets] -= 1
+            self._under_way[link.name, octets] += 1
+        elif self._under_way[link.name, octets]:
+            self._under_way[link.name, octets] -= 1
             return
-        there = self.links.names.get(peer, eui64.text(peer))
-        comment = f"{device} to {there}, tapped as sent" if out else f"{there} to {device}, tapped as received"
+        comment = f"{device} to {peer}, tapped as sent" if out else f"{peer} to {device}, tapped as received"
         packet = export(DISSECTOR, octets)
-        self._writer(LINKS).write(at_ns_utc, packet, comment=comment, interface=self._interface(link))
+        self._writer(LINKS).write(at_ns_utc, packet, comment=comment, interface=self._interface(link.name))
 
-    def close(self) -> dict[str, str]:
-        """End the captures; gives the files that are not there, each with the reason."""
+    def close(self, *, has_air: bool) -> dict[str, str]:
+        """End the captures; gives the files that are not there, each with the reason.  ``has_air``: whether anything of
+        the bench sends through the virtual ether."""
         absent = {}
         if AIR not in self._files:
-            has_air = self.links is not None and self.links.has_air
             absent[AIR] = "nothing crossed the air" if has_air else "this bench has no virtual air"
         if LINKS not in self._files:
             only_air = "messages crossed the air alone" if self._messages_on_air else "no message crossed a link"

@@ -1,4 +1,4 @@
-"""The links of a bench by name: what a message crossed when it left or reached a port, and which ends nobody taps.
+"""The links of a bench by name: what a message crosses when it leaves or reaches a port, and which ends nobody taps.
 
 Must not live here: the taps (``rig.host.taps``), the links themselves (``rig.ports``).
 """
@@ -6,11 +6,12 @@ Must not live here: the taps (``rig.host.taps``), the links themselves (``rig.po
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from rig.node.bench_file import Bench, Device, Port
 
-__all__ = ["LINE", "Links"]
+__all__ = ["LINE", "Link", "Links"]
 
 LINE: Final = "line"
 """The port driver of a device in another process.  Its far end is inside that device, where nobody taps."""
@@ -18,6 +19,14 @@ VIRTUAL: Final = "virtual://"
 RADIOS: Final = ("xbee", "xbee-802154")
 """The drivers of real radios and of those in the virtual ether."""
 BROKER: Final = "access_control_broker"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link; what crosses the virtual ether ``on_air`` is captured there, frame by frame."""
+
+    name: str
+    on_air: bool = False
 
 
 class Links:
@@ -28,25 +37,22 @@ class Links:
         self.names: Mapping[bytes, str] = {device.eui: device.name for device in bench.devices.values()}
         self.has_air = any(_on_air(port) for device in bench.devices.values() for port in device.ports.values())
 
-    def of(self, device: str, port: str, peer: bytes) -> str | None:
-        """The link that a message crosses between ``port`` of ``device`` and ``peer``; None for the virtual ether,
-        whose frames have a capture of their own."""
+    def of(self, device: str, port: str, peer: bytes) -> Link:
+        """The link that a message crosses between ``port`` of ``device`` and ``peer``."""
         here, there = self._devices.get(device), self._devices.get(self.names.get(peer, ""))
-        if here is None:
-            return port
         name = port.partition(".")[0]
-        plugged = here.ports.get(name)
-        if plugged is None or _on_air(plugged):
-            return None if plugged is not None else port
+        plugged = None if here is None else here.ports.get(name)
+        if here is None or plugged is None:
+            return Link(port)
         if plugged.driver == "gateway":
             user = here if here.kind != BROKER else there
-            return f"gateway {user.name}" if user is not None else "gateway"
+            return Link(f"gateway {user.name}" if user is not None else "gateway")
         if plugged.driver == LINE:
-            return f"line {here.name}"
+            return Link(f"line {here.name}")
         if plugged.driver == "wan":
-            return self._wan(here, there)
+            return Link(self._wan(here, there))
         kind = "internal" if plugged.driver == "internal" else name
-        return f"{kind} {self._hub(here, there)}"
+        return Link(f"{kind} {self._hub(here, there)}", _on_air(plugged))
 
     def untapped(self, device: str) -> list[str]:
         """The ports of a device whose own end nobody taps: what reaches them is not seen any more."""

@@ -26,7 +26,7 @@ from devices.wire.errors import WireError
 from rig.bus.redaction import taken_out
 from rig.host.taps import TappedFrame
 from rig.node.captures import Captures
-from rig.node.links import Links
+from rig.node.links import Link, Links
 from rig.ports.protocols import Clock
 
 __all__ = ["Recorder", "describe_message"]
@@ -75,6 +75,7 @@ class Recorder:
         self.context: Mapping[str, Any] = {}
         self._lines: TextIO | None = None
         self._captures = Captures()
+        self._links: Links | None = None
         self._open: Path | None = None
         self._counts: dict[str, int] = {}
         self._frames: list[tuple[int, str, bytes]] = []
@@ -95,7 +96,7 @@ class Recorder:
 
     def follow(self, links: Links) -> None:
         """The links of the bench whose events come from now on."""
-        self._captures.links = links
+        self._links = links
 
     def note_command(self, verb: str, args: Mapping[str, Any]) -> None:
         """A command came over the bus and is about to be carried out."""
@@ -141,15 +142,22 @@ class Recorder:
         kind, shown = event.kind, {**fields(event), DEVICE: device}
         at = self._clock.now if at_ns is None else at_ns
         if isinstance(event, MessageSent | MessageReceived):
-            shown |= describe_message(event.octets)
+            shown |= self._crossed(device, event, at)
             self._counts[kind] = self._counts.get(kind, 0) + 1
-            out = isinstance(event, MessageSent)
-            self._captures.message(self._civil_start + at, device, event.port, event.peer, event.octets, out=out)
         self._order = self._emit(node, kind, at, shown)
         line: Line = {"order": self._order, "at_ns": at, "node": node, "kind": kind, "fields": shown}
         self._write(line)
         for listener in tuple(self._listeners):
             listener(line)
+
+    def _crossed(self, device: str, event: MessageSent | MessageReceived, at: int) -> dict[str, Any]:
+        """What there is to say of a message, which goes into the capture of its link as well."""
+        links = self._links
+        link = Link(event.port) if links is None else links.of(device, event.port, event.peer)
+        peer = (links.names if links else {}).get(event.peer) or eui64.text(event.peer)
+        out = isinstance(event, MessageSent)
+        self._captures.message(self._civil_start + at, link, device, peer, event.octets, out=out)
+        return {"link": link.name, **describe_message(event.octets)}
 
     # ------------------------------------------------------------------------------------------------ evidence files
 
@@ -200,7 +208,7 @@ class Recorder:
             (self._open / "keys.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         self._lines.close()
         self._lines = None
-        absent = self._captures.close()
+        absent = self._captures.close(has_air=self._links is not None and self._links.has_air)
         folder, self._open = self._open, None
         files = []
         for path in sorted(folder.iterdir()):

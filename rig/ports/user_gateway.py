@@ -2,8 +2,8 @@
 delivery.
 
 A user's ``acb.<way>`` link carries pre-commands to the broker's ``users.<way>`` link, where they arrive under the
-user's EUI-64; what the broker sends to a user arrives on that user's ``acb.<way>`` link.  It carries octets on the
-bench clock and is always up; the DCC's own interface (XML over a network) is not modelled here.
+user's EUI-64; what the broker sends to a user arrives on that user's ``acb.<way>`` link under the broker's.  It carries
+octets on the bench clock and is always up; the DCC's own interface (XML over a network) is not modelled here.
 
 Must not live here: what the ways mean.
 """
@@ -54,9 +54,11 @@ class UserGateway:
         self._clock = clock
         self._users: dict[tuple[bytes, str], _End] = {}
         self._broker: dict[str, _End] = {way: self._broker_end(way) for way in WAYS}
+        self._broker_eui = b""
 
-    def broker(self, way: str) -> _End:
+    def broker(self, eui: bytes, way: str) -> _End:
         """The broker's end for one way of delivery."""
+        self._broker_eui = eui
         return self._broker[way]
 
     def user(self, eui: bytes, way: str) -> _End:
@@ -72,7 +74,7 @@ class UserGateway:
                 raise PortMissing(
                     "user gateway", f"no user {user.hex('-').upper()} is known", "Add it to the bench file."
                 )
-            self._later(end, user, octets)
+            self._later(end, self._broker_eui, octets)
 
         return _End(carry)
 

@@ -135,6 +135,20 @@ def test_who_received_first_is_told_by_the_sender_where_octets_are_the_same() ->
     assert Drawing(events).arrows == [("hub", "esme"), ("broker", "dut")]
 
 
+def test_the_same_octets_by_two_links_are_two_messages() -> None:
+    """A local copy goes to the user, the same octets go by the WAN a while later: each arrives by its own link."""
+    events = [
+        {**tx("broker", "supplier"), "fields": {**tx("broker", "supplier")["fields"], "link": "gateway supplier"}},
+        {**rx("supplier"), "fields": {**rx("supplier")["fields"], "link": "gateway supplier"}},
+        {**tx("broker", "esme"), "fields": {**tx("broker", "esme")["fields"], "link": "wan hub"}},
+        {**rx("hub", peer="broker"), "fields": {**rx("hub", peer="broker")["fields"], "link": "wan hub"}},
+    ]
+    assert Drawing(events).arrows == [("broker", "supplier"), ("broker", "hub")]
+    for event in events:
+        del event["fields"]["link"]
+    assert Drawing(events).arrows == [("broker", "supplier"), ("broker", "hub")]
+
+
 def test_a_legend_says_what_each_kind_of_arrow_means_and_no_more() -> None:
     texts = Drawing([tx("supplier", "hub"), tx("broker", "dut"), tx("hub", "esme", "df05"), rx("esme", "df05")]).texts
     legend = [text for text in texts if text.startswith("message ")]

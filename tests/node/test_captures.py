@@ -8,7 +8,7 @@ import pytest
 
 from devices.wire import gbcs, pcap
 from rig.node.captures import AIR, LINKS, Captures
-from rig.node.links import Links
+from rig.node.links import Link, Links
 from rig.share import folder
 from tests.node.benches import VIRTUAL, bench
 from tests.running import stock_tshark
@@ -30,28 +30,28 @@ def message(counter: int = 1) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "device", "port", "peer", "link"),
+    ("name", "device", "port", "peer", "link", "on_air"),
     [
-        ("virtual", "supplier", "acb.wan", "esme", "gateway supplier"),
-        ("virtual", "broker", "users.local", "other_supplier", "gateway other_supplier"),
-        ("virtual", "broker", "wan", "esme", "wan hub"),
-        ("virtual", "broker", "wan", "hub", "wan hub"),
-        ("virtual", "broker", "wan", "neighbour", "wan neighbour"),
-        ("virtual", "hub", "wan", "supplier", "wan hub"),
-        ("virtual", "hub", "proxy", "gpf", "internal hub"),
-        ("virtual", "gpf", "line", "hub", "internal hub"),
-        ("virtual", "hub", "han", "esme", None),
-        ("virtual", "hht", "interpan", "hub", None),
-        ("direct", "hub", "han", "esme", "han hub"),
-        ("direct", "esme", "han", "hub", "han hub"),
-        ("direct", "hht", "interpan", "hub", "interpan hub"),
-        ("line", "broker", "wan", "esme", "line esme"),
-        ("line", "esme", "line", "broker", "line esme"),
+        ("virtual", "supplier", "acb.wan", "esme", "gateway supplier", False),
+        ("virtual", "broker", "users.local", "other_supplier", "gateway other_supplier", False),
+        ("virtual", "broker", "wan", "esme", "wan hub", False),
+        ("virtual", "broker", "wan", "hub", "wan hub", False),
+        ("virtual", "broker", "wan", "neighbour", "wan neighbour", False),
+        ("virtual", "hub", "wan", "supplier", "wan hub", False),
+        ("virtual", "hub", "proxy", "gpf", "internal hub", False),
+        ("virtual", "gpf", "line", "hub", "internal hub", False),
+        ("virtual", "hub", "han", "esme", "han hub", True),
+        ("virtual", "hht", "interpan", "hub", "interpan hub", True),
+        ("direct", "hub", "han", "esme", "han hub", False),
+        ("direct", "esme", "han", "hub", "han hub", False),
+        ("direct", "hht", "interpan", "hub", "interpan hub", False),
+        ("line", "broker", "wan", "esme", "line esme", False),
+        ("line", "esme", "line", "broker", "line esme", False),
     ],
 )
-def test_every_link_has_a_name(name: str, device: str, port: str, peer: str, link: str | None) -> None:
+def test_every_link_has_a_name(name: str, device: str, port: str, peer: str, link: str, on_air: bool) -> None:
     told = links(name)
-    assert told.of(device, port, {name: eui for eui, name in told.names.items()}[peer]) == link
+    assert told.of(device, port, {name: eui for eui, name in told.names.items()}[peer]) == Link(link, on_air)
 
 
 def test_the_far_end_of_a_line_is_untapped_and_nothing_else_is() -> None:
@@ -63,15 +63,23 @@ def test_the_far_end_of_a_line_is_untapped_and_nothing_else_is() -> None:
 @pytest.fixture
 def captures(tmp_path: Path) -> Captures:
     made = Captures()
-    made.links = links()
     made.open(tmp_path)
     return made
 
 
-def cross(captures: Captures, device: str, port: str, peer: str, *, out: bool, octets: bytes | None = None) -> None:
-    assert captures.links is not None
-    eui = {name: eui for eui, name in captures.links.names.items()}[peer]
-    captures.message(START, device, port, eui, octets or message(), out=out)
+def cross(
+    captures: Captures,
+    device: str,
+    port: str,
+    peer: str,
+    *,
+    out: bool,
+    octets: bytes | None = None,
+    on: str = "virtual",
+) -> None:
+    told = links(on)
+    link = told.of(device, port, {name: eui for eui, name in told.names.items()}[peer])
+    captures.message(START, link, device, peer, octets or message(), out=out)
 
 
 def packets(path: Path) -> list[pcap.Record]:
@@ -82,7 +90,7 @@ def packets(path: Path) -> list[pcap.Record]:
 def test_a_message_stands_there_once_where_it_left(captures: Captures, tmp_path: Path) -> None:
     cross(captures, "broker", "wan", "esme", out=True)
     cross(captures, "hub", "wan", "broker", out=False)
-    assert captures.close() == {AIR: "nothing crossed the air"}
+    assert captures.close(has_air=True) == {AIR: "nothing crossed the air"}
     (packet,) = packets(tmp_path / LINKS)
     assert (packet.at_ns, packet.link_type, packet.interface) == (START, 252, "wan hub")
     assert pcap.exported(packet.octets) == ("gbcs_message", message())
@@ -92,7 +100,7 @@ def test_a_message_stands_there_once_where_it_left(captures: Captures, tmp_path:
 def test_a_message_that_comes_from_outside_stands_where_it_arrived(captures: Captures, tmp_path: Path) -> None:
     cross(captures, "hub", "wan", "broker", out=False)
     cross(captures, "broker", "wan", "esme", out=True)
-    captures.close()
+    captures.close(has_air=True)
     assert [packet.comment for packet in packets(tmp_path / LINKS)] == [
         "broker to hub, tapped as received",
         "broker to esme, tapped as sent",
@@ -103,7 +111,7 @@ def test_a_message_that_arrives_twice_stands_there_twice(captures: Captures, tmp
     cross(captures, "broker", "wan", "esme", out=True)
     cross(captures, "hub", "wan", "broker", out=False)
     cross(captures, "hub", "wan", "broker", out=False)
-    captures.close()
+    captures.close(has_air=True)
     assert len(packets(tmp_path / LINKS)) == 2
 
 
@@ -112,7 +120,7 @@ def test_stock_tshark_dissects_every_link_down_to_the_message(captures: Captures
         [("supplier", "acb.wan", "esme"), ("broker", "wan", "esme"), ("hub", "proxy", "gpf"), ("hub", "wan", "broker")]
     ):
         cross(captures, device, port, peer, out=True, octets=message(number))
-    captures.close()
+    captures.close(has_air=True)
     names = ("frame.interface_name", "gbcs_message.grouping_header.message_code", "_ws.malformed", "frame.comment")
     wanted = [argument for name in names for argument in ("-e", name)]
     shown = [line.split("\t") for line in stock_tshark("-r", tmp_path / LINKS, "-T", "fields", *wanted).splitlines()]
@@ -137,19 +145,17 @@ def test_a_capture_that_would_be_empty_is_not_there_and_the_reason_is_told(
     tmp_path: Path, name: str, crossed: list[tuple[str, str, str]], absent: dict[str, str]
 ) -> None:
     captures = Captures()
-    captures.links = links(name)
     captures.open(tmp_path)
     for device, port, peer in crossed:
-        cross(captures, device, port, peer, out=True)
-        if captures.links.has_air:
+        cross(captures, device, port, peer, out=True, on=name)
+        if links(name).has_air:
             captures.air(START, 15, FRAME, -40, "hub-zigbee")
-    assert captures.close() == absent
+    assert captures.close(has_air=links(name).has_air) == absent
     assert {path.name for path in tmp_path.iterdir()} == {AIR, LINKS} - set(absent)
 
 
 def test_nothing_is_written_while_no_folder_is_open(tmp_path: Path) -> None:
     captures = Captures()
-    captures.links = links()
     captures.air(START, 15, FRAME, -40, "hub-zigbee")
     cross(captures, "broker", "wan", "esme", out=True)
     assert list(tmp_path.iterdir()) == []

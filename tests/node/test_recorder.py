@@ -120,7 +120,12 @@ def test_the_evidence_of_a_test_is_its_time_line_and_its_air(
     assert told[1]["at_ns"] == 7_000
     assert told[-1]["fields"] == {"verb": "clock.advance", "data": {"met": False}}
     assert manifest["counts"] == {"gbcs.tx": 1}
-    assert {entry["name"] for entry in manifest["files"]} == {"timeline.jsonl", "ether.pcapng", "keys.json"}
+    assert {entry["name"] for entry in manifest["files"]} == {
+        "timeline.jsonl",
+        "ether.pcapng",
+        "links.pcapng",
+        "keys.json",
+    }
     assert json.loads((folder / "keys.json").read_text())["00db1234567890a0-ds"] == {"public": "0405"}
     for entry in manifest["files"]:
         octets = (folder / entry["name"]).read_bytes()

@@ -8,7 +8,7 @@ from rig.ports.protocols import PortMissing
 from rig.ports.user_gateway import DELAY_NS, WAYS, UserGateway
 from rig.world.clock import VirtualClock
 
-SUPPLIER, OPERATOR, METER = b"supplier", b"operator", b"meter---"
+SUPPLIER, OPERATOR, METER, BROKER = b"supplier", b"operator", b"meter---", b"broker--"
 Heard = list[tuple[str, int, bytes, bytes]]
 
 
@@ -30,7 +30,7 @@ def listen(gateway: UserGateway, clock: VirtualClock, *users: bytes) -> Heard:
         return lambda peer, octets: heard.append((name, clock.now, peer, octets))
 
     for way in WAYS:
-        gateway.broker(way).on_message = taker(f"broker.{way}")
+        gateway.broker(BROKER, way).on_message = taker(f"broker.{way}")
         for user in users:
             gateway.user(user, way).on_message = taker(f"{user.decode()}.{way}")
     return heard
@@ -54,9 +54,9 @@ def test_what_the_broker_sends_reaches_that_user_by_that_way_alone(
     gateway: UserGateway, clock: VirtualClock, way: str
 ) -> None:
     heard = listen(gateway, clock, SUPPLIER, OPERATOR)
-    gateway.broker(way).send(OPERATOR, b"response")
+    gateway.broker(BROKER, way).send(OPERATOR, b"response")
     clock.advance(DELAY_NS)
-    assert heard == [(f"operator.{way}", DELAY_NS, OPERATOR, b"response")]
+    assert heard == [(f"operator.{way}", DELAY_NS, BROKER, b"response")]
 
 
 def test_messages_keep_their_order(gateway: UserGateway, clock: VirtualClock) -> None:
@@ -73,15 +73,15 @@ def test_a_user_that_nobody_knows_is_named_with_what_to_do(gateway: UserGateway,
     with pytest.raises(
         PortMissing, match=r"user gateway: no user 6F-70-65-72-61-74-6F-72 is known\. Add it to the bench"
     ):
-        gateway.broker("wan").send(OPERATOR, b"response")
+        gateway.broker(BROKER, "wan").send(OPERATOR, b"response")
     with pytest.raises(PortMissing):
-        gateway.broker("local").send(SUPPLIER, b"response")  # a user of another way
+        gateway.broker(BROKER, "local").send(SUPPLIER, b"response")  # a user of another way
     assert clock.next_due() is None
 
 
 def test_it_is_always_up_and_a_closed_end_hears_no_more(gateway: UserGateway, clock: VirtualClock) -> None:
     heard = listen(gateway, clock)
-    user, broker = gateway.user(SUPPLIER, "wan"), gateway.broker("wan")
+    user, broker = gateway.user(SUPPLIER, "wan"), gateway.broker(BROKER, "wan")
     assert user.up
     assert broker.up
     user.send(METER, b"on its way")
