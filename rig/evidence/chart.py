@@ -43,6 +43,7 @@ STYLE = "".join(
         ".t{font:11px monospace;fill:#5a6b7b}",
         ".h{font-weight:bold}",
         ".l{stroke:#b8c4d0;stroke-width:1}",
+        ".d{stroke:#6b4fa0;stroke-width:1;stroke-dasharray:7 5;fill:none}",
         ".s{stroke:#8a97a5;stroke-width:1;stroke-dasharray:2 4}",
         ".a{stroke:#1f5f9f;stroke-width:1.6;fill:none}",
         ".x{stroke:#b3261e;stroke-width:1.6;stroke-dasharray:5 3;fill:none}",
@@ -80,7 +81,6 @@ FATES: dict[Fate, tuple[str, str, str]] = {
     Fate.NOT_TAPPED: ("u", " ○ not tapped beyond here", "left; nobody taps the receiving end"),
     Fate.FROM_OUTSIDE: ("u", " ○ not tapped where it left", "arrived; no tap saw it leave"),
 }
-ARROWS = tuple(dict.fromkeys(css for css, _, _ in FATES.values()))
 WORDS = {True: "on", False: "off", None: "unknown"}
 
 
@@ -96,6 +96,45 @@ class _Row:
     fate: Fate | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """Where everything stands: the rows, the lifelines from left to right, and the sizes that follow from them."""
+
+    title: str
+    rows: list[_Row]
+    unseen: frozenset[str]  # devices whose inside nobody taps
+    before: int  # rows of what prepared the test
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """Where the lifeline of each name stands."""
+        seen = {name for row in self.rows for name in (row.source, row.target) if name is not None}
+        names = [name for name in ORDER if name in seen] + sorted(seen - set(ORDER))
+        return {name: LEFT + COLUMN // 2 + index * COLUMN for index, name in enumerate(names)}
+
+    @property
+    def width(self) -> int:
+        """Words stand to the right of their mark, and those of the last lifelines need room there."""
+        x = self.columns
+        ends = [x[row.source] + 20 + LETTER * len(row.label) for row in self.rows if row.fate is None]
+        return round(max([LEFT + COLUMN * max(1, len(x)), *ends]))
+
+    def y(self, index: int) -> int:
+        """The height of a row; one that is the test's stands below the line that sets its preparation apart."""
+        return TOP + ROW * (index + 1 + (1 if self.before and index >= self.before else 0))
+
+    @property
+    def bottom(self) -> int:
+        return self.y(len(self.rows)) + ROW + 16
+
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        """What the drawing uses that is not plain from its words: class and meaning."""
+        used = [FATES[fate] for fate in FATES if any(row.fate is fate for row in self.rows)]
+        found = [(css, f"message {words}") for css, _, words in used]
+        return [*found, ("d", "device whose inside nobody sees")] if self.unseen & set(self.columns) else found
+
+
 def draw(title: str, events: Sequence[Event], ends: Ends, *, begun: int | None = None, ending: str = "") -> str:
     """The chart of ``events`` (time-line objects) as an SVG document.
 
@@ -106,60 +145,47 @@ def draw(title: str, events: Sequence[Event], ends: Ends, *, begun: int | None =
     # Whoever only had power all along, and the windows that come with it, has no line of its own.
     busy = {name for row in rows if row.kind not in _STANDING for name in (row.source, row.target) if name is not None}
     rows = [row for row in rows if row.source in busy or row.at_ns > 0]
-    seen = {name for row in rows for name in (row.source, row.target) if name is not None}
-    columns = [name for name in ORDER if name in seen] + sorted(seen - set(ORDER))
-    x = {name: LEFT + COLUMN // 2 + index * COLUMN for index, name in enumerate(columns)}
-    # Words stand to the right of their mark, and those of the last lifelines need room there.
-    marked = [(row.source, row.label) for row in rows if row.css not in ARROWS]
-    width = round(
-        max([LEFT + COLUMN * max(1, len(columns)), *(x[name] + 20 + LETTER * len(label) for name, label in marked)])
-    )
     before = sum(row.order <= begun for row in rows) if begun is not None else 0
-    gap = 1 if before else 0  # between what prepared the test and the test
-    legend = [fate for fate in FATES if any(row.fate is fate for row in rows)]
-    bottom = TOP + ROW * (len(rows) + gap + 2) + 16
-    height = bottom + LEGEND * len(legend)
-    parts = _frame(title, columns, x, width, height, bottom)
+    sheet = _Sheet(title, rows, frozenset(name for name, ports in ends.untapped.items() if ports), before)
+    x, parts = sheet.columns, _frame(sheet)
     for index, row in enumerate(rows):
-        parts += _draw_row(row, x, TOP + ROW * (index + 1 + (gap if index >= before else 0)))
+        parts += _draw_row(row, x, sheet.y(index))
     if before:
         y = TOP + ROW * (before + 1)
-        parts.append(f'<line class="s" x1="12" y1="{y}" x2="{width - 12}" y2="{y}"/>')
+        parts.append(f'<line class="s" x1="12" y1="{y}" x2="{sheet.width - 12}" y2="{y}"/>')
         parts.append(f'<text class="t" x="12" y="{y - 5}">the test begins</text>')
     if ending:
         css = "r" if ending.startswith("FAIL") else "h"
-        parts.append(
-            f'<text class="{css}" x="12" y="{TOP + ROW * (len(rows) + gap + 1) + 4}">{_text(ending[:200])}</text>'
-        )
-    for index, fate in enumerate(legend):
-        parts += _draw_legend(fate, bottom + LEGEND * index)
-    parts.append("</svg>")
-    return "\n".join(parts)
+        parts.append(f'<text class="{css}" x="12" y="{sheet.y(len(rows)) + 4}">{_text(ending[:200])}</text>')
+    for index, (css, words) in enumerate(sheet.legend):
+        parts += _draw_legend(css, words, sheet.bottom + LEGEND * index)
+    return "\n".join([*parts, "</svg>"])
 
 
-def _frame(title: str, columns: Sequence[str], x: Mapping[str, int], width: int, height: int, bottom: int) -> list[str]:
+def _frame(sheet: _Sheet) -> list[str]:
     """The sheet with its title and its lifelines."""
+    title, width, height = _text(sheet.title), sheet.width, sheet.bottom + LEGEND * len(sheet.legend)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'class="msc" role="img"><title>{_text(title)}</title><style>{STYLE}</style>',
+        f'class="msc" role="img"><title>{title}</title><style>{STYLE}</style>',
         '<defs><marker id="msc-arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
         'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#1f5f9f"/></marker></defs>',
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        f'<text class="h" x="12" y="20">{_text(title)}</text>',
+        f'<text class="h" x="12" y="20">{title}</text>',
         f'<text class="t" x="12" y="{TOP - 8}">bench time / s</text>',
     ]
-    for name in columns:
-        parts.append(f'<text class="h" x="{x[name]}" y="{TOP - 8}" text-anchor="middle">{_text(name)}</text>')
-        parts.append(f'<line class="l" x1="{x[name]}" y1="{TOP}" x2="{x[name]}" y2="{bottom - 10}"/>')
+    for name, x in sheet.columns.items():
+        css = "d" if name in sheet.unseen else "l"
+        parts.append(f'<text class="h" x="{x}" y="{TOP - 8}" text-anchor="middle">{_text(name)}</text>')
+        parts.append(f'<line class="{css}" x1="{x}" y1="{TOP}" x2="{x}" y2="{sheet.bottom - 10}"/>')
     return parts
 
 
-def _draw_legend(fate: Fate, y: int) -> list[str]:
-    css, _, words = FATES[fate]
+def _draw_legend(css: str, words: str, y: int) -> list[str]:
     marker = ' marker-end="url(#msc-arrow)"' if css == "a" else ""
     return [
         f'<path class="{css}" d="M12,{y} h60"{marker}/>',
-        f'<text class="t" x="84" y="{y + 4}">{_text(f"message {words}")}</text>',
+        f'<text class="t" x="84" y="{y + 4}">{_text(words)}</text>',
     ]
 
 
@@ -178,7 +204,7 @@ def _rows(events: Sequence[Event], ends: Ends) -> Iterator[_Row]:
 def _message(crossing: Crossing) -> _Row:
     css, ending, _ = FATES[crossing.fate]
     label = _message_label(crossing.event["fields"]) + ending
-    if crossing.fate is Fate.RECEIVED:
+    if crossing.took_ns > 0:
         label += f", {crossing.took_ns / 1e6:.1f} ms"
     if crossing.source is None:  # nobody of this bench sent it
         return _row(crossing.event, str(crossing.target), None, label, css, crossing.fate)

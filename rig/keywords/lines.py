@@ -14,7 +14,7 @@ from devices.events import Event as Told
 from devices.events.bench import AirFrames, DisplayShown, PinMoved, PowerSwitched, ReadingTaken, SendingFailed
 from devices.events.commands import AlertRaised, CommandExecuted, CommandRefused
 from devices.events.hub import FirewallDropped, HubFlags, HubQueued, HubUnroutable
-from devices.events.messages import MessageReceived, MessageSent
+from devices.events.messages import MessageIncomplete, MessageReceived, MessageSent
 from devices.events.parties import BrokerRefused, PartyReceived
 from devices.events.supply import ClockSet, FlowChecked, OutageOver, SupplyChanged, ValveChanged
 from devices.events.terminals import JobDone, JobInterrupted
@@ -52,6 +52,7 @@ FORMS: dict[type[Told], str] = {
     TunnelGivenUp: "{device} gives up opening a tunnel: {reason}",
     BrokerRefused: "{device} refuses what a user sent: {reason}",
     TransferBroken: "{device}: a transfer broke off ({reason})",
+    MessageIncomplete: "{device}: what crossed by {port} made no message: {detail}",
     ClockSet: "{device}: clock set to {time}, it was {error_ms} ms off",
     OutageOver: "{device}: outage from {interruption} to {restoration}",
     AirFrames: "{count} MAC frames on the air",

@@ -156,6 +156,14 @@ def test_a_legend_says_what_each_kind_of_arrow_means_and_no_more() -> None:
     assert not [text for text in Drawing([]).texts if text.startswith("message ")]
 
 
+def test_a_device_whose_inside_nobody_sees_has_a_lifeline_that_says_so() -> None:
+    drawing = Drawing([tx("broker", "dut"), tx("dut", "broker", "df02", port="line"), rx("broker", "df02", peer="dut")])
+    assert [start for start, _ in drawing.lines("d")] == ["dut"]
+    assert [start for start, _ in drawing.lines("l")] == ["broker"]
+    assert "device whose inside nobody sees" in drawing.texts
+    assert "device whose inside nobody sees" not in Drawing([tx("supplier", "hub")]).texts
+
+
 def test_a_long_time_line_is_drawn_in_time() -> None:
     """Ten thousand messages of the same octets, all late: matching looks at each a few times at most."""
     count = 10_000
