@@ -176,7 +176,9 @@ def _tell(options: RunOptions, wanted: Order, out: Path, listener: Listener, too
 def _metadata(wanted: Order) -> list[str]:
     """What a reader of the results must know of the run: it stands at the head of log and report."""
     bench = wanted.bench
-    devices = ", ".join(f"{d.name} {eui64.text(d.eui)}" for d in bench.devices.values())
+    devices = ", ".join(
+        f"{d.name} {eui64.text(d.eui)}{' *(under test)*' if d.under_test else ''}" for d in bench.devices.values()
+    )
     return [
         f"Bench:{bench.name}, from {bench.source}; as it was used: bench.yaml",
         f"Seed:{bench.seed}",

@@ -79,7 +79,7 @@ def conclude(body: Ending, end: Ending, findings: Sequence[Finding], *, stopped:
             verdict, because = Verdict.ABORTED, end.message
         elif broke and not given:
             verdict, because = Verdict.INFRA, broke["what"]
-        elif not broke and end.status == "FAIL" and verdict is not Verdict.FAIL:
+        elif not broke and end.status == "FAIL" and verdict is not Verdict.FAIL and not _fails_nobody(end, told):
             verdict, because = Verdict.FAIL, end.message
     return Conclusion(verdict, because, told, broke["what"] if broke else "")
 
@@ -94,9 +94,17 @@ def _of_body(body: Ending, findings: tuple[Finding, ...], *, stopped: bool) -> t
     if body.status == "SKIP":
         said = verdict_of(body.status, body.message)
         return said, body.message.removeprefix(f"{said.value}:").strip()
-    if body.status != "PASS":
+    if body.status != "PASS" and not _fails_nobody(body, findings):
         return Verdict.FAIL, body.message
     return by_findings, _words(by_findings, gave)
+
+
+def _fails_nobody(ending: Ending, findings: tuple[Finding, ...]) -> bool:
+    """Whether what Robot calls a failure is a miss that counts against nobody: in setup and teardown no keyword can end
+    its test in another way."""
+    said = IN_SETUP_OR_TEARDOWN.sub("", ending.message)
+    harmless = [finding for finding in findings if finding.tolerated or not finding.basis.kind.counts]
+    return any(finding.failure and said.startswith(finding.failure[:LEGIBLE]) for finding in harmless)
 
 
 def _words(verdict: Verdict, gave: tuple[Finding, ...]) -> str:
@@ -121,5 +129,6 @@ def _as_it_counts(finding: Finding, body: Ending, end: Ending) -> Finding:
     return finding
 
 
+IN_SETUP_OR_TEARDOWN = re.compile(r"\A(Setup|Teardown) failed:\n")
 LEGIBLE = 300
 """So much of a long message stands in Robot's own as it was."""

@@ -219,6 +219,17 @@ def test_a_teardown_that_fails_by_itself_fails_its_test() -> None:
     assert told.verdict is Verdict.FAIL
 
 
+@pytest.mark.parametrize("where", ["Setup", "Teardown"])
+def test_a_miss_that_counts_against_nobody_fails_no_test_in_setup_or_teardown_either(where: str) -> None:
+    text = "expected the valve to be open, got nothing"
+    ours = finding(Outcome.MISSED, OURS, failure=text)
+    ended = Ending("FAIL", f"{where} failed:\n{text}")
+    told = concluded(ended, ours) if where == "Setup" else concluded(PASSED, MET, ours, end=ended)
+    assert told.verdict is Verdict.OBSERVED
+    worse = Ending("FAIL", f"{where} failed:\nexpected silence, got noise")
+    assert conclude(PASSED if where == "Teardown" else worse, worse, [MET]).verdict is Verdict.FAIL
+
+
 def test_a_failure_that_the_test_caught_counts_against_nobody() -> None:
     told = concluded(PASSED, MET, MISSED)
     assert told.verdict is Verdict.PASS
