@@ -38,6 +38,7 @@ from devices.machines.core import (
     Effect,
     Event,
     MachineError,
+    NetworkDown,
     NetworksFound,
     Persist,
     PowerLost,
@@ -115,6 +116,8 @@ class HandHeldTerminal:
                 return self._asked(verb, args, now)
             case NetworksFound(beacons=beacons):
                 return self._seen(beacons)
+            case NetworkDown(reason=reason):
+                return [Show(f"Cannot scan: {reason}")]
             case Received(port=port, cluster=tunnel.CLUSTER) if port == PORT:
                 return self._heard(event, now)
             case SendFailed():

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from devices.machines.core import NetworksFound, Received, SendFailed
+from devices.machines.core import NetworkDown, NetworksFound, Received, SendFailed
 from devices.wire import interpan, xbee
 from devices.wire.errors import DecodeError
 from devices.wire.zigbee import Delivery
@@ -109,6 +109,7 @@ class XBeeInterPan:
         self._tuned: tuple[int, int] | None = None
         self._applied = False
         self._waiting: list[tuple[bytes, int, bytes, int]] = []
+        self._scan_problem = ""
 
     @property
     def largest_frame(self) -> int:
@@ -153,9 +154,11 @@ class XBeeInterPan:
             self._waiting.append((peer, cluster, octets, token))
 
     def scan(self) -> None:
-        """Without a second module the answer is at once that nothing was heard."""
+        """Without a second module the answer is at once that nothing was heard; with one that does not work, why."""
         if self.scanner is None:
             self._tell(NetworksFound(self.config.port, ()))
+        elif self._scan_problem and not self.scanner.radio.ready:
+            self._tell(NetworkDown(self.config.port, self._scan_problem))
         else:
             self.scanner.scan()
 
@@ -241,5 +244,7 @@ class XBeeInterPan:
         self._tell(Received(self.config.port, device, stub.payload, stub.cluster))
 
     def _scanned(self, event: Any) -> None:
-        if isinstance(event, NetworksFound):
+        if isinstance(event, NetworkDown):
+            self._scan_problem = event.reason
+        if isinstance(event, (NetworkDown, NetworksFound)):
             self._tell(event)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from paho.mqtt.enums import MQTTErrorCode
 
-from rig.bus.client import Address, BusClient, Inbox, Incoming, Tls
+from rig.bus.client import Address, BusClient, ClientSettings, Inbox, Incoming, Tls
 from rig.bus.errors import AccessRefused, BadTopic, BadUrl, BrokerGone, NotConnected
 from tests.reserved import reserved_port
 
@@ -205,6 +206,87 @@ def test_speaking_out_of_turn(connect: Connect) -> None:
         client.publish("x", b"")
     with pytest.raises(NotConnected):
         client.connect()
+
+
+class _Sent:
+    """What the library says of one message: how it was taken, and what came of waiting for it."""
+
+    def __init__(self, rc: MQTTErrorCode, outcome: bool | Exception) -> None:
+        self.rc, self.outcome = rc, outcome
+        self.waited: list[float] = []
+
+    def wait_for_publish(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+
+    def is_published(self) -> bool:
+        return self.outcome is True
+
+
+OK, FULL, NO_CONNECTION = (
+    MQTTErrorCode.MQTT_ERR_SUCCESS,
+    MQTTErrorCode.MQTT_ERR_QUEUE_SIZE,
+    MQTTErrorCode.MQTT_ERR_NO_CONN,
+)
+# How the library took it; what it says in the end; whether there is a connection; seconds to wait.  Then: what the
+# caller is told, whether it is counted as dropped, and for how long was waited.
+PUBLISHED: dict[str, tuple[MQTTErrorCode, bool | Exception, bool, float, bool, int, list[float]]] = {
+    "taken, nobody waits": (OK, False, True, 0.0, True, 0, []),
+    "acknowledged in time": (OK, True, True, 1.5, True, 0, [1.5]),
+    "not acknowledged in time": (OK, False, True, 1.5, False, 0, [1.5]),
+    "no room in the queue": (FULL, False, True, 0.0, False, 1, []),
+    "no room in the queue, waiting": (FULL, True, True, 1.5, False, 1, []),
+    "kept until there is a connection": (NO_CONNECTION, False, False, 0.0, True, 0, []),
+    "no connection, so not in that time": (NO_CONNECTION, True, False, 1.5, False, 0, []),
+    "the connection went between the two": (NO_CONNECTION, RuntimeError("not connected"), True, 1.5, False, 0, [1.5]),
+}
+
+
+@pytest.mark.parametrize("case", PUBLISHED)
+def test_who_publishes_is_told_what_could_not_be_sent(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rc, outcome, connected, wait_s, told, dropped, waited = PUBLISHED[case]
+    client = BusClient("mqtt://127.0.0.1:1", "speaks")
+    sent = _Sent(rc, outcome)
+    asked: list[tuple[object, ...]] = []
+
+    def publish(*args: object) -> _Sent:
+        asked.append(args)
+        return sent
+
+    monkeypatch.setattr(client, "_state", "open")
+    monkeypatch.setattr(client._paho, "publish", publish)
+    if connected:
+        client._ready.set()
+    assert client.publish("a/b", b"word", qos=1, retain=True, wait_s=wait_s) is told
+    assert asked == [("a/b", b"word", 1, True)]
+    assert (client.counters.dropped_out, sent.waited) == (dropped, waited)
+
+
+def test_what_cannot_be_sent_over_a_lost_connection_is_kept_up_to_a_limit_and_counted_beyond(
+    connect: Connect, bench: str
+) -> None:
+    inbox, links, ends = Inbox(), Inbox(), connect("b")
+    ends.subscribe(f"{bench}/x", inbox.put)
+    ends.connect()
+    starts = connect("a", settings=ClientSettings(outgoing_limit=3))
+    starts.on_link = links.put
+    starts.connect()
+    assert links.get(5.0) is True
+    held, reconnect = threading.Event(), starts._paho.reconnect
+
+    def later() -> object:
+        held.wait(30.0)
+        return reconnect()
+
+    starts._paho.reconnect = later  # type: ignore[method-assign,assignment]
+    _socket(starts).shutdown(socket.SHUT_RDWR)
+    assert links.get(5.0) is False
+    assert starts.publish(f"{bench}/x", b"0", wait_s=5.0) is False, "nobody can have acknowledged it"
+    assert [starts.publish(f"{bench}/x", str(n).encode()) for n in range(1, 6)] == [True, True, False, False, False]
+    assert starts.counters.dropped_out == 3
+    held.set()
+    assert [inbox.get(5.0).payload for _ in range(3)] == [b"0", b"1", b"2"]
 
 
 def test_an_inbox_counts_what_does_not_fit() -> None:

@@ -167,6 +167,24 @@ def test_power_loss_makes_a_new_machine_of_what_was_kept() -> None:
     assert [event.on for event in bench.records if isinstance(event, PowerSwitched)] == [True, False, True]
 
 
+def test_the_display_is_dark_before_the_first_show_and_after_every_start() -> None:
+    """Nothing, and no word of ours: in the life before power, in a life that shows nothing, and in the next one."""
+    bench = Bench(powered=False)
+    seen = [bench.host.display]
+    bench.host.start()
+    seen.append(bench.host.display)
+    bench.power.set(True)
+    seen.append(bench.host.display)
+    bench.reaction = lambda event: [core.Show("hello")] if isinstance(event, core.ButtonPressed) else []
+    bench.lives[-1].reaction = bench.reaction
+    bench.host.deliver(core.ButtonPressed("a", 1))
+    seen.append(bench.host.display)
+    bench.power.set(False)
+    bench.power.set(True)
+    seen.append(bench.host.display)
+    assert seen == ["", "", "", "hello", ""]
+
+
 def test_without_power_timers_are_gone_outputs_low_radios_silent_and_the_display_dark() -> None:
     effects = (core.SetTimer("later", SECOND), core.Drive("relay", True), core.Show("supply on"))
     bench = Bench(on(core.Started, *effects)).started()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -379,6 +380,15 @@ def test_history_holds_fifteen_the_oldest_goes() -> None:
     assert historic.count("02020908") == 15
     assert numbers[0].hex() not in historic
     assert numbers[15].hex() in historic
+
+
+def test_each_report_of_the_time_has_the_next_sequence_number() -> None:
+    house = House(time_report_s=60)
+    house.commission()
+    house.lab.run(257 * MINUTE)
+    numbers = [s.octets[1] for _, name, s in house.lab.sent if name == "hub" and s.cluster == 0x000A]
+    assert len(numbers) > 256
+    assert [(later - earlier) % 256 for earlier, later in pairwise(numbers)] == [1] * (len(numbers) - 1)
 
 
 def test_meter_takes_the_hubs_time() -> None:

@@ -189,6 +189,30 @@ def test_what_is_no_token_adds_nothing(wrong: str) -> None:
     assert meter_of(made).clusters.get((0x0705, 1)) == 0
 
 
+MAXIMUM_CREDIT, MAXIMUM_TOP_UP, BALANCE = (0x0705, 0x21), (0x0705, 0x22), (0x0705, 1)
+
+
+@pytest.mark.parametrize(
+    ("pence", "taken", "code"),
+    [(600, True, 0x810E), (601, False, 0x8F47), (700, False, 0x8F47), (701, False, 0x8F5B)],
+    ids=["to the maximum", "a penny above it", "the most of one top up", "more than that"],
+)
+def test_what_a_balance_holds_counts_towards_the_maximum_credit(pence: int, taken: bool, code: int) -> None:
+    made = bench()
+    clusters = meter_of(made).clusters
+    clusters.set(MAXIMUM_CREDIT, 1_000_000)
+    clusters.set(MAXIMUM_TOP_UP, 700_000)
+    clusters.set(BALANCE, 400_000)
+    (answered, *_) = made.line(command("CS01b", 5 << 32, top_up(token(5 << 32, pence))))
+    assert result_of(answered)["Result Type"] == (0 if taken else 1)
+    assert clusters.get(BALANCE) == (400_000 + pence * 1000 if taken else 400_000)
+    assert logged(meter_of(made)).count(code) == 1
+    clusters.set(MAXIMUM_CREDIT, 1_000_000_000)
+    (again, *_) = made.line(command("CS01b", 6 << 32, top_up(token(5 << 32, pence))))
+    refused_for_size = code == 0x8F47
+    assert result_of(again)["Result Type"] == (0 if refused_for_size else 1), "what was refused is not used up"
+
+
 def test_a_token_from_the_interface_is_protected_device_to_device() -> None:
     made = bench()
     asked = command("PCS01", 77, top_up(token(5 << 32, 250), source=2), originator=INTERFACE)

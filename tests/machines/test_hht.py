@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.machines.core import Answer, Asked, Persist, Received, Refuse, Send
+from devices.machines.core import Answer, Asked, NetworkDown, Persist, Received, Refuse, Send
 from devices.machines.hht import HandHeldTerminal, HhtSettings
 from devices.machines.parts.reading import outcome, words
 from devices.machines.parts.tunnel import CLUSTER, INTERPAN
@@ -213,6 +213,22 @@ def test_work_orders_expire() -> None:
     assert states(house) == ["expired", "answered"]
 
 
+def test_a_command_that_expires_while_it_waits_behind_another_is_not_sent() -> None:
+    """Picked in time behind a command that stays unanswered; at its turn it is too old, and the next one goes."""
+    house = House()
+    house.commission()
+    order: list[dict[str, Any]] = [*house.work_order("ECS43", "ECS45", "ECS52")]
+    order[1]["expires_at"] = house.lab.now + 8 * SECOND
+    house.lab.ask("terminal", "load", work_order=order)
+    house.connect()
+    house.lab.passes = lambda station, _send: station.name != "hub"
+    assert house.lab.now < order[1]["expires_at"] < house.lab.now + HhtSettings(TERMINAL).answer_timeout_s * SECOND
+    house.lab.ask("terminal", "apply", which="all")
+    house.lab.run(2 * HhtSettings(TERMINAL).answer_timeout_s * SECOND - SECOND)
+    assert states(house) == ["unanswered", "expired", "sent"]
+    assert [fields["name"] for fields in house.lab.stations["terminal"].kinds("hht.sent")] == ["ECS43", "ECS52"]
+
+
 def test_expiry_by_age_is_a_setting() -> None:
     terminal = HandHeldTerminal(HhtSettings(TERMINAL, expires_after_s=60))
     terminal.handle(Asked("load", {"work_order": [entry()]}), 0)
@@ -269,6 +285,12 @@ def test_capacity_is_bounded() -> None:
     terminal = HandHeldTerminal(HhtSettings(TERMINAL, capacity=2))
     refused = terminal.handle(Asked("load", {"work_order": [entry()] * 3}), 0)
     assert [type(effect) for effect in refused] == [Refuse]
+
+
+def test_why_the_terminal_cannot_scan_is_shown() -> None:
+    house = House()
+    house.lab.feed("terminal", NetworkDown("interpan", "the radio has firmware VR=2013, expected Zigbee"))
+    assert house.lab.stations["terminal"].display == "Cannot scan: the radio has firmware VR=2013, expected Zigbee"
 
 
 def test_hub_that_does_not_answer_is_shown() -> None:

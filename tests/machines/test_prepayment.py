@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,33 @@ def test_a_token_is_good_once_even_under_another_counter() -> None:
     assert 0x8F51 in _events(bench, "security")
 
 
+WITHIN = 7 << 32  # the counter of a command that carries a token
+
+CONTRADICTIONS: dict[str, tuple[int, int, int, bool]] = {
+    # truncated counter in the token, counter that its MAC was made with, counter of the command, whether it is good
+    "all say the same": (7, WITHIN, WITHIN, True),
+    "typed later": (7, WITHIN, 9 << 32, True),
+    "typed, in a command that no token could be made with": (7, WITHIN, WITHIN | 5, True),
+    "made with the command's counter, says another": (8, WITHIN, WITHIN, False),
+    "made with another counter, says the command's": (7, 8 << 32, WITHIN, False),
+    "made with a counter that no token has": (7, WITHIN | 5, WITHIN | 5, False),
+}
+
+
+@pytest.mark.parametrize("case", CONTRADICTIONS)
+def test_a_token_is_good_under_the_counter_that_it_says_alone(case: str) -> None:
+    said, made_with, commanded, good = CONTRADICTIONS[case]
+    z = KEYS.agree(agreement_key(SUPPLIER), KEYS.public(agreement_key(METER)))
+    bare = Ptut(said, ValueClass.HUNDREDTHS, 10, bytes(4))
+    digits = utrn.encode(replace(bare, mac=utrn_mac(z, SUPPLIER, METER, made_with, bare.high_word)))
+    bench = _bench()
+    messages = bench.line(command("CS01a", commanded, axdr.octets(digits.encode())))
+    assert response_of(messages[0]).results[0].code == (0 if good else 1)
+    assert _balance(bench) == (10 * PENNY if good else 0)
+    assert bench.meter.functions.prepayment.tokens.used == ((said << 32,) if good else ())
+    assert (0x8F63 in _events(bench, "security")) is not good
+
+
 def test_the_cache_forgets_the_lowest_and_refuses_what_is_below_it() -> None:
     bench = _bench(EsmeSettings(prepayment=PrepaymentSettings(TokenSettings(cache_size=2))))
     assert [_enter(bench, n, token(n, 1)) for n in (5, 6, 7)] == [0, 0, 0]
@@ -172,6 +200,46 @@ def test_credit_runs_out_and_comes_back() -> None:
     assert bench.supply() == "armed"
     assert bench.meter.objects.value(*own.EMERGENCY_CREDIT, 2) == axdr.i32(5 * PENNY)
     assert not bench.meter.functions.prepayment.emergency_active
+
+
+# What is left of 5 pence emergency credit; pence of a top up; emergency credit, balance and whether it is active after.
+REPAYMENTS: dict[str, tuple[int, int, int, int, bool]] = {
+    "used up, repaid in part": (0, 3, 3, 0, True),
+    "used up, repaid whole": (0, 5, 5, 0, False),
+    "used up, repaid and a penny": (0, 6, 5, 1, False),
+    "all but a penny left": (4, 1, 5, 0, False),
+    "none used": (5, 2, 5, 2, False),
+}
+
+
+@pytest.mark.parametrize("case", REPAYMENTS)
+def test_a_top_up_repays_emergency_credit_first(case: str) -> None:
+    left, pence, emergency, balance, active = REPAYMENTS[case]
+    bench = _bench()
+    _put(bench, own.EMERGENCY_CREDIT, 9, axdr.i32(5 * PENNY))
+    messages = bench.line(command("ECS09", 200, axdr.i8(0)))
+    assert response_of(messages[0]).results[0].code == 0
+    bench.give(Asked("consume", {"amount": (5 - left) * PENNY}))
+    assert bench.meter.objects.value(*own.EMERGENCY_CREDIT, 2) == axdr.i32(left * PENNY)
+    assert _balance(bench) == 0
+    assert _enter(bench, 1, token(1, pence)) == 0
+    assert bench.meter.objects.value(*own.EMERGENCY_CREDIT, 2) == axdr.i32(emergency * PENNY)
+    assert _balance(bench) == balance * PENNY
+    assert bench.meter.functions.prepayment.emergency_active is active
+
+
+def test_a_debt_that_takes_the_whole_top_up_leaves_emergency_credit_as_it_was() -> None:
+    bench = _bench()
+    _put(bench, own.EMERGENCY_CREDIT, 9, axdr.i32(5 * PENNY))
+    bench.line(command("ECS09", 200, axdr.i8(0)))
+    bench.give(Asked("consume", {"amount": 5 * PENNY}))
+    _put(bench, own.ACCUMULATED_DEBT, 2, axdr.i32(4 * PENNY))
+    assert _enter(bench, 1, token(1, 4)) == 0
+    assert [bench.meter.objects.value(*place, 2) for place in (own.EMERGENCY_CREDIT, own.ACCUMULATED_DEBT)] == [
+        axdr.i32(0),
+        axdr.i32(0),
+    ]
+    assert bench.meter.functions.prepayment.emergency_active
 
 
 def _rate(pence: int) -> Data:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -352,6 +353,58 @@ def test_messages_beyond_all_measure_are_dropped_at_once() -> None:
     assert [one.kind for one in told(server.send(HUB, huge, 0))] == ["tunnel.dropped"]
     assert server.waiting(HUB) == 0
     assert server.take_broken() == [(HUB, huge)]
+
+
+def test_the_sequence_number_advances_with_every_frame_and_comes_round(pair: Pair) -> None:
+    """Of all frames that an end makes of itself; an answer carries the number of what it answers."""
+    for counter in range(60):
+        pair.send_down(message(800, counter))
+        pair.lab.run(SECOND)
+    pair.do("hub", pair.client.close(METER))
+    numbers = [send.octets[1] for _, name, send in pair.lab.sent if name == "hub"]
+    assert len(numbers) > 256
+    assert numbers == [number % 256 for number in range(len(numbers))]
+
+
+def test_an_error_takes_a_sequence_number_of_its_own() -> None:
+    server = TunnelServer("interpan")
+    frame = tunnelling.encode(TransferData(77, b"x", to_server=True), 0)
+    numbers = []
+    for _ in range(257):
+        _, effects = server.receive(Received("interpan", HUB, frame, CLUSTER), 0)
+        numbers += [effect.octets[1] for effect in effects if isinstance(effect, Send)]
+    assert numbers == [*range(256), 0]
+
+
+def test_a_server_keeps_a_tunnel_until_the_instant_at_which_it_lapses() -> None:
+    """The server keeps it to the last nanosecond, counted from the latest request, and gives it away with the next."""
+    lapses = 100 * SECOND
+    server = TunnelServer("interpan", TunnelSettings(max_tunnels=1, renew_after_ns=lapses))
+
+    def ask(number: int, now: int) -> int:
+        peer = bytes(7) + bytes((number,))
+        _, effects = server.receive(Received("interpan", peer, tunnelling.encode(RequestTunnel(), 0), CLUSTER), now)
+        answer = tunnelling.decode(zcl.decode(next(e for e in effects if isinstance(e, Send)).octets))
+        assert isinstance(answer, RequestTunnelResponse)
+        return answer.status
+
+    assert ask(1, 0) == 0
+    assert ask(2, lapses - 1) == 2, "it lasts to the last nanosecond"
+    assert ask(1, lapses - 1) == 0, "renewed"
+    assert ask(2, 2 * lapses - 2) == 2, "from its renewal it lasts as long again"
+    assert ask(2, 2 * lapses - 1) == 0
+
+
+def test_the_client_renews_when_its_period_ends_and_counts_from_the_answer() -> None:
+    form = TunnelSettings(renew_after_ns=100 * SECOND)
+    pair = Pair(form, TunnelSettings())
+    pair.do("hub", pair.client.open(METER, 0))
+    pair.lab.run(250 * SECOND)
+    asked = [at for at, name, send in pair.lab.sent if name == "hub" and send.octets[2] == 0]
+    answered = [at for at, name, send in pair.lab.sent if name == "meter" and send.octets[2] == 0]
+    assert len(asked) == 3
+    on_the_air = answered[0] - asked[0]  # one way; the answer takes as long
+    assert [later - earlier for earlier, later in pairwise(asked)] == [100 * SECOND + 2 * on_the_air] * 2
 
 
 def test_renewal_waits_for_a_transfer() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -209,6 +210,29 @@ def test_the_wrong_firmware_is_named() -> None:
     (event,) = events  # said once, however often it is tried
     assert "VR=2013" in event.reason
     assert "Zigbee" in event.reason
+
+
+def test_a_scanner_with_the_wrong_firmware_is_named_at_start_and_at_each_scan() -> None:
+    """Behind ``scan_url`` stands a module with 802.15.4 firmware, as that for inter-PAN has; that one works on."""
+    bench = XBeeInterPanBench()
+    bench.hub_han()
+    bench.add(HUB, 15)
+    wrong = XBee802154(bench.ether, "wrong", bytes.fromhex("0013a20041eeeee0"), Random(4))
+    bench._scanner = lambda own: (MemoryLink(wrong), wrong.power)  # type: ignore[method-assign]
+    terminal = bench.add(TERMINAL, 15)
+    bench.run(60)
+    for _ in range(2):
+        (told,) = bench.take(TERMINAL)
+        assert isinstance(told, NetworkDown)
+        assert told.port == "interpan"
+        assert "VR=2013" in told.reason
+        assert "expected Zigbee" in told.reason
+        terminal.scan()
+        bench.run(60)
+    bench.take(TERMINAL)
+    terminal.send(HUB, TUNNELLING, b"hello")
+    bench.run(1)
+    assert [event.octets for event in bench.take(HUB)] == [b"hello"]
 
 
 def test_a_dead_module_is_reported_once_and_taken_up_when_it_wakes() -> None:

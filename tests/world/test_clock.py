@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from rig.ports.clock import RealClock
-from rig.world.clock import NS, VirtualClock
+from rig.world.clock import NS, Agenda, VirtualClock
 
 
 class FakeTime:
@@ -217,6 +217,65 @@ def test_detaching_in_the_middle_lets_time_fly_again() -> None:
 def test_detach_without_attach_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="attach"):
         VirtualClock().detach()
+
+
+# ------------------------------------------------------------------------------------------------------------ the pace
+
+
+class Machine:
+    """The time of the machine, as the standard library tells it to whoever brings no time of his own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fake = FakeTime(123_456_789)
+        monkeypatch.setattr(Agenda, "wait", lambda _agenda, seconds: self.fake.wait(seconds))
+
+
+PACED: dict[str, Callable[[FakeTime], AnyClock]] = {
+    "real": lambda fake: RealClock(fake.monotonic),
+    "virtual with a program attached": lambda fake: _attached(VirtualClock(fake.monotonic)),
+}
+
+
+def _attached(clock: VirtualClock) -> VirtualClock:
+    clock.attach()
+    return clock
+
+
+@pytest.mark.parametrize("kind", PACED)
+def test_an_hour_of_a_bench_on_real_time_is_an_hour(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A nanosecond of the machine is a nanosecond of the bench, whatever is due meanwhile and whoever looks."""
+    machine = Machine(monkeypatch)
+    start, clock = machine.fake.ns, PACED[kind](machine.fake)
+    seen: list[tuple[int, int]] = []
+    for minute in range(1, 60):
+        clock.call_at(minute * 60 * NS, lambda: seen.append((clock.now, machine.fake.ns - start)))
+    clock.advance(3600 * NS)
+    assert seen == [(minute * 60 * NS, minute * 60 * NS) for minute in range(1, 60)]
+    assert clock.now == machine.fake.ns - start == 3600 * NS
+    assert sum(machine.fake.waits) == pytest.approx(3600.0)
+
+
+@pytest.mark.parametrize("kind", PACED)
+def test_a_bench_that_was_busy_catches_up_and_is_not_late_for_good(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    start, clock = machine.fake.ns, PACED[kind](machine.fake)
+
+    def busy() -> None:
+        machine.fake.ns += 7 * NS
+
+    clock.call_at(10 * NS, busy)
+    clock.advance(60 * NS)
+    assert clock.now == machine.fake.ns - start == 60 * NS
+
+
+def test_a_real_clock_stands_still_for_nobody() -> None:
+    fake = FakeTime(5)
+    clock = RealClock(fake.monotonic, fake.wait)
+    readings = []
+    for passed in (0, 1, 999, 2 * NS):
+        fake.ns += passed
+        readings.append(clock.now)
+    assert readings == [0, 1, 1000, 2 * NS + 1000]
 
 
 @pytest.mark.parametrize("make", [VirtualClock, RealClock])
