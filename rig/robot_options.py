@@ -81,5 +81,6 @@ def read(words: Sequence[str]) -> RunOptions:
     options["outputdir"] = out if out is not None else outputdir
     bench, changes = options.pop("bench") or "virtual", tuple(options.pop("set"))
     own = {name: options.pop(name) for name in ("expectations", "tolerate", "xunit")}
+    own["xunit"] = None if str(own["xunit"]).upper() == "NONE" else own["xunit"]  # Robot's word for no such file
     given = {name: value for name, value in options.items() if value not in (None, [])}
     return RunOptions(bench, changes, tuple(suites), given, **own)
