@@ -38,6 +38,7 @@ from devices.machines.parts.event_log import EventLog
 from devices.machines.parts.load_switch import MOVING, LoadSwitch
 from devices.machines.parts.meter_conduct import bind_conduct
 from devices.machines.parts.meter_functions import MeterFunctions
+from devices.machines.parts.prepayment import ByHand
 from devices.model.alerts import Log
 from devices.model.credentials import CredentialCells
 from devices.model.esme_objects import esme_objects
@@ -46,7 +47,7 @@ from devices.trust.keystore import KeyStore
 
 __all__ = ["Esme", "EsmePolicy", "EsmeSettings"]
 
-ARMED, COMMISSIONED, LOCAL_ACT_DONE, LOCAL_ACT_FAILED = 0x8F32, 0x8F69, 0x8161, 0x8162
+ARMED = 0x8F32
 CLOCK_ADJUSTED = 0x8145
 
 
@@ -54,6 +55,7 @@ class Esme(HanDevice):
     """One electricity meter with the device identifier ``identity`` (EUI-64); see :class:`HanDevice`."""
 
     KIND = "ESME"
+    IS_COMMISSIONED = True
     settings: EsmeSettings
 
     def __init__(
@@ -140,11 +142,8 @@ class Esme(HanDevice):
         failure, effects = judged
         return effects if failure is None else [*effects, *self.out.event(failure, now, b"")]
 
-    def _after_command(self, outcome: Outcome, now: int) -> list[Effect]:
-        effects = self.functions.after_command(now)
-        if outcome.use_case is not None and outcome.use_case.use_case == "ECS70" and not any(outcome.results):
-            effects += self._first_time("commissioned", COMMISSIONED, self.settings.commissioned_alert, now)
-        return effects
+    def _after_command(self, _outcome: Outcome, now: int) -> list[Effect]:
+        return self.functions.after_command(now)
 
     # ----------------------------------------------------------------------------------------------------------- supply
 
@@ -156,8 +155,8 @@ class Esme(HanDevice):
         if before is Supply.ENABLED:
             return []
         effects = self.switch.change(SupplyEvent.LOCAL_ACT, f"button {event.button}", now)
-        done = LOCAL_ACT_FAILED if self.switch.state is before else LOCAL_ACT_DONE
-        return effects + self.out.event(done, now, b"", tell=False)
+        done = self.switch.state is not before
+        return effects + self._acted(self.settings.local_acts.enable, now, done=done)
 
     def _pin(self, event: PinChanged, _: int) -> list[Effect]:
         self.switch.sensed(event.pin, event.level)
@@ -203,9 +202,11 @@ class Esme(HanDevice):
             return [*self.functions.tamper(now), Answer()]
         if event.verb == "appliance":
             return self._appliance(event.args, now)
+        if event.verb in ("top_up", "emergency_credit"):
+            return self._prepay_by_hand(event, now)
         name = _QUANTITIES.get(event.verb)
         if name is None:
-            known = "'state', 'load', 'consume', 'tamper' or 'appliance'"
+            known = "'state', 'load', 'consume', 'top_up', 'emergency_credit', 'tamper' or 'appliance'"
             return [Refuse(f"a meter has no verb {event.verb!r} (or no install code to join with); try {known}")]
         number = event.args.get(name)
         if not isinstance(number, int) or isinstance(number, bool) or number < 0:
@@ -213,6 +214,28 @@ class Esme(HanDevice):
         if event.verb == "consume":
             return [*self.functions.consume(number, now), Answer()]
         return [*self.functions.look_at_load(now, number), *self.functions.arm(now), Answer()]
+
+    def _prepay_by_hand(self, event: Asked, now: int) -> list[Effect]:
+        """Somebody types a token (``top_up`` with ``utrn``) or takes emergency credit at the meter's keys."""
+        self._notes = []
+        hand, acts, prepayment = ByHand(self.clock.at(now)), self.settings.local_acts, self.functions.prepayment
+        code = acts.top_up if event.verb == "top_up" else acts.emergency_credit
+        answer: dict[str, Any] = {}
+        problem = None
+        try:
+            if event.verb == "top_up":
+                answer["amount"] = prepayment.enter(str(event.args.get("utrn", "")), hand)
+            else:
+                prepayment.invoke(hand)
+        except AccessError as refused:
+            problem = str(refused)
+        effects = [*hand.effects, Persist("objects", self.objects.as_json())]
+        effects += self._acted(code, now, done=problem is None)
+        notes, self._notes = self._notes, []
+        for note, tell in notes:
+            effects += self.out.event(note, now, b"", tell=tell)
+        effects += self.functions.after_command(now)
+        return [*effects, Answer(answer) if problem is None else Refuse(f"{event.verb}: {problem}")]
 
     def _appliance(self, args: Mapping[str, Any], now: int) -> list[Effect]:
         numbers = [args.get(name) for name in ("controller", "output", "input")]

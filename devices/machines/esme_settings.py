@@ -14,6 +14,7 @@ from devices.machines.parts.aux_switch import AuxiliarySettings
 from devices.machines.parts.contactor import TRANSITIONS, ContactorSettings, Supply, SupplyEvent
 from devices.machines.parts.outage import OutageSettings
 from devices.machines.parts.prepayment import PrepaymentSettings
+from devices.machines.parts.user_interface import LocalActs
 
 __all__ = ["EsmePolicy", "EsmeSettings"]
 
@@ -34,8 +35,8 @@ class EsmeSettings(HanSettings):
     arming_opens: bool = True  # arming a supply that is on switches it off; no source says what happens [our choice]
     button: str | None = None  # the button of the local act; None: any (products differ, facts/gbcs.md 10.1)
     button_hold_ns: int = 2 * SECOND  # how long it is held [single source: a maker's manual]
+    local_acts: LocalActs = field(default_factory=LocalActs)  # the codes that acts at its keys are logged with
     armed_alert: bool = False  # 0x8F32 is logged; that it is also sent is known from no source
-    commissioned_alert: bool = True  # 0x8F69 after the first accepted clock command, to the supplier [single source]
 
 
 def _as_it_is(supply: Supply) -> Supply:

@@ -38,10 +38,11 @@ from devices.machines.parts.commands import Outcome, PayloadHandler
 from devices.machines.parts.gas_conduct import GasConduct
 from devices.machines.parts.gas_reporting import GasReporter
 from devices.machines.parts.gbz_answers import DAY
-from devices.machines.parts.gbz_steps import number
+from devices.machines.parts.gbz_steps import Act, ZclRefusal, number
 from devices.machines.parts.sleepy_tunnel import SleepyClient
-from devices.machines.parts.tokens import Tokens, TokenSettings
+from devices.machines.parts.tokens import TokenRefused, Tokens, TokenSettings
 from devices.machines.parts.tunnel_end import TunnelEnd
+from devices.machines.parts.user_interface import LocalActs
 from devices.machines.parts.valve import OPENING, Valve, ValveEvent, ValveSettings, ValveState
 from devices.model.credentials import CredentialCells
 from devices.model.gpf_objects import MIRRORED
@@ -56,7 +57,7 @@ from devices.wire.zcl_general import AttributeValue, ReportAttributes
 __all__ = ["Gsme", "GsmeSettings"]
 
 BATTERY_DAYS, FIRMWARE, SUMMATION = (0x0702, 0x0205), (0x0702, 0x0206), (0x0702, 0x0000)
-UNCONTROLLED, LOW_BATTERY, LOCAL_ACT_DONE, LOCAL_ACT_FAILED = 0x81BF, 0x8F1F, 0x8161, 0x8162
+UNCONTROLLED, LOW_BATTERY = 0x81BF, 0x8F1F
 BILLING_UPDATED, BILLING_ALERT = 0x8F0A, 0x008B
 WAKE, NETWORK_SAMPLE = "wake", "network_sample"
 
@@ -70,6 +71,8 @@ class GsmeSettings(GasDeviceSettings):
     wake_ns: int = 1800 * SECOND  # between two wakings; the reporting interval (facts/gbcs.md 8.3)
     button: str | None = None  # the button of the local act; None: any
     button_hold_ns: int = 2 * SECOND  # how long it is held [our choice]
+    # The codes that acts at its keys are logged with: those of the same commands from a PPMID [our choice].
+    local_acts: LocalActs = field(default_factory=lambda: LocalActs(top_up=0x009B, emergency_credit=0x0090))
     low_battery_days: int = 180  # below this 0x8F1F is told [our choice]
     reports: bool = True  # report attributes to the mirror on every waking
 
@@ -78,6 +81,7 @@ class Gsme(RecordingDevice):
     """One gas meter with the device identifier ``identity`` (EUI-64)."""
 
     KIND = "GSME"
+    IS_COMMISSIONED = True
     settings: GsmeSettings
 
     def __init__(
@@ -181,8 +185,7 @@ class Gsme(RecordingDevice):
             return []
         armed = self.valve.state is ValveState.ARMED
         effects = self.valve.change(ValveEvent.LOCAL_ENABLE, f"button {event.button}", now)
-        done = LOCAL_ACT_DONE if armed else LOCAL_ACT_FAILED
-        return [*effects, self.executor.saved(), *self.out.event(done, now, tell=False)]
+        return [*effects, self.executor.saved(), *self._acted(self.settings.local_acts.enable, now, done=armed)]
 
     # ------------------------------------------------------------------------------------------------ metering, records
 
@@ -247,6 +250,19 @@ class Gsme(RecordingDevice):
         reads = outcome.use_case is not None and outcome.use_case.only_reads
         return [*super()._after_command(outcome, now), *([] if reads else self._settled(now))]
 
+    def _prepay_by_hand(self, what: Callable[[Act], object], act_name: str, now: int) -> list[Effect]:
+        """Somebody types a token or takes emergency credit at the meter's keys."""
+        self._notes = []
+        act = Act(now, self.clock.at(now), self.identity, 0, "the meter's keys", remote=False)
+        problem = None
+        try:
+            what(act)
+        except (TokenRefused, ZclRefusal) as refused:
+            problem = str(refused)
+        code = getattr(self.settings.local_acts, act_name)
+        effects = [*act.effects, *self._acted(code, now, done=problem is None), *self._settled(now)]
+        return [*effects, Answer() if problem is None else Refuse(f"{act_name}: {problem}")]
+
     def _own_verb(self, event: Asked, now: int) -> list[Effect]:
         """What the bench can do to the meter: gas flows, it wakes, somebody types a token."""
         match event.verb, event.args:
@@ -257,6 +273,10 @@ class Gsme(RecordingDevice):
                 return [Record(FlowSet(flow=flow)), Answer()]
             case "wake", _:
                 return [*self._wake(now), Answer()]
+            case "top_up", {"utrn": str(digits)}:
+                return self._prepay_by_hand(lambda act: self.conduct.enter(digits, act), "top_up", now)
+            case "emergency_credit", _:
+                return self._prepay_by_hand(self.conduct.activate_emergency_credit, "emergency_credit", now)
         return [Refuse(f"a gas meter has no verb {event.verb!r} with {dict(event.args)} now; try 'state' or 'wake'")]
 
     def state(self, now: int) -> dict[str, Any]:

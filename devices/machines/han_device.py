@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, ClassVar
 
 from devices.machines.core import (
@@ -51,6 +52,7 @@ from devices.machines.parts.time_cluster import CLUSTER as TIME_CLUSTER
 from devices.machines.parts.time_cluster import time_in
 from devices.machines.parts.tunnel import TunnelSettings
 from devices.machines.parts.tunnel_end import TunnelEnd
+from devices.machines.parts.user_interface import ACT_DONE, ACT_FAILED
 from devices.model.alerts import carrier_of
 from devices.model.credentials import CredentialCells
 from devices.model.objects import ObjectDef, ObjectModel
@@ -58,12 +60,20 @@ from devices.trust.keystore import KeyStore
 from devices.wire import axdr
 from devices.wire.axdr import Data
 
-__all__ = ["HanDevice", "HanSettings"]
+__all__ = ["CommissionedOn", "HanDevice", "HanSettings"]
 
-JOINED, COMMAND_DONE, COMMAND_FAILED, UNSUPPORTED = 0x8183, 0x8154, 0x8155, 0x8F85
+JOINED, COMMISSIONED, COMMAND_DONE, COMMAND_FAILED, UNSUPPORTED = 0x8183, 0x8F69, 0x8154, 0x8155, 0x8F85
+SET_CLOCK = frozenset({"ECS70", "GCS28"})  # the commands of service request 8.1.1
 INTEGRITY_ISSUE = 0x81A0
 COMMANDS_TIMER = "commands"
 SECOND = 1_000_000_000
+
+
+class CommissionedOn(Enum):
+    """When a meter counts as commissioned, which 0x8F69 tells."""
+
+    JOIN = "join"  # joined and keys agreed, before any command
+    FIRST_SET_CLOCK = "first_set_clock"  # the first accepted command of service request 8.1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,10 @@ class HanSettings:
     join_retry_ns: int = 30 * SECOND  # pause between two attempts to join [our choice]
     hub: bytes | None = None  # whom alerts go to; None: whoever opened a tunnel
     joined_alert: bool = True  # 0x8183 after the first join, to the supplier [single source]
+    # When a meter sends 0x8F69, facts/gbcs.md 9.6: on joining [a maker's manual]; FIRST_SET_CLOCK is [our reading].  The
+    # two stand against each other, so no verdict rests on either.
+    commissioned_on: CommissionedOn = CommissionedOn.JOIN
+    commissioned_alert: bool = True  # 0x8F69 to the supplier [single source]; False: logged only
     queue_limit: int = 32  # alerts that wait for a tunnel; the oldest goes first [our choice]
 
     def __post_init__(self) -> None:
@@ -98,6 +112,9 @@ class HanDevice:
 
     KIND: ClassVar[str]
     """The kind of device as in the use-case table."""
+
+    IS_COMMISSIONED: ClassVar[bool] = False
+    """Whether the kind tells that it was commissioned (0x8F69): meters do."""
 
     settings: HanSettings
 
@@ -216,7 +233,14 @@ class HanDevice:
             return []
         self._network, self._epid = True, event.epid
         effects: list[Effect] = [StopTimer("join"), Persist("epid", event.epid.hex())]
-        return effects + self._first_time("joined", JOINED, self.settings.joined_alert, now)
+        effects += self._first_time("joined", JOINED, self.settings.joined_alert, now)
+        return effects + self._commissioned(CommissionedOn.JOIN, now)
+
+    def _commissioned(self, on: CommissionedOn, now: int) -> list[Effect]:
+        """One of the two moments at which a meter may count as commissioned has come."""
+        if not self.IS_COMMISSIONED or self.settings.commissioned_on is not on:
+            return []
+        return self._first_time("commissioned", COMMISSIONED, self.settings.commissioned_alert, now)
 
     def _network_down(self, event: NetworkDown, now: int) -> list[Effect]:
         if event.port != "han":
@@ -278,6 +302,8 @@ class HanDevice:
         for code in outcome.events:
             effects += self.out.event(code, now, b"", tell=False)
         effects += [self.out.keep(octets) for octets in outcome.alerts]
+        if outcome.use_case is not None and outcome.use_case.use_case in SET_CLOCK and not any(outcome.results):
+            effects += self._commissioned(CommissionedOn.FIRST_SET_CLOCK, now)
         return [*effects, *self.out.flush(now), *self._after_command(outcome, now), *self._arm_commands(now)]
 
     def _arm_commands(self, now: int) -> list[Effect]:
@@ -319,6 +345,10 @@ class HanDevice:
             return []
         self._once.add(what)
         return [Persist("once", sorted(self._once)), *self.out.event(code, now, b"", tell=tell)]
+
+    def _acted(self, message_code: int, now: int, *, done: bool) -> list[Effect]:
+        """Log what somebody did at the device's own keys."""
+        return self.out.event(ACT_DONE if done else ACT_FAILED, now, message_code.to_bytes(2, "big"), tell=False)
 
     def note(self, code: int, *, tell: bool = True) -> None:
         """Have an event logged, and told whom it concerns, once the command is answered."""

@@ -9,7 +9,7 @@ all of them ``peer`` is the device that is meant.  A network operator is the sam
 
 Must not live here: what a use case carries (``parts.building``), MACs on commands (the broker).
 
-Source: facts/gbcs.md 1.4, 2.1 [verified by running], 5.7 [2 sources].
+Source: facts/gbcs.md 1.4, 2.1 [verified by running], 5.7 [2 sources], 7.1 (counters of tokens).
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ from devices.machines.core import (
 from devices.machines.parts.asked import eui_argument
 from devices.machines.parts.building import Envelope, arguments, command_message, demands, use_case_named
 from devices.machines.parts.reading import outcome
+from devices.machines.parts.tokens import rebuilt_number
 from devices.model import use_cases
 from devices.model.use_cases import UseCase
 from devices.trust import protection
 from devices.trust.errors import TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
 from devices.trust.ledger import Ledger
-from devices.wire import gbcs
+from devices.wire import gbcs, utrn
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
 
@@ -58,6 +59,9 @@ class SupplierSettings:
 
     eui: bytes
     series: str = "commands"  # the row of its originator counters in the ledger
+    # The longest step from one top up of a device to the next, in tokens, before a warning: what a meter rebuilds of a
+    # typed token wherever in its block of 1,024 it stands, facts/gbcs.md 7.1 [derived; the warning: our choice]
+    token_step: int = 511
     remembered: int = 1000  # commands, inbox entries and local copies kept; the oldest go first [our choice]
 
 
@@ -89,6 +93,7 @@ class Supplier:
         self._keys, self._directory, self._ledger = keys, directory, ledger
         self._outstanding: OrderedDict[tuple[bytes, int, int], _Outstanding] = OrderedDict()
         self._inbox: deque[dict[str, Any]] = deque(maxlen=settings.remembered)
+        self._topped_up: OrderedDict[bytes, int] = OrderedDict()  # device to the highest counter of a top up >> 32
         self._local: deque[_Local] = deque(maxlen=settings.remembered)
 
     def handle(self, event: Event, now: int) -> Sequence[Effect]:
@@ -127,7 +132,8 @@ class Supplier:
 
     def _command(self, args: Mapping[str, Any]) -> list[Effect]:
         """``command {use_case, device, args, delivery}``: build, sign where the use case wants it, and send to the
-        broker.  ``args`` are called as the rows of the use-case table call them, or as a recipe does."""
+        broker.  ``args`` are called as the rows of the use-case table call them, or as a recipe does.  The answer to a
+        top up has a ``warning`` where its counter outruns what a meter can rebuild (facts/gbcs.md 7.1)."""
         delivery = _delivery(args)
         use_case = use_case_named(str(args.get("use_case", "")))
         device = eui_argument(args, "device")
@@ -137,13 +143,33 @@ class Supplier:
         signed, _ = demands(use_case)
         if signed:
             self._keys.public(signing_key(ours))
-        counter = (
-            self._top_up_counter(args) if use_case.use_case in _TOP_UPS else self._ledger.take(self.settings.series)
-        )
+        tops_up = use_case.use_case in _TOP_UPS
+        counter = self._top_up_counter(args) if tops_up else self._ledger.take(self.settings.series)
         message = command_message(use_case, named, Envelope(ours, device, counter))
         if signed:
             message = protection.sign(message, self._keys, signing_key(ours))
-        return self._dispatch(message, use_case, delivery)
+        return self._dispatch(message, use_case, delivery, self._outrun(device, counter) if tops_up else None)
+
+    def _outrun(self, device: bytes, counter: int) -> str | None:
+        """Why a meter that was topped up with all tokens so far could not rebuild the counter of this one, were it
+        typed; None where it could, or where this is the first."""
+        number = counter >> 32
+        highest = self._topped_up.pop(device, None)
+        self._topped_up[device] = number if highest is None else max(number, highest)
+        while len(self._topped_up) > self.settings.remembered:
+            self._topped_up.popitem(last=False)
+        if highest is None:
+            return None
+        taken_for = rebuilt_number(highest, utrn.truncated(counter))
+        if taken_for == number and number - highest <= self.settings.token_step:
+            return None
+        told = f"token {number} lies {number - highest:+} from the highest before it ({highest}): "
+        why = (
+            f"typed at the meter it would be taken for token {taken_for} and refused as not authentic (0x8F63)"
+            if taken_for != number
+            else "a meter that stands elsewhere in its block of 1,024 could not rebuild it, were it typed"
+        )
+        return f"{told}{why}; step by at most {self.settings.token_step} a token"
 
     def _sign(self, args: Mapping[str, Any]) -> list[Effect]:
         """``sign {octets, delivery}``: sign the pre-command that the broker made of a service request of ours, and send
@@ -156,7 +182,7 @@ class Supplier:
             raise MachineError("argument 'octets': the command is protected already; give the pre-command as it came")
         return self._dispatch(protection.sign(message, self._keys, signing_key(self.settings.eui)), use_case, delivery)
 
-    def _dispatch(self, message: Message, use_case: UseCase, delivery: str) -> list[Effect]:
+    def _dispatch(self, message: Message, use_case: UseCase, delivery: str, warning: str | None = None) -> list[Effect]:
         octets, device = gbcs.encode(message), message.recipient
         self._remember(message, use_case, octets)
         answer = {
@@ -165,6 +191,8 @@ class Supplier:
             "octets": octets.hex(),
             "request_id": f"{eui_text(self.settings.eui)}:{eui_text(device)}:{message.counter}",
         }
+        if warning is not None:
+            answer["warning"] = warning
         return [Answer(answer), *self._transmit(device, octets, delivery)]
 
     def _resend(self, args: Mapping[str, Any]) -> list[Effect]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from devices.machines.core import (
     TimerFired,
 )
 from devices.machines.esme import Esme, EsmeSettings
+from devices.machines.han_device import CommissionedOn
 from devices.machines.parts import time_cluster, tunnel
 from devices.machines.parts.civil_clock import CivilTime, ClockSettings
 from devices.machines.parts.commands import CommandSettings
@@ -140,7 +142,7 @@ def test_after_an_outage_it_rejoins_the_same_network_and_the_hub_tunnels_anew() 
     before = len(bench.effects)
     bench.cut(60 * SECOND)
     assert JoinNetwork("han", CODE, EPID) in bench.effects[before:]
-    assert hub.heard[-1].message_code == 0x1001
+    assert [message.message_code for message in hub.heard] == [0x1001, 0x1000]  # joined, commissioned
     bench.give(NetworkUp("han", EPID, 1, 11))
     again = HubEnd(bench)
     again.open()
@@ -160,7 +162,7 @@ def test_a_long_response_goes_in_blocks() -> None:
         hub.send(script(52 if counter % 2 else 51, counter))
     (response,) = hub.send(read_log("ECS35a"))
     rows = response_of(response).data[0].value.rows
-    assert len(rows) == 31  # joined, and thirty commands
+    assert len(rows) == 32  # joined, commissioned, and thirty commands
     assert len(response.payload) > 250
     assert protected_well(response)
     assert bench.supply() == "enabled"
@@ -170,14 +172,14 @@ def test_alerts_wait_for_the_tunnel_and_are_sent_once() -> None:
     bench = Bench(JOINING)
     bench.line(script(52, 10, originator=STRANGER))
     bench.give(NetworkUp("han", EPID, 1, 11))
-    assert len(bench.state()["queue"]) == 2
+    assert len(bench.state()["queue"]) == 3
     hub = HubEnd(bench)
     hub.open()
-    assert [notification_of(message)[0] for message in hub.heard] == [0x8F30, 0x8183]
+    assert [notification_of(message)[0] for message in hub.heard] == [0x8F30, 0x8183, 0x8F69]
     assert all(protected_well(message) for message in hub.heard)
     assert bench.state()["queue"] == bench.saved["queue"] == []
     hub.open()
-    assert len(hub.heard) == 2
+    assert len(hub.heard) == 3
 
 
 def test_an_alert_that_did_not_get_through_waits_again() -> None:
@@ -266,15 +268,26 @@ def test_a_window_is_good_for_one_adjustment() -> None:
     assert [result.code for result in response_of(response).results] == [250]
 
 
-def test_the_first_accepted_clock_command_commissions_the_meter() -> None:
-    bench, hub = _joined()
+@pytest.mark.parametrize(
+    ("on", "at_joining", "at_the_clock"),
+    [(CommissionedOn.JOIN, [0x8183, 0x8F69], []), (CommissionedOn.FIRST_SET_CLOCK, [0x8183], [0x8F69])],
+)
+def test_a_meter_is_commissioned_once_on_joining_or_with_the_first_clock_command(
+    on: CommissionedOn, at_joining: list[int], at_the_clock: list[int]
+) -> None:
+    """facts/gbcs.md 9.6: two readings of when 0x8F69 is sent, on joining by default."""
+    bench, hub = _joined(replace(JOINING, commissioned_on=on))
+    assert [notification_of(m)[0] for m in hub.heard if m.cra == 3] == at_joining
     hub.heard.clear()
     for counter in (10, 11):
         hub.send(_clock_command(counter, NOON, NOON + 100 * SECOND))
     codes = [m.message_code for m in hub.heard]
     assert codes.count(0x0062) == 2
-    assert [notification_of(m)[0] for m in hub.heard if m.cra == 3] == [0x8F69]
+    assert [notification_of(m)[0] for m in hub.heard if m.cra == 3] == at_the_clock
     assert bench.saved["once"] == ["commissioned", "joined"]
+    bench.give(NetworkUp("han", EPID, 1, 11))
+    assert bench.saved["once"] == ["commissioned", "joined"]
+    assert [row[1] for row in bench.state()["logs"]["event"]].count(0x8F69) == 1
 
 
 def test_a_clock_that_was_lost_is_reliable_again_when_set() -> None:

@@ -29,10 +29,11 @@ from devices.machines.gsme import Gsme, GsmeSettings
 from devices.machines.parts.civil_clock import EPOCH_2000, CivilTime, ClockStatus
 from devices.machines.parts.contactor import PULSE
 from devices.machines.parts.credential_updates import datetime_of
+from devices.machines.parts.gas_conduct import GasSettings
 from devices.machines.parts.sleepy_tunnel import SleepyServer
 from devices.machines.parts.time_cluster import report
 from devices.machines.parts.tunnel import CLUSTER
-from devices.machines.parts.valve import ValveState
+from devices.machines.parts.valve import ValveEvent, ValveState
 from devices.trust import protection
 from devices.trust.keystore import agreement_key, signing_key
 from devices.trust.utrn_mac import utrn_mac
@@ -176,6 +177,7 @@ def test_a_token_adds_credit_once() -> None:
     assert taken.date_time
     (again, *_) = made.line(command("CS01b", 6 << 32, top_up(digits)))
     assert result_of(again)["Result Type"] == 1
+    assert isinstance(made.handle(Asked("top_up", {"utrn": digits}))[-1], Refuse)
     assert meter_of(made).clusters.get((0x0705, 1)) == 1_000_000
     (entry,) = meter_of(made).clusters.entries("top_ups")
     assert dict(entry.fields["Top Up Payload"][0])["TopUp Code"] == digits.encode()  # type: ignore[index,arg-type]
@@ -226,6 +228,30 @@ def test_a_stranger_in_the_han_is_refused() -> None:
     asked = command("PCS01", 77, top_up(token(5 << 32, 250), source=2), originator=INTERFACE)
     assert [m for m in made.line(asked) if m.cra == CRA.RESPONSE] == []
     assert [fields["check"] for fields in of_kind(made.effects, "refused")] == ["role"]
+
+
+def test_what_is_done_at_the_keys_is_logged_with_its_message_code() -> None:
+    """facts/gbcs.md 6: 0x8161 or 0x8162 with the message code of the user interface command."""
+    made = bench()
+    for verb, args in (("top_up", {"utrn": token(5 << 32, 100)}), ("top_up", {"utrn": "1"}), ("emergency_credit", {})):
+        made.handle(Asked(verb, args))
+    meter_of(made).valve.change(ValveEvent.ARM, "test", 0)
+    made.handle(ButtonPressed("a", 2 * SECOND))
+    payloads: list[Any] = [entry.fields["Log Payload"] for entry in meter_of(made).clusters.entries("events")]
+    rows = [dict(row) for payload in payloads for row in payload]
+    kept = [(row["Event ID"], row["Event Data"]) for row in rows if row["Event ID"] in (0x8161, 0x8162)]
+    codes = [(0x8161, b"\x00\x9b"), (0x8162, b"\x00\x9b"), (0x8161, b"\x00\x90"), (0x8161, b"\x01\x18")]
+    assert kept == codes
+
+
+@pytest.mark.parametrize(("allowed", "statuses"), [(True, [0, 0]), (False, [1, 1])])
+def test_emergency_credit_that_is_active_already_is_a_success(allowed: bool, statuses: list[int]) -> None:
+    """facts/gbcs.md 5.5: success if it is active afterwards, also when it was before; else FAILURE 01."""
+    made = bench(gas=GasSettings(invoke_in_credit_mode=allowed))
+    select = component(0x0705, False, 0x00, **{"Command_Issue_Date/Time": 0, "Originating_Device": 0})
+    answered = [made.line(command("GCS06", counter, select))[0] for counter in (1, 2)]
+    bodies_of = [bodies(message)[0] for message in answered]
+    assert [body.status for body in bodies_of if isinstance(body, DefaultResponse)] == statuses
 
 
 # ------------------------------------------------------------------------------------------------------- future-dated
@@ -548,7 +574,7 @@ def test_a_sleepy_meter_asks_for_its_messages() -> None:
     effects = made.handle(NetworkUp("han", HUB, 0x1234, 11))
     assert SetTimer("wake", 1800 * SECOND) in effects
     arrived = shuttle(made, hub, effects, 0)
-    assert [gbcs.decode(octets).cra for octets in arrived] == [CRA.ALERT]  # joined
+    assert [gbcs.decode(octets).cra for octets in arrived] == [CRA.ALERT, CRA.ALERT]  # joined, commissioned
     for counter, one in ((1000, supply(0)), (1001, supply(0)), (1002, supply(0))):
         assert not [e for e in hub.send(METER, command("GCS32", counter, one), 0) if isinstance(e, Send)]
     assert hub.waiting(METER) == 3

@@ -107,11 +107,14 @@ def test_tokens_that_are_refused_change_nothing_and_leave_their_trace(case: str)
     assert event in _events(bench) + _events(bench, "security")
 
 
-def test_a_token_is_good_once_even_under_another_counter() -> None:
+def test_a_token_is_good_once_typed_or_under_another_counter() -> None:
+    """facts/gbcs.md 7.1 and 7.2: the command's counter is the token's own; one that is typed again is a duplicate."""
     bench = _bench()
     digits = token(3, 10)
     assert _enter(bench, 3, digits) == 0
     assert _enter(bench, 4, digits) == 1
+    assert 0x8F63 in _events(bench, "security")
+    bench.give(Asked("top_up", {"utrn": digits}))
     assert _balance(bench) == 10 * PENNY
     assert 0x8F51 in _events(bench, "security")
 
@@ -143,11 +146,34 @@ def test_a_token_is_good_under_the_counter_that_it_says_alone(case: str) -> None
     assert (0x8F63 in _events(bench, "security")) is not good
 
 
-def test_the_cache_forgets_the_lowest_and_refuses_what_is_below_it() -> None:
+def test_what_is_done_at_the_keys_is_logged_with_its_message_code() -> None:
+    """facts/gbcs.md 6: 0x8161 or 0x8162 with the message code of the user interface command; nobody is told."""
+    bench = _bench()
+    _put(bench, own.EMERGENCY_CREDIT, 9, axdr.u16(500))
+    for verb, args in (("top_up", {"utrn": token(3, 10)}), ("top_up", {"utrn": "1" * 20}), ("emergency_credit", {})):
+        bench.give(Asked(verb, args))
+    rows = [row[1:] for row in bench.state()["logs"]["event"] if row[1] in (0x8161, 0x8162)]
+    assert rows == [[0x8161, "0116"], [0x8162, "0116"], [0x8161, "0117"]]
+    assert bench.meter.functions.prepayment.emergency_active
+
+
+def test_emergency_credit_that_is_active_already_is_a_success() -> None:
+    """facts/gbcs.md 5.5: success if it is active afterwards, also when it was before; else other-reason 250."""
+    refusing = EsmeSettings(prepayment=PrepaymentSettings(invoke_in_credit_mode=False))
+    for settings, results in ((EsmeSettings(), [0, 0]), (refusing, [250, 250])):
+        bench = _bench(settings)
+        answered = [bench.line(command("ECS09", counter, axdr.i8(0)))[0] for counter in (1, 2)]
+        assert [response_of(message).results[0].code for message in answered] == results
+
+
+def test_the_cache_forgets_the_oldest_and_refuses_what_is_below_all_it_holds() -> None:
     bench = _bench(EsmeSettings(prepayment=PrepaymentSettings(TokenSettings(cache_size=2))))
     assert [_enter(bench, n, token(n, 1)) for n in (5, 6, 7)] == [0, 0, 0]
     assert bench.meter.functions.prepayment.tokens.used == (6 << 32, 7 << 32)
-    assert _enter(bench, 8, token(2, 1)) == 1
+    before = _balance(bench)
+    bench.give(Asked("top_up", {"utrn": token(2, 1)}))
+    assert _balance(bench) == before
+    assert 0x8F51 in _events(bench, "security")
 
 
 def test_a_balance_has_its_maximum() -> None:
@@ -331,7 +357,7 @@ def test_published_tokens(corpus_dir: Path) -> None:
             continue
         meter = Esme(published.METER, store, published.cells(store))
         tokens = meter.functions.prepayment.tokens
-        amount, counter = tokens.judge(vector["utrn"], 0)
+        amount, counter = tokens.judge(vector["utrn"])
         assert counter == vector["counter"]
         assert amount == vector["value"] * (100 if vector["class"] else 1) * PENNY
         judged += 1

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.machines.core import Effect, Received, Record, Send, SendFailed
+from devices.machines.core import Effect, Received, Record, Send, SendFailed, SetTimer
 from devices.machines.parts.sleepy_tunnel import SleepyClient, SleepyServer
 from devices.wire import gbcs, tunnelling
 from devices.wire.gbcs import CRA, Message
-from devices.wire.tunnelling import TransferData
+from devices.wire.tunnelling import TransferData, TunnelStatus
 from tests.machines.told import told
 
 METER, HUB = bytes.fromhex("00db123456789001"), bytes.fromhex("00db123456789004")
@@ -72,6 +72,21 @@ def test_everything_that_waits_is_fetched_in_one_waking(sizes: list[int]) -> Non
     pair.wake()
     assert pair.at_meter == sent
     assert pair.hub.waiting(METER) == 0
+
+
+def test_a_meter_that_was_told_busy_asks_again_when_it_next_wakes() -> None:
+    """facts/gbcs.md 8.3: a GSME asks for its tunnel again when it next turns its HAN interface on, not after 3
+    minutes; what it had to send waits."""
+    pair = Pair()
+    (request,) = [one for one in pair.meter.ask(HUB, 0) if isinstance(one, Send)]
+    pair.meter.send(HUB, message(5), 0)
+    busy = tunnelling.encode(tunnelling.RequestTunnelResponse(0, TunnelStatus.BUSY, 1500), 0)
+    _, effects = pair.meter.receive(Received("han", HUB, busy, request.cluster), 0)
+    assert not [one for one in effects if isinstance(one, Send | SetTimer)]
+    assert not pair.meter.is_open(HUB)
+    pair.wake()
+    assert pair.meter.is_open(HUB)
+    assert pair.at_hub == [message(5)]
 
 
 def test_the_meter_sends_with_put() -> None:

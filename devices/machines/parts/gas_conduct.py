@@ -49,6 +49,7 @@ class GasSettings:
     accepted: int = 0x00  # Result Type of a top up that was taken [published responses]
     rejected: int = 0x01  # of one that was not [published response to a bad token]
     network_sample: int = 2  # Sample ID of the network data log [published responses]
+    invoke_in_credit_mode: bool = True  # emergency credit may be selected in credit mode; no source forbids it
     disables_supply: bool = True  # credit below the cut-off value closes the valve, above it arms it [our choice]
     tier: int = 1  # the price tier in use under a time-of-use tariff; no calendar is run [our choice]
     # Which logs of the Events cluster are the device's own event and security log (CS10a, CS10b: 3 and 4 for the meter,
@@ -146,18 +147,14 @@ class GasConduct:
         source, digits = fields["Originating Device"], fields["TopUp Code"]
         assert isinstance(digits, bytes)
         try:
-            amount = self._take(digits, act)
-        except TokenRefused as refused:
-            self.note(refused.event)
-            act.effects.append(Record(TopUpRefused(event=refused.event, reason=refused.reason)))
+            amount = self.enter(digits.decode("ascii", "replace"), act)
+        except TokenRefused:
             return {
                 "Result Type": self.settings.rejected,
                 "Top Up Value": -1,
                 "Source of Top up": source,
                 "Credit Remaining": -1,
             }
-        act.effects += [Persist("gas", self.as_json()), Record(TopUpAccepted(amount=amount))]
-        self.note(CREDIT_ADDED)
         return {
             "Result Type": self.settings.accepted,
             "Top Up Value": amount,
@@ -165,17 +162,30 @@ class GasConduct:
             "Credit Remaining": self.clusters.get(BALANCE),
         }
 
-    def _take(self, digits: bytes, act: Act) -> int:
+    def enter(self, digits: str, act: Act) -> int:
+        """Take a token and note what became of it; the amount.  Raises :class:`TokenRefused`, nothing changed."""
+        try:
+            amount = self._take(digits, act)
+        except TokenRefused as refused:
+            self.note(refused.event)
+            act.effects.append(Record(TopUpRefused(event=refused.event, reason=refused.reason)))
+            raise
+        act.effects += [Persist("gas", self.as_json()), Record(TopUpAccepted(amount=amount))]
+        self.note(CREDIT_ADDED)
+        return amount
+
+    def _take(self, digits: str, act: Act) -> int:
         if self.tokens is None:
             raise ZclRefusal(Status.UNSUPPORTED_COMMAND, "this device takes no tokens")
-        amount, counter = self.tokens.judge(digits.decode("ascii", "replace"), act.counter)
+        commanded = act.counter if act.remote else None
+        amount, counter = self.tokens.judge(digits, commanded)
         if amount > self._amount(MAXIMUM_TOP_UP):
             raise TokenRefused(OVER_CREDIT, f"{amount} is more than the maximum of one top up")
         if self._amount(BALANCE) + amount > self._amount(MAXIMUM_CREDIT):
             raise TokenRefused(OVER_BALANCE, f"the balance would exceed {self._amount(MAXIMUM_CREDIT)}")
         self.tokens.remember(counter)
         self._spend(amount, act)
-        self.clusters.keep("top_ups", Entry(gas_records.top_up(digits, amount, act.civil.zcl)))
+        self.clusters.keep("top_ups", Entry(gas_records.top_up(digits.encode("ascii"), amount, act.civil.zcl)))
         return amount
 
     def _spend(self, amount: int, act: Act) -> None:
@@ -225,8 +235,14 @@ class GasConduct:
         (self.passed.add if below else self.passed.discard)(name)
 
     def _select_emergency_credit(self, _: Command, act: Act) -> None:
+        self.activate_emergency_credit(act)
+
+    def activate_emergency_credit(self, act: Act) -> None:
+        """That it is selected already is no error; what is not active afterwards is (facts/gbcs.md 5.5 [page seen])."""
         if self._amount(CREDIT_STATUS) & SELECTED:
             return
+        if not (self._amount(MODE) & PREPAYING or self.settings.invoke_in_credit_mode):
+            raise ZclRefusal(Status.FAILURE, "there is no emergency credit in credit mode")
         self.clusters.set(CREDIT_STATUS, self._amount(CREDIT_STATUS) | SELECTED)
         self.clusters.set(EMERGENCY, self._amount(EMERGENCY_LIMIT))
         self.note(EMERGENCY_ACTIVE)

@@ -291,4 +291,5 @@ def _is(row: GbzRow, component: Component) -> bool:
 def _act(context: CommandContext) -> Act:
     cause = f"{context.use_case.use_case} from {context.role.label}"
     message = context.message
-    return Act(context.now, context.civil, message.originator, message.counter, cause, context.effects)
+    remote = not context.use_case.between_devices
+    return Act(context.now, context.civil, message.originator, message.counter, cause, context.effects, remote=remote)

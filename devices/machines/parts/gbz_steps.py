@@ -50,7 +50,8 @@ class ZclRefusal(Exception):
 class Act:
     """What a step may know of the command that it belongs to, and where it puts what is to be done.
 
-    ``results`` is what calls leave for the answer, ``parents`` the tags of the calendars seen in this message.
+    ``results`` is what calls leave for the answer, ``parents`` the tags of the calendars seen in this message;
+    ``remote`` says that a remote party's command is carried out, not that of a PPMID or of somebody at the keys.
     """
 
     now: int
@@ -61,6 +62,7 @@ class Act:
     effects: list[Effect] = field(default_factory=list)
     results: dict[str, Value] = field(default_factory=dict)
     parents: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    remote: bool = True
 
 
 Call = Callable[[Command, Act], Mapping[str, Value] | None]

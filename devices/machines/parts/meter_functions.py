@@ -21,7 +21,7 @@ from devices.machines.parts.execution import CommandContext
 from devices.machines.parts.future_dated import FutureDated
 from devices.machines.parts.load_limit import LoadLimit, Step
 from devices.machines.parts.load_switch import LoadSwitch
-from devices.machines.parts.prepayment import Prepayment, PrepaymentSettings
+from devices.machines.parts.prepayment import Occasion, Prepayment, PrepaymentSettings
 from devices.machines.parts.profile_log import ProfileLog
 from devices.machines.parts.reporting import Reporter
 from devices.model import esme_objects as own
@@ -90,8 +90,8 @@ class MeterFunctions:
             objects,
             meter.note,
             prepayment,
-            credited=lambda context, amount: self._book(profile_log.CREDITS, context, amount),
-            repaid=lambda context, amount: self._book(profile_log.REPAYMENTS, context, amount),
+            credited=lambda occasion, amount: self._book(profile_log.CREDITS, occasion, amount),
+            repaid=lambda occasion, amount: self._book(profile_log.REPAYMENTS, occasion, amount),
         )
         self._told: list[Told] = []
         self._timer_set = False
@@ -258,8 +258,8 @@ class MeterFunctions:
         cells = (axdr.u16(action), axdr.enum(outcome), axdr.u32(0))
         self.profiles.append(profile_log.AUXILIARY_LOG, civil, *cells)
 
-    def _book(self, profile: bytes, context: CommandContext, amount: int) -> None:
-        self.profiles.append(profile, context.civil, axdr.u32(max(0, min(amount, 0xFFFFFFFF))))
+    def _book(self, profile: bytes, occasion: Occasion, amount: int) -> None:
+        self.profiles.append(profile, occasion.civil, axdr.u32(max(0, min(amount, 0xFFFFFFFF))))
 
     # -------------------------------------------------------------------------------------------------------- profiles
 

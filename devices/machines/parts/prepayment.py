@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from devices.events.accounts import TopUpAccepted, TopUpRefused
 from devices.machines.core import Effect, Persist, Record
@@ -26,7 +26,7 @@ from devices.trust.keystore import KeyStore
 from devices.wire import axdr
 from devices.wire.axdr import Data
 
-__all__ = ["Prepayment", "PrepaymentSettings", "Refused"]
+__all__ = ["ByHand", "Occasion", "Prepayment", "PrepaymentSettings", "Refused"]
 
 _KEY: Final = "prepayment"
 OVER_CREDIT, OVER_BALANCE = 0x8F5B, 0x8F47
@@ -52,6 +52,24 @@ class PrepaymentSettings:
     disables_supply: bool = True  # falling below the disablement threshold switches the supply off, facts/gbcs.md 10.1
     arms_supply: bool = True  # coming back above it arms the supply that it switched off [our choice]
     invoke_in_credit_mode: bool = True  # emergency credit may be commanded in credit mode; no source forbids it
+
+
+class Occasion(Protocol):
+    """What a top up needs of the command, or of the hand at the keys, that it came by."""
+
+    @property
+    def civil(self) -> CivilTime: ...
+
+    @property
+    def effects(self) -> list[Effect]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """Something was done at the meter's own keys."""
+
+    civil: CivilTime
+    effects: list[Effect] = field(default_factory=list)
 
 
 class Refused(AccessError):
@@ -86,8 +104,8 @@ class Prepayment:
         note: Callable[[int], None],
         settings: PrepaymentSettings | None = None,
         *,
-        credited: Callable[[CommandContext, int], None] = lambda _context, _amount: None,
-        repaid: Callable[[CommandContext, int], None] = lambda _context, _amount: None,
+        credited: Callable[[Occasion, int], None] = lambda _occasion, _amount: None,
+        repaid: Callable[[Occasion, int], None] = lambda _occasion, _amount: None,
     ) -> None:
         self.objects, self.settings = objects, settings or PrepaymentSettings()
         self.tokens = Tokens(identity, keys, cells, self.settings.tokens)
@@ -133,27 +151,35 @@ class Prepayment:
     # ----------------------------------------------------------------------------------------------------------- tokens
 
     def _enter(self, data: Data, context: CommandContext) -> tuple[int, Data | None]:
-        try:
-            amount = self.top_up(data.value.decode("ascii", "replace"), context)
-        except Refused as refused:
-            self._note(refused.event)
-            context.effects.append(Record(TopUpRefused(event=refused.event, reason=str(refused))))
-            raise
-        context.effects += [Persist(_KEY, self.as_json()), Record(TopUpAccepted(amount=amount))]
-        self._note(CREDIT_ADDED)
+        self.enter(data.value.decode("ascii", "replace"), context, context.message.counter)
         return ResultCode.SUCCESS, None
 
-    def top_up(self, digits: str, context: CommandContext) -> int:
-        """Take a token of 20 digits; the amount.  Raises :class:`Refused`, nothing changed."""
+    def enter(self, digits: str, occasion: Occasion, counter: int | None = None) -> int:
+        """Take a token and note what became of it; the amount.  See :meth:`top_up`."""
+        try:
+            amount = self.top_up(digits, occasion, counter)
+        except Refused as refused:
+            self._note(refused.event)
+            occasion.effects.append(Record(TopUpRefused(event=refused.event, reason=str(refused))))
+            raise
+        occasion.effects.extend([Persist(_KEY, self.as_json()), Record(TopUpAccepted(amount=amount))])
+        self._note(CREDIT_ADDED)
+        return amount
+
+    def top_up(self, digits: str, occasion: Occasion, counter: int | None = None) -> int:
+        """Take a token of 20 digits; the amount.  Raises :class:`Refused`, nothing changed.
+
+        ``counter`` is that of the command which carried it, None for a token that was typed.
+        """
         if not (self.prepaying or self.settings.in_credit_mode):
             raise Refused(NOT_FOR_US, "the meter is in credit mode")
         try:
-            amount, counter = self.tokens.judge(digits, context.message.counter)
+            amount, counter = self.tokens.judge(digits, counter)
         except TokenRefused as refused:
             raise Refused(refused.event, refused.reason) from None
         self._within_limits(amount)
         self.tokens.remember(counter)
-        self._spend(amount, context)
+        self._spend(amount, occasion)
         return amount
 
     def _within_limits(self, amount: int) -> None:
@@ -163,13 +189,13 @@ class Prepayment:
         if self._amount(_BALANCE) + amount > balance:
             raise Refused(OVER_BALANCE, f"the balance would exceed its maximum of {balance}")
 
-    def _spend(self, amount: int, context: CommandContext) -> None:
+    def _spend(self, amount: int, occasion: Occasion) -> None:
         """Payment debt takes its share, then the debts and the emergency credit used, then the balance the rest."""
         share = amount * self._amount(_PROPORTION) // self.settings.proportion_whole
         paid = max(0, min(share, amount, self._amount(_PAYMENT_DEBT)))
         if paid:
             self._change(_PAYMENT_DEBT, -paid)
-            self._repaid(context, paid)
+            self._repaid(occasion, paid)
             if self._amount(_PAYMENT_DEBT) == 0:
                 self._note(DEBT_PAID)
         left = amount - paid
@@ -182,19 +208,27 @@ class Prepayment:
             left -= used
             self.emergency_active = self._amount(_EMERGENCY) < self._amount(_EMERGENCY_LIMIT)
         self._change(_BALANCE, left)
-        self._credited(context, amount)
+        self._credited(occasion, amount)
 
     # ------------------------------------------------------------------------------------------ emergency credit, usage
 
     def _invoke(self, _: Data, context: CommandContext) -> tuple[int, Data | None]:
+        self.invoke(context)
+        return ResultCode.SUCCESS, None
+
+    def invoke(self, occasion: Occasion) -> None:
+        """Activate emergency credit; that it is active already is no error (facts/gbcs.md 5.5 [page seen]).
+
+        Raises ``AccessError`` with other-reason where it is not active afterwards.
+        """
+        if self.emergency_active:
+            return
         if not (self.prepaying or self.settings.invoke_in_credit_mode):
             raise AccessError(ResultCode.OTHER_REASON, "there is no emergency credit in credit mode")
-        if not self.emergency_active:
-            self.emergency_active = True
-            self._set(_EMERGENCY, self._amount(_EMERGENCY_LIMIT))
-            self._note(EMERGENCY_ACTIVE)
-            context.effects.append(Persist(_KEY, self.as_json()))
-        return ResultCode.SUCCESS, None
+        self.emergency_active = True
+        self._set(_EMERGENCY, self._amount(_EMERGENCY_LIMIT))
+        self._note(EMERGENCY_ACTIVE)
+        occasion.effects.append(Persist(_KEY, self.as_json()))
 
     def consume(self, amount: int) -> None:
         """Charge for energy used: the balance, then active emergency credit, then the balance goes on falling."""

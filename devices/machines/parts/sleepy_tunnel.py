@@ -46,6 +46,12 @@ class SleepyClient(TunnelClient):
         command = TransferData(link.tunnel, tunnelling.encode_gas(Get()), to_server=True)
         return [self._frame(link, command)]
 
+    def _told_busy(self, link: Link, now: int) -> list[Effect]:  # noqa: ARG002
+        """It asks again when it next turns its HAN interface on, not after 3 minutes; what waits goes on waiting
+        (facts/gbcs.md 8.3 [spec text, second hand])."""
+        link.asked, link.tries = False, 0
+        return []
+
     def _transfer_out(self, link: Link, octets: bytes) -> Send:
         return super()._transfer_out(link, tunnelling.encode_gas(Put(octets)))
 

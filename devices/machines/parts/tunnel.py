@@ -161,11 +161,15 @@ class TunnelClient(TunnelEnd):
         refusal = TunnelRefused(port=self.port, peer=link.peer, status=command.status)
         effects.append(Record(refusal))
         if command.status == TunnelStatus.BUSY:
-            return [*effects, SetTimer(self._timer("retry", link.peer), now + self.settings.busy_retry_ns)]
+            return [*effects, *self._told_busy(link, now)]
         if command.status == TunnelStatus.NO_MORE_IDS and link.tries < self.settings.request_tries:
             frames = [tunnelling.CloseTunnel(tunnel) for tunnel in range(self.settings.max_tunnels)]
             return [*effects, *(self._frame(link, frame) for frame in frames), *self._request(link, now)]
         return effects + self._lost(link, f"the peer refused a tunnel with status {command.status}", now)
+
+    def _told_busy(self, link: Link, now: int) -> list[Effect]:
+        """A client that never sleeps asks again after 3 minutes (facts/gbcs.md 8.3)."""
+        return [SetTimer(self._timer("retry", link.peer), now + self.settings.busy_retry_ns)]
 
     def _refused(self, link: Link, command: tunnelling.TransferDataError, now: int) -> list[Effect]:
         told = Record(TunnelError(port=self.port, peer=link.peer, status=command.status))

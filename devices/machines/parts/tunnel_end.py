@@ -40,7 +40,8 @@ class TunnelSettings:
         180  # block data of one GBT block [our choice]; read whole by a stock dissector (facts/gbcs.md 3.9)
     )
     block_interval_ns: int = 10_000_000  # pause between two blocks, so that a broken link stops the rest [our choice]
-    busy_retry_ns: int = 180 * SECOND  # after TunnelStatus busy, facts/gbcs.md 8.3 [3 sources]
+    # After TunnelStatus busy, for a client that never sleeps, facts/gbcs.md 8.3 [spec text, second hand]
+    busy_retry_ns: int = 180 * SECOND
     answer_timeout_ns: int = 5 * SECOND  # how long a RequestTunnel may stay unanswered [our choice]
     request_tries: int = 3  # RequestTunnels sent before the peer counts as unreachable [our choice]
     renew_after_ns: int = 0xFFFF * SECOND  # a new RequestTunnel this long after the last answer, facts/gbcs.md 8.3
