@@ -81,6 +81,8 @@ class Supplier:
             party, "command", use_case=use_case, device=_eui(device), args=dict(args), delivery=delivery.value
         )
         logger.info(f"{use_case} to {device} by {delivery.value}, originator counter {told['counter']}")
+        if "warning" in told:
+            logger.warn(f"{use_case} to {device}: {told['warning']}")
         return {"use_case": use_case, "device": device, "party": party, "since": since, **told}
 
     @keyword
