@@ -418,16 +418,15 @@ class CommsHub:
             return [told, ForgetDevice(HAN, peer)]
         if not self.functions.sub_ghz.takes(peer, (entry.eui for entry in self._log if entry.joined)):
             return [Record(HubFull(peer=peer)), ForgetDevice(HAN, peer)]
-        news = self._log.joined(peer, joined=True)
+        self._log.joined(peer, joined=True)
         effects = [self._log.persist(), *self._tell_time(now), *self._han.open(peer, now)]
         if not self.settings.alert_on_join:
             self._log.changed = False
-        return effects + (self._tell_changes(now) if news else [])
+        return effects + self._tell_changes(now)
 
     def _left(self, peer: bytes) -> list[Effect]:
-        """A device left: it stays in the log, and the tunnel goes.  No change of the log is told [our choice]."""
+        """A device left: it stays in the log with its key, so there is nothing to tell, and the tunnel goes."""
         news = self._log.joined(peer, joined=False)
-        self._log.changed = False
         kept = [self._log.persist()] if news else []
         return [*self._han.forget(peer), *kept, *self.functions.sub_ghz.waiting(self._log)]
 
@@ -456,6 +455,9 @@ class CommsHub:
             return self._reach_commands(now)
         if name == SUB_GHZ_TIMER:
             return self.functions.sub_ghz.reach(now)
+        effects = self._log.fired(name)
+        if effects is not None:
+            return effects
         effects = self._window.fired(name)
         if effects is not None:
             return self._after_closing(effects, now)

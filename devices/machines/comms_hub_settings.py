@@ -42,7 +42,7 @@ class HubSettings:
     routes: int = 256  # commands of terminals whose response is still awaited [our choice]
     responses_both_ways: bool = True  # a terminal's response goes to the WAN as well, when it is up (HHT-2)
     alerts_to_terminal: bool = True  # so that an installer sees them [our choice]
-    alert_on_join: bool = True  # CS14 also when a device has joined, facts/gbcs.md 9.6
+    alert_on_join: bool = True  # CS14 with the hash of a key that is new, facts/gbcs.md 5.4 [page seen, current]
     wan_up_at_start: bool = True  # until the port says otherwise
     time_report_s: int = 3600  # how often it tells its devices the time; also when one joins [our choice]
     last_gasp_s: int = 180  # an outage this long is told by the hub's hold-up energy, facts/gbcs.md 11 no. 15

@@ -90,8 +90,8 @@ class HanSettings:
     join_retry_ns: int = 30 * SECOND  # pause between two attempts to join [our choice]
     hub: bytes | None = None  # whom alerts go to; None: whoever opened a tunnel
     joined_alert: bool = True  # 0x8183 after the first join, to the supplier [single source]
-    # When a meter sends 0x8F69, facts/gbcs.md 9.6: on joining [a maker's manual]; FIRST_SET_CLOCK is [our reading].  The
-    # two stand against each other, so no verdict rests on either.
+    # When a meter sends 0x8F69, facts/gbcs.md 9.6: on joining [a maker's manual]; the other way is [our reading].  They
+    # stand against each other, so no verdict rests on either.
     commissioned_on: CommissionedOn = CommissionedOn.JOIN
     commissioned_alert: bool = True  # 0x8F69 to the supplier [single source]; False: logged only
     queue_limit: int = 32  # alerts that wait for a tunnel; the oldest goes first [our choice]

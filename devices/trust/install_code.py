@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from devices.trust.errors import BadInstallCode
 
-__all__ = ["check_octets", "checked_install_code", "install_code_key", "with_check_octets"]
+__all__ = ["check_octets", "checked_install_code", "hashed_link_key", "install_code_key", "with_check_octets"]
 
 LENGTHS = (6, 8, 12, 16)
 """How many octets an install code may have, check octets apart."""
@@ -45,7 +45,15 @@ def checked_install_code(printed: bytes) -> bytes:
 
 def install_code_key(code: bytes) -> bytes:
     """The 16-octet preconfigured link key of a ``code`` (without check octets): AES-MMO of code and check octets."""
-    message = with_check_octets(code)
+    return _mmo(with_check_octets(code))
+
+
+def hashed_link_key(key: bytes) -> bytes:
+    """The hash of a 16-octet trust-centre link key that device logs carry: AES-MMO of the key [recalled]."""
+    return _mmo(key)
+
+
+def _mmo(message: bytes) -> bytes:
     padded = message + b"\x80"
     padded += bytes(-(len(padded) + 2) % 16) + (8 * len(message)).to_bytes(2, "big")
     digest = bytes(16)

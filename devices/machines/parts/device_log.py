@@ -4,45 +4,78 @@ It is the conduct behind the class-104 objects: what CCS01 (add), CCS02 (remove)
 and CCS07 (backup) do.  Changes wish for radio effects; that the change is told (CS14) is the hub's business, see
 ``changed``.
 
+A device that was here before is let in by its old key first: the historic log keeps the key of what was removed.  Keys
+are known by the install code that each was made of, since that is what radios take.
+
 Must not live here: the objects themselves (``model.chf_objects``), who may command them, radio.
 
-Source: facts/gbcs.md 5.4 [payloads verified by running], 8.3 and 10.7 (sizes); facts/use-cases.md.
+Source: facts/gbcs.md 5.4 [payloads verified by running; rules: page seen, current], 10.7 (sizes [spec text, second
+hand]; rules of adding and removing [page seen, current]); facts/use-cases.md.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final
 
-from devices.machines.core import AdmitDevice, CloseJoining, ForgetDevice, FormNetwork, OpenJoining, Persist
+from devices.machines.core import (
+    AdmitDevice,
+    CloseJoining,
+    Effect,
+    ForgetDevice,
+    FormNetwork,
+    OpenJoining,
+    Persist,
+    SetTimer,
+    StopTimer,
+)
 from devices.machines.parts.civil_clock import CivilTime
 from devices.machines.parts.execution import CommandContext
 from devices.model.chf_objects import DEVICE_LOG, HISTORIC_LOG
 from devices.model.objects import AccessError, ObjectModel, ResultCode
+from devices.trust.install_code import hashed_link_key, install_code_key
 from devices.wire import axdr
 from devices.wire.axdr import Data
 
-__all__ = ["DeviceLog", "DeviceLogSettings", "Entry"]
+__all__ = ["TIMER", "DeviceLog", "DeviceLogSettings", "Entry", "Readmission"]
 
 PORT: Final = "han"
 KEY: Final = "device_log"
+TIMER: Final = "device_log.old_key"
+_SECOND: Final = 1_000_000_000
+_GPF: Final = 254  # device type of a gas proxy
 _NEVER: Final = bytes.fromhex("ffffffffffffffffff8000ff")  # a date-time that is not specified
 _AUTHORISED, _REPORTING = 0x80, 0x40  # bits 0 and 1 of the status [recalled: from the DLMS class, samples agree]
+
+
+class Readmission(Enum):
+    """How long a device that was here before is tried with its old key, before its install code counts."""
+
+    HALVES = "halves"  # the first half of join_timeout for the old key, the second for the install code
+    FULL_PERIOD_EACH = "full-period-each"  # an older text: the whole period for each of the two
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceLogSettings:
     """Sizes and times."""
 
-    capacity: int = 16  # backup_PAN carries up to 16, facts/gbcs.md 8.3 [single source]
-    history: int = 15  # historic log, oldest overwritten, facts/gbcs.md 10.7 [2 sources]
+    capacity: int = 16  # 4 ESME, GSME, GPF, 7 of type 1, 3 of type 2, facts/gbcs.md 10.7 [spec text, second hand]
+    history: int = 15  # historic log, the oldest overwritten, facts/gbcs.md 10.7 [page seen, current]
+    readmission: Readmission = Readmission.HALVES  # facts/gbcs.md 10.7 [page seen, current]
+    hht_type: int | None = (
+        None  # device type of a terminal, which leaves no history; no source names it, gbcs.md 11 no. 6
+    )
 
 
 @dataclass(slots=True)
 class Entry:
-    """One device.  ``key_hash`` is the hash of its trust-centre link key, empty while the hub does not know it."""
+    """One device.  ``key_hash`` is the hash of its trust-centre link key, empty until it has joined.
+
+    ``old_code`` stands for the key that the historic log has of it, while that one is tried.
+    """
 
     eui: bytes
     install_code: bytes = b""
@@ -52,6 +85,7 @@ class Entry:
     last_heard: bytes = _NEVER  # COSEM date-time
     sent: int = 0
     failed: int = 0
+    old_code: bytes = b""
 
     def as_json(self) -> dict[str, Any]:
         octets = {"eui": self.eui, "install_code": self.install_code, "key_hash": self.key_hash}
@@ -72,7 +106,8 @@ class DeviceLog:
     changed: bool = False
     """Set by every change; the hub clears it when it has sent its CS14 alert."""
     _entries: OrderedDict[bytes, Entry] = field(default_factory=OrderedDict)
-    _history: deque[tuple[bytes, bytes]] = field(default_factory=deque)
+    _history: OrderedDict[bytes, tuple[bytes, bytes]] = field(default_factory=OrderedDict)
+    """Device to the hash of its key and the install code that the key was made of, the oldest first."""
 
     def __contains__(self, eui: object) -> bool:
         return eui in self._entries
@@ -92,9 +127,18 @@ class DeviceLog:
         entry = self._entries.get(eui)
         if entry is None or entry.joined == joined:
             return False
-        entry.joined = self.changed = True
         entry.joined = joined
+        if joined:
+            self._keyed(entry)
         return True
+
+    def _keyed(self, entry: Entry) -> None:
+        """A device communicates: the key that let it in is its own now, and its hash goes into the log."""
+        entry.install_code, entry.old_code = entry.old_code or entry.install_code, b""
+        if entry.install_code:
+            key_hash = hashed_link_key(install_code_key(entry.install_code))
+            self.changed = self.changed or key_hash != entry.key_hash
+            entry.key_hash = key_hash
 
     def heard(self, eui: bytes, civil: CivilTime) -> None:
         """Note that a device of the log was heard."""
@@ -110,7 +154,7 @@ class DeviceLog:
 
     def persist(self) -> Persist:
         """The effect that keeps the log over a power loss."""
-        history = [[eui.hex(), key_hash.hex()] for eui, key_hash in self._history]
+        history = [[eui.hex(), *(part.hex() for part in kept)] for eui, kept in self._history.items()]
         return Persist(
             KEY, {"epid": self.epid.hex(), "entries": [entry.as_json() for entry in self], "history": history}
         )
@@ -122,7 +166,8 @@ class DeviceLog:
             return
         self.epid = bytes.fromhex(kept["epid"])
         self._entries = OrderedDict((entry.eui, entry) for entry in map(Entry.of_json, kept["entries"]))
-        self._history = deque((bytes.fromhex(eui), bytes.fromhex(key_hash)) for eui, key_hash in kept["history"])
+        rows = ([bytes.fromhex(part) for part in row] for row in kept["history"])
+        self._history = OrderedDict((eui, (key_hash, *code)) for eui, key_hash, *code in rows)
 
     def bind(self, objects: ObjectModel[CommandContext]) -> None:
         """Give the class-104 objects their conduct."""
@@ -134,10 +179,14 @@ class DeviceLog:
         }
         objects.bind(
             {(*DEVICE_LOG, number): method for number, method in methods.items()}
-            | {(*HISTORIC_LOG, 4): lambda _, context: (0, self._backup(context.civil, list(self._history)))},
+            | {(*HISTORIC_LOG, 4): lambda _, context: (0, self._backup(context.civil, self._historic))},
             {(*DEVICE_LOG, 4): lambda _selection, _context: axdr.array(*(_statistics(entry) for entry in self))},
             {(*DEVICE_LOG, 2): lambda data, context: self._enable(data, context, objects)},
         )
+
+    @property
+    def _historic(self) -> list[tuple[bytes, bytes]]:
+        return [(eui, key_hash) for eui, (key_hash, _) in self._history.items()]
 
     def _backup(self, civil: CivilTime, devices: list[tuple[bytes, bytes]]) -> Data:
         rows = [axdr.structure(axdr.octets(eui), axdr.octets(key_hash)) for eui, key_hash in devices]
@@ -146,33 +195,56 @@ class DeviceLog:
     # --------------------------------------------------------------------------------------------------- the methods
 
     def _register(self, argument: Data, context: CommandContext) -> tuple[int, Data | None]:
-        """CCS01: add a device with its install code; adding it anew replaces the code."""
+        """CCS01: add a device with its install code.
+
+        Of one that is in the log the key is thrown away unprocessed, and that is a success.  One that the historic log
+        knows is let in by its old key for a time.
+        """
         eui, _, code, kind = (part.value for part in argument.value)
-        if eui not in self._entries and len(self._entries) >= self.settings.capacity:
+        if eui in self._entries:
+            return 0, None
+        if len(self._entries) >= self.settings.capacity:
             raise AccessError(ResultCode.OTHER_REASON, f"the log holds {self.settings.capacity} devices")
-        known = self._entries.get(eui)
-        key_hash = known.key_hash if known else dict(self._history).get(eui, b"")
-        self._entries[eui] = Entry(eui, code, kind, key_hash)
+        old_code = self._history[eui][1] if eui in self._history else b""
+        self._entries[eui] = Entry(eui, code, kind, old_code=old_code)
         self.changed = True
-        context.effects += [self.persist(), AdmitDevice(PORT, eui, code)]
+        context.effects += [self.persist(), AdmitDevice(PORT, eui, old_code or code)]
         return 0, None
 
     def _enable(self, data: Data, context: CommandContext, objects: ObjectModel[CommandContext]) -> None:
         """The last step of CCS01: open (or close) joining for join_timeout seconds."""
         seconds = objects.value(*DEVICE_LOG, 3).value
-        context.effects.append(OpenJoining(PORT, seconds) if data.value else CloseJoining(PORT))
+        if not data.value:
+            context.effects.append(CloseJoining(PORT))
+            return
+        whole = self.settings.readmission is Readmission.FULL_PERIOD_EACH
+        context.effects.append(OpenJoining(PORT, 2 * seconds if whole else seconds))
+        if any(entry.old_code for entry in self):
+            period = seconds * _SECOND if whole else seconds * _SECOND // 2
+            context.effects.append(SetTimer(TIMER, context.now + period))
+
+    def fired(self, name: str) -> list[Effect] | None:
+        """Take a timer, None when it is not ours: who did not come with the old key may come with the install code."""
+        if name != TIMER:
+            return None
+        waiting = [entry for entry in self if entry.old_code]
+        for entry in waiting:
+            entry.old_code = b""
+        return [AdmitDevice(PORT, entry.eui, entry.install_code) for entry in waiting]
 
     def _unregister(self, argument: Data, context: CommandContext) -> tuple[int, Data | None]:
-        """CCS02: remove a device; a link key that it had goes to the historic log."""
+        """CCS02: remove a device; its link key goes to the historic log, of a terminal or a gas proxy nothing does."""
         entry = self._entries.pop(argument.value, None)
         if entry is None:
             raise AccessError(ResultCode.OTHER_REASON, "the device is not in the log")
-        if entry.key_hash:
-            self._history.append((entry.eui, entry.key_hash))
+        if entry.key_hash and entry.device_type not in (_GPF, self.settings.hht_type):
+            self._history[entry.eui] = (entry.key_hash, entry.install_code)  # one that is there keeps its place
             while len(self._history) > self.settings.history:
-                self._history.popleft()
+                self._history.popitem(last=False)
         self.changed = True
         context.effects += [self.persist(), ForgetDevice(PORT, entry.eui)]
+        if entry.old_code and not any(other.old_code for other in self):
+            context.effects.append(StopTimer(TIMER))
         return 0, None
 
     def _restore_pan(self, argument: Data, context: CommandContext) -> tuple[int, Data | None]:
