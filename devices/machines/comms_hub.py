@@ -87,6 +87,8 @@ COMMANDS_TIMER: Final = "hub.commands"
 TRANSFER_ALERT: Final = 0x0128
 SUB_GHZ_TIMER: Final = sub_ghz.TIMER
 LOG_CHANGED: Final = 0x8F12
+SUPPLY_INTERRUPTED: Final = 0x8F57
+NOT_RETRIEVED: Final = 0x819D
 GAS_METER: Final = 1  # device type of a GSME in the device log
 
 
@@ -149,7 +151,8 @@ class CommsHub:
             case PowerRestored(saved, outage_ns):
                 effects = self._power_up(saved, now)
                 self._clock.restore(saved.get("clock"), now, outage_ns)
-                return [self._outage(outage_ns), *effects, *self._reach_commands(now)]
+                interrupted = self.functions.log(SUPPLY_INTERRUPTED, self._clock.at(now))
+                return [self._outage(outage_ns), *interrupted, *effects, *self._reach_commands(now)]
             case LinkChanged(port=port, up=up) if port == WAN:
                 waited = self._wan.changed(up=up)
                 moved = self._window.wan(up=up) if self._powered else []
@@ -174,7 +177,7 @@ class CommsHub:
                 return self._fired(name, now)
             case SendFailed(port=port):
                 failed = self._han.failed if port == HAN else self._terminals.failed
-                return failed(event, now) + self._after_failures()
+                return failed(event, now) + self._after_failures(now)
             case PeerJoined(port=port, peer=peer) if port == HAN:
                 return self._joined(peer, now)
             case PeerLeft(port=port, peer=peer) if port == HAN:
@@ -213,7 +216,7 @@ class CommsHub:
 
     def _outage(self, outage_ns: int | None) -> Record:
         """The last gasp is an alert of the WAN (AD1), no GBCS message, so it is recorded, not built."""
-        told = outage_ns is not None and outage_ns >= self.settings.last_gasp_s * SECOND
+        told = outage_ns is not None and outage_ns > self.settings.last_gasp_s * SECOND
         return Record(HubOutage(outage_ns=outage_ns, last_gasp=told))
 
     def _network_up(self, event: NetworkUp, now: int) -> list[Effect]:
@@ -258,7 +261,8 @@ class CommsHub:
         if self.settings.misdirects_to is not None and message.recipient != self.settings.eui:
             return self._han.send(self.settings.misdirects_to, octets, now)
         if message.recipient not in self._reached():
-            return [Record(HubUnroutable(recipient=message.recipient, port=WAN))]
+            kept = self.functions.log_dropped(message.message_code, self._clock.at(now))
+            return [Record(HubUnroutable(recipient=message.recipient, port=WAN)), *kept]
         return self._onward(message, octets, now)
 
     def _from_terminal(self, event: Received, now: int) -> list[Effect]:
@@ -464,20 +468,24 @@ class CommsHub:
         for fired in (self._han.fired, self._terminals.fired):
             effects = fired(name, now)
             if effects is not None:
-                return effects + self._after_failures()
+                return effects + self._after_failures(now)
         return []
 
-    def _after_failures(self) -> list[Effect]:
+    def _after_failures(self, now: int) -> list[Effect]:
         """What did not get through: counted at its device, never repeated there (facts/gbcs.md 11 no. 12).  A response
         that its terminal did not get goes the other way, if it has not gone already."""
+        effects: list[Effect] = []
+        for peer, octets in self._han.take_expired():
+            code = gbcs.decode(octets).message_code.to_bytes(2, "big")
+            effects += self.functions.log(NOT_RETRIEVED, self._clock.at(now), peer + code)
         for peer, _ in self._han.take_broken():
             entry = self._log.get(peer)
             if entry is not None:
                 entry.failed += 1
         responses = [octets for _, octets in self._terminals.take_broken() if gbcs.decode(octets).cra == CRA.RESPONSE]
         if self.settings.responses_both_ways and self._wan.up:
-            return []
-        return [effect for octets in responses for effect in self._wan.send(octets)]
+            return effects
+        return [*effects, *(effect for octets in responses for effect in self._wan.send(octets))]
 
     def _close_window(self, event: Received, now: int) -> list[Effect]:
         if not self.settings.window.close_by_command or not self._terminals.is_open(event.peer):

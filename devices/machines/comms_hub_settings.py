@@ -45,7 +45,7 @@ class HubSettings:
     alert_on_join: bool = True  # CS14 with the hash of a key that is new, facts/gbcs.md 5.4 [page seen, current]
     wan_up_at_start: bool = True  # until the port says otherwise
     time_report_s: int = 3600  # how often it tells its devices the time; also when one joins [our choice]
-    last_gasp_s: int = 180  # an outage this long is told by the hub's hold-up energy, facts/gbcs.md 11 no. 15
+    last_gasp_s: int = 180  # a longer outage is told by the hub's hold-up energy, facts/gbcs.md 10.4 [page seen]
     faults: frozenset[str] = frozenset()  # deliberate faults, see FAULTS
     misdirects_to: bytes | None = None  # a deliberate fault: every message from the WAN for a device goes to this one
 

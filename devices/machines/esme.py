@@ -124,6 +124,7 @@ class Esme(HanDevice):
         gone = outage.restored(saved, self.clock.at(now), event.outage_ns)
         if gone is None:
             return [*effects, Record(OutageOver(seconds=None, reason="nothing was saved about its beginning"))]
+        self.logs[Log.POWER].add(gone.interruption, outage.interruption_code(self.settings.outage))
         code = (self.policy.outage_code or outage.restoration_code(self.settings.outage))(gone.duration_ns)
         told = OutageOver(
             interruption=gone.interruption.text,

@@ -19,7 +19,7 @@ from typing import Any
 from devices.events.proxy import MirrorUnreadable, Tapped, TapSkipped, TapUnreadable
 from devices.machines.core import Effect, Event, Received, Record
 from devices.machines.gas_device import GasDeviceSettings, RecordingDevice
-from devices.machines.parts.commands import PayloadHandler
+from devices.machines.parts.commands import Outcome, PayloadHandler
 from devices.machines.parts.gas_conduct import GasSettings
 from devices.model.credentials import CredentialCells
 from devices.model.gpf_objects import MIRRORED, TAPPED, gpf_clusters
@@ -46,6 +46,9 @@ class GpfSettings(GasDeviceSettings):
 
     gas: GasSettings = field(default_factory=_own_logs)
     meter: bytes | None = None  # whose reports and commands it takes; None: any [our choice]
+    # It logs every command and its outcome, with as much of command and answer as the field takes, facts/gbcs.md 6
+    # [spec text, second hand]; how much that is, and that the two share it, is [our choice].
+    log_field: int = 64
     tapped_limit: int = 32  # commands that wait for the meter's answer; the oldest goes first [our choice]
 
 
@@ -79,6 +82,15 @@ class Gpf(RecordingDevice):
         if isinstance(event, Received) and event.port == TAP:
             return self._mirror(event) if event.cluster else self.tap(event.octets, now)
         return self._mirror(event) if isinstance(event, Received) else []
+
+    def _logged_as(self, outcome: Outcome) -> bytes | None:
+        """Every command, reads as well: its message code, then the payloads of command and answer, cut."""
+        if outcome.use_case is None or outcome.message is None:
+            return None
+        answer = b"" if outcome.response is None else gbcs.decode(outcome.response).payload
+        half = self.settings.log_field // 2
+        code = outcome.message.message_code.to_bytes(2, "big")
+        return (code + outcome.message.payload)[:half] + answer[:half]
 
     # ----------------------------------------------------------------------------------------------------------- mirror
 

@@ -334,11 +334,16 @@ class HanDevice:
     def _log_command(self, outcome: Outcome, now: int) -> list[Effect]:
         """Commands that change something are logged with their code, so that the outcome can be learnt when the
         response is lost (the layout is that of published event logs)."""
-        use_case = outcome.use_case
-        if use_case is None or use_case.only_reads:
+        kept = self._logged_as(outcome)
+        if kept is None:
             return []
         done = COMMAND_FAILED if any(outcome.results) else COMMAND_DONE
-        return self.out.event(done, now, use_case.code.to_bytes(2, "big"), tell=False)
+        return self.out.event(done, now, kept, tell=False)
+
+    def _logged_as(self, outcome: Outcome) -> bytes | None:
+        """What the log keeps of a command beside its outcome; None for one that is not logged."""
+        use_case = outcome.use_case
+        return None if use_case is None or use_case.only_reads else use_case.code.to_bytes(2, "big")
 
     def _first_time(self, what: str, code: int, tell: bool, now: int) -> list[Effect]:
         if what in self._once:

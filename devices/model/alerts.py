@@ -117,7 +117,10 @@ _RULES: Mapping[int, AlertRule] = dict(
         _rule(0x8F2D, Log.EVENT, _A, critical=False, message_code=0x0115),
         _rule(0x8F52, Log.SECURITY),
         _rule(0x8F70, Log.SECURITY),
-        _rule(0x8F57, Log.POWER),
+        *(_rule(code, Log.POWER) for code in range(0x8F57, 0x8F5B)),
+        # joins and the device's own certificates: logged only [single source]
+        *(_rule(code, Log.EVENT) for code in range(0x8F48, 0x8F50)),
+        _rule(0x819D, Log.EVENT, critical=False),
         _rule(0x8F0C, Log.EVENT),
         _rule(0x8145, Log.EVENT, critical=False),
         _rule(0x81C6, Log.EVENT, critical=False),

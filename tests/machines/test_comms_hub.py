@@ -29,6 +29,7 @@ from devices.machines.parts.civil_clock import ClockSettings
 from devices.machines.parts.firewall import FirewallSettings
 from devices.machines.parts.interpan_window import InterPanWindow, OpenedBy, WindowSettings, close_frame, is_close
 from devices.machines.parts.tunnel import CLUSTER
+from devices.model.alerts import Log
 from devices.wire import cosem, gbcs, tunnelling
 from devices.wire.gbcs import CRA, Message
 from tests.machines.lab import (
@@ -582,8 +583,9 @@ def test_awaited_responses_are_bounded() -> None:
     assert len(house.lab.stations["hub"].machine._routes) == 2  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("away", "told"), [(179, False), (180, True), (3600, True)])
-def test_last_gasp_after_three_minutes(away: int, told: bool) -> None:
+@pytest.mark.parametrize(("away", "told"), [(179, False), (180, False), (181, True), (3600, True)])
+def test_last_gasp_after_more_than_three_minutes(away: int, told: bool) -> None:
+    """facts/gbcs.md 10.4: supply away for more than three minutes."""
     house = House()
     house.lab.run(MINUTE)
     house.lab.power_off("hub")
@@ -682,3 +684,35 @@ def test_credentials_that_were_replaced_stay_replaced() -> None:
     hub.handle(Started({"cells": {}}), 0)
     refused = of_kind(hub.handle(Received("wan", ACB, removal), 0), "refused")
     assert refused != []
+
+
+def _log_of(house: House) -> list[tuple[int, str]]:
+    hub = house.lab.stations["hub"].machine
+    assert isinstance(hub, CommsHub)
+    rows = hub.functions.logs[Log.EVENT].as_json()
+    return [(int(row[1] or 0), str(row[2] or "")) for row in rows]
+
+
+def test_what_a_hub_drops_and_what_its_supply_did_is_in_its_event_log() -> None:
+    """facts/gbcs.md 6: 0x8155 for a message to a device that is not in the log, 0x8F57 for the supply."""
+    house = House()
+    house.lab.run(MINUTE)
+    house.lab.feed("hub", Received("wan", ACB, command(bytes(8))))
+    house.lab.power_off("hub")
+    house.lab.run(10 * SECOND)
+    house.lab.power_on("hub")
+    house.lab.run(SECOND)
+    assert [row for row in _log_of(house) if row[0] in (0x8155, 0x8F57)] == [(0x8155, "0052"), (0x8F57, "")]
+
+
+def test_what_a_gas_meter_does_not_fetch_is_dropped_and_logged() -> None:
+    """facts/gbcs.md 6 and 8.3: 0x819D in the hub's event log, with target and message; 24 hours [our choice]."""
+    house = House()
+    house.lab.run(2 * SECOND)
+    meter = bytes.fromhex("00db1234567890b1")
+    ask_log(house, "CCS01", device=meter.hex(), install_code="00" * 16, device_type="GSME")
+    house.lab.feed("hub", Received("wan", ACB, command(meter)))
+    house.lab.run(23 * HOUR)
+    assert 0x819D not in [code for code, _ in _log_of(house)]
+    house.lab.run(2 * HOUR)
+    assert [row for row in _log_of(house) if row[0] == 0x819D] == [(0x819D, meter.hex() + "0052")]

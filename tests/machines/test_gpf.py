@@ -204,3 +204,16 @@ def test_the_log_of_the_proxy_is_its_own() -> None:
     (entry,) = [e for e in made.device.clusters.entries("events") if dict(e.fields["Log Payload"][0])["Log ID"] == 7]  # type: ignore[index,arg-type]
     assert dict(entry.fields["Log Payload"][0])["Event ID"] == 0x8F52  # type: ignore[index,arg-type]
     assert not [e for e in made.effects if isinstance(e, Send) and e.port == "han"]
+
+
+def test_the_proxy_logs_every_command_with_command_and_answer() -> None:
+    """facts/gbcs.md 6 [spec text, second hand]: every command and its outcome, 0x8154 or 0x8155, cut to the field."""
+    made = bench()
+    asked = command("GCS13a", 5, read(0x0702, 0x0302, 0x0301, 0x0300, 0x0000), device=PROXY)
+    (answered,) = made.line(asked)
+    payloads = [entry.fields["Log Payload"] for entry in made.device.clusters.entries("events")]
+    rows = [dict(row) for payload in payloads for row in payload]  # type: ignore[union-attr,arg-type]
+    (row,) = [row for row in rows if row["Event ID"] == 0x8154]
+    data = row["Event Data"]
+    sent = b"\x00\x74" + gbcs.decode(asked).payload
+    assert data == sent[:32] + answered.payload[:32]

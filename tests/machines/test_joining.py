@@ -76,6 +76,14 @@ def test_joins_that_succeed_are_logged_and_kept(kind: str, method: Method, peer:
     assert (bench.device.peers(PEER) is not None) == (method is Method.C)
 
 
+def test_a_certificate_is_there_if_and_only_if_meter_and_ppmid_are_joined() -> None:
+    """facts/gbcs.md 5.4 [page seen]: in a join by any other method it is a fault, as its absence is in this one."""
+    assert _join(Bench("ESME"), Method.A_INITIATOR, 5, certificate=_certificate()) is (
+        JoinCode.INVALID_OR_MISSING_CERTIFICATE
+    )
+    assert _join(Bench("GSME"), Method.C, 5) is JoinCode.INVALID_OR_MISSING_CERTIFICATE
+
+
 def test_the_outcome_is_an_event() -> None:
     bench = Bench("GSME")
     assert bench.command(0x000E, Join(2, PEER, 3)).events == (0x8F49,)

@@ -37,6 +37,11 @@ def _alert(bench: Bench) -> gbcs.Message:
     return gbcs.decode(bench.sent[-1])
 
 
+def _told(bench: Bench) -> list[int]:
+    """The codes of the alerts that wait."""
+    return [notification_of(gbcs.decode(bytes.fromhex(octets)))[0] for octets in bench.state()["queue"]]
+
+
 @pytest.mark.parametrize(
     ("away", "code"),
     [(SECOND, 0x8F35), (3 * MINUTE - 1, 0x8F35), (3 * MINUTE, 0x8F36), (24 * 60 * MINUTE, 0x8F36)],
@@ -148,13 +153,18 @@ def test_a_restart_goes_on_from_what_was_saved() -> None:
     assert again.state()["logs"]["event"][0] == bench.state()["logs"]["event"][0]
 
 
-def test_the_power_log_is_read_remotely() -> None:
+def test_the_power_log_keeps_interruption_and_restoration_and_is_read_remotely() -> None:
+    """facts/gbcs.md 6: 0x8F57 is logged only, in the power log, at the time of the loss."""
     bench = Bench()
     bench.cut(10 * SECOND)
     bench.cut(200 * SECOND)
     (response,) = bench.line(read_log("ECS35e"))
     rows = response_of(response).data[0].value.rows
-    assert [(row.value[1].value, row.value[2].value) for row in rows] == [(0x8F35, 10), (0x8F36, 200)]
+    kept = [(row.value[1].value, row.value[2].value) for row in rows]
+    assert kept == [(0x8F57, 0), (0x8F35, 10), (0x8F57, 0), (0x8F36, 200)]
+    times = [row.value[0].value for row in rows]
+    assert [times[1] - times[0], times[3] - times[2]] == [10, 200]
+    assert [code for code in _told(bench) if code == 0x8F57] == []
     assert len(bench.line(command("ECS45", 1))) == 1
 
 

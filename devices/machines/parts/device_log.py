@@ -167,7 +167,7 @@ class DeviceLog:
         self.epid = bytes.fromhex(kept["epid"])
         self._entries = OrderedDict((entry.eui, entry) for entry in map(Entry.of_json, kept["entries"]))
         rows = ([bytes.fromhex(part) for part in row] for row in kept["history"])
-        self._history = OrderedDict((eui, (key_hash, *code)) for eui, key_hash, *code in rows)
+        self._history = OrderedDict((eui, (key_hash, b"".join(code))) for eui, key_hash, *code in rows)
 
     def bind(self, objects: ObjectModel[CommandContext]) -> None:
         """Give the class-104 objects their conduct."""

@@ -60,6 +60,10 @@ class HanTunnels:
         """See :meth:`TunnelEnd.take_broken`."""
         return self._awake.take_broken() + self._asleep.take_broken()
 
+    def take_expired(self) -> list[tuple[bytes, bytes]]:
+        """Messages ``(peer, message)`` that a sleepy meter did not fetch in time, since the last call."""
+        return self._asleep.take_expired()
+
     def reset(self) -> None:
         """Forget every tunnel and everything that waits."""
         self._awake.reset()

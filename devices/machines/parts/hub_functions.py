@@ -37,10 +37,10 @@ class HubFunctions:
         sub_ghz: SubGhzSettings,
         occupied: Callable[[], bool],
     ) -> None:
-        self._logs = {log: EventLog(log) for log in (Log.EVENT, Log.SECURITY)}
+        self.logs = {log: EventLog(log) for log in (Log.EVENT, Log.SECURITY)}
         self._told: list[tuple[int, Data]] = []
         self.sub_ghz = SubGhz(objects, lambda code, told: self._told.append((code, told)), occupied, sub_ghz)
-        events, security = self._logs[Log.EVENT], self._logs[Log.SECURITY]
+        events, security = self.logs[Log.EVENT], self.logs[Log.SECURITY]
         objects.bind(
             getters={
                 (*own.EVENT_LOG, 2): lambda selection, _: events.read(selection),
@@ -52,15 +52,16 @@ class HubFunctions:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Take over the logs of an earlier life."""
-        for log, lines in self._logs.items():
+        for log, lines in self.logs.items():
             lines.restore(saved.get(f"log.{log.value}"))
 
     def log(self, code: int, civil: CivilTime, other: bytes = b"") -> list[Persist]:
-        """Write an event into the log that keeps it; a hub has no power log."""
-        kept = rule(code).log
-        if kept not in self._logs:
+        """Write an event into the log that keeps it; what a meter's power log keeps goes into the event log here
+        (facts/gbcs.md 6: 0x8F57 [a maker's manual])."""
+        kept = Log.EVENT if rule(code).log is Log.POWER else rule(code).log
+        if kept not in self.logs:
             return []
-        lines = self._logs[kept]
+        lines = self.logs[kept]
         lines.add(civil, code, other)
         return [Persist(f"log.{kept.value}", lines.as_json())]
 
@@ -71,6 +72,10 @@ class HubFunctions:
             return []
         done = COMMAND_FAILED if any(outcome.results) else COMMAND_DONE
         return self.log(done, civil, use_case.code.to_bytes(2, "big"))
+
+    def log_dropped(self, message_code: int, civil: CivilTime) -> list[Persist]:
+        """A message for a device that is not in the device log was dropped (facts/gbcs.md 6 [single source])."""
+        return self.log(COMMAND_FAILED, civil, message_code.to_bytes(2, "big"))
 
     def take_told(self) -> list[tuple[int, Data]]:
         """The alerts that a command led to, with their content; they leave after its response."""

@@ -5,8 +5,8 @@ can say how it ends.  The log of the hub is another one (``device_log``).
 
 Must not live here: what joined devices say to each other, radio.
 
-Source: facts/gbcs.md 3.4 (codes), 5.4; which kinds join by which method: published commands [single source] and their
-titles, beyond that [our choice].
+Source: facts/gbcs.md 3.4 (codes), 5.4 (device types, certificates [page seen]); which kinds join by which method:
+published commands [single source] and their titles, beyond that [our choice].
 """
 
 from __future__ import annotations
@@ -222,8 +222,8 @@ class JoinLog:
         method = Method(view.method)
         if view.device_type not in _PARTNERS.get((self.kind, method), frozenset()):
             return JoinCode.WRONG_METHOD_AND_ROLE, None
-        if method is not Method.C:
-            return JoinCode.SUCCESS, None
+        if method is not Method.C:  # a certificate is there if and only if meter and PPMID are joined
+            return JoinCode.SUCCESS if view.certificate is None else JoinCode.INVALID_OR_MISSING_CERTIFICATE, None
         if view.certificate is None:
             return JoinCode.INVALID_OR_MISSING_CERTIFICATE, None
         try:

@@ -16,7 +16,16 @@ from devices.machines.parts.civil_clock import CivilTime
 from devices.wire import axdr
 from devices.wire.axdr import Data
 
-__all__ = ["RESTORED", "RESTORED_AFTER_LONG", "Outage", "OutageSettings", "lost", "restoration_code", "restored"]
+__all__ = [
+    "RESTORED",
+    "RESTORED_AFTER_LONG",
+    "Outage",
+    "OutageSettings",
+    "interruption_code",
+    "lost",
+    "restoration_code",
+    "restored",
+]
 
 RESTORED = 0x8F35
 RESTORED_AFTER_LONG = 0x8F36
@@ -67,6 +76,11 @@ def restored(saved: Mapping[str, Any], civil: CivilTime, outage_ns: int | None) 
         return None
     interruption = CivilTime(int(began["ns"]), type(civil.status)[began["status"]])
     return Outage(interruption, civil, outage_ns)
+
+
+def interruption_code(settings: OutageSettings) -> int:
+    """The code under which the power log keeps the interruption itself, which nobody is told of (facts/gbcs.md 6)."""
+    return INTERRUPTED + (settings.phase or 0)
 
 
 def restoration_code(settings: OutageSettings) -> Callable[[int | None], int]:

@@ -11,9 +11,10 @@ Source: facts/gbcs.md 8.3 [3 sources]; that the remaining count counts pieces is
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 
-from devices.machines.core import Effect, Send
+from devices.machines.core import Effect, Send, SetTimer
 from devices.machines.parts.tunnel import TunnelClient, TunnelServer, TunnelSettings
 from devices.machines.parts.tunnel_end import Link
 from devices.wire import tunnelling
@@ -79,9 +80,48 @@ class SleepyServer(TunnelServer):
     def __init__(self, port: str, settings: TunnelSettings | None = None) -> None:
         super().__init__(port, _with_header(settings))
 
+        self._since: dict[bytes, deque[tuple[int, bytes]]] = {}  # peer to when each message came to wait
+        self._expired: list[tuple[bytes, bytes]] = []
+
+    def reset(self) -> None:
+        """See :meth:`TunnelEnd.reset`."""
+        super().reset()
+        self._since.clear()
+        self._expired.clear()
+
+    def send(self, peer: bytes, message: bytes, now: int) -> list[Effect]:
+        """Have a message wait until the meter asks, or until its time is up."""
+        waits = self._since.setdefault(peer, deque(maxlen=self.settings.queue_limit))
+        waits.append((now, message))
+        effects = super().send(peer, message, now)
+        return [*effects, SetTimer(self._timer("expire", peer), waits[0][0] + self.settings.unfetched_ns)]
+
+    def take_expired(self) -> list[tuple[bytes, bytes]]:
+        """Messages ``(peer, message)`` that were not fetched in time since the last call."""
+        expired, self._expired = self._expired, []
+        return expired
+
+    def _timed(self, what: str, link: Link, now: int) -> list[Effect]:
+        """Drop what waited too long; what has left was fetched."""
+        if what != "expire":
+            return super()._timed(what, link, now)
+        effects: list[Effect] = []
+        waits = self._since.get(link.peer, deque())
+        while waits and waits[0][0] + self.settings.unfetched_ns <= now:
+            _, message = waits.popleft()
+            if message in link.queue:
+                link.queue.remove(message)
+                self._expired.append((link.peer, message))
+                effects += self._drop(link.peer, message, "the meter did not fetch it in time")
+        following = (
+            [SetTimer(self._timer("expire", link.peer), waits[0][0] + self.settings.unfetched_ns)] if waits else []
+        )
+        return [*effects, *following]
+
     def forget(self, peer: bytes) -> list[Effect]:
         """Drop the tunnel to a meter that is gone, and what waits for it."""
         link = self._links.pop(peer, None)
+        self._since.pop(peer, None)
         if link is None:
             return []
         waiting = ([] if link.current is None else [link.current]) + list(link.queue)

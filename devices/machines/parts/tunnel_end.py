@@ -46,6 +46,8 @@ class TunnelSettings:
     request_tries: int = 3  # RequestTunnels sent before the peer counts as unreachable [our choice]
     renew_after_ns: int = 0xFFFF * SECOND  # a new RequestTunnel this long after the last answer, facts/gbcs.md 8.3
     max_tunnels: int = 8  # tunnels a server keeps [our choice]
+    # How long a message waits for a sleepy meter to fetch it, then it is dropped [our choice], facts/gbcs.md 8.3
+    unfetched_ns: int = 24 * 3600 * SECOND
     queue_limit: int = 32  # messages that wait for one peer; the oldest goes first [our choice]
     largest_message: int = 24_000  # longest GBCS message taken for sending [our choice]
 
