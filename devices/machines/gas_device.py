@@ -18,7 +18,7 @@ from devices.machines.han_device import HanDevice, HanSettings
 from devices.machines.parts.civil_clock import ClockStatus, from_zcl
 from devices.machines.parts.commands import CommandProcessor, Outcome, PayloadHandler
 from devices.machines.parts.gas_conduct import GasConduct, GasSettings
-from devices.machines.parts.gas_recording import HALF_HOUR, GasRecorder
+from devices.machines.parts.gas_recording import GasRecorder
 from devices.machines.parts.gas_reporting import GasReporter
 from devices.machines.parts.gbz_execution import GbzExecutor, GbzSettings
 from devices.machines.parts.time_cluster import CLUSTER as TIME_CLUSTER
@@ -27,15 +27,17 @@ from devices.model.alerts import carrier_of, rule
 from devices.model.credentials import CredentialCells
 from devices.model.roles import Role
 from devices.model.zcl_objects import ClusterModel
+from devices.trust import protection
 from devices.trust.keystore import KeyStore
-from devices.wire import gbz
+from devices.wire import gbz, zcl, zcl_fields
 
 __all__ = ["GasDevice", "GasDeviceSettings", "RecordingDevice"]
 
 CLOCK_ADJUSTED, CLOCK_NOT_ADJUSTED = 0x8145, 0x81C6
 FUTURE_DATED_ALERT = 0x00CD
 IMAGE_START = 0x0020  # two octets before an image's hash [our reading: its length, as of the content of 0x8F66]
-DUE, HALF_HOUR_ENDS = "future_dated", "half_hour"
+BILLING_UPDATED, BILLING_ALERT = 0x8F0A, 0x008B
+DUE = "future_dated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,34 +198,31 @@ class GasDevice(HanDevice, ABC):
 
 
 class RecordingDevice(GasDevice):
-    """A device that records half hours, days and billing periods on its own clock."""
+    """A device that keeps records of half hours, days and billing periods."""
 
     def _recall(self, saved: Mapping[str, Any]) -> None:
         super()._recall(saved)
         self.recorder = GasRecorder(self.clusters)
         self.recorder.restore(saved.get("recorder"))
 
-    def _begun(self, now: int) -> list[Effect]:
-        return [*super()._begun(now), self._next_half_hour(now)]
-
-    def _own_timer(self, event: TimerFired, now: int) -> list[Effect] | None:
-        return self._half_hour(now) if event.name == HALF_HOUR_ENDS else super()._own_timer(event, now)
-
-    def _next_half_hour(self, now: int) -> SetTimer:
+    def _billing_alert(self, now: int) -> list[Effect]:
+        """The newest record of the billing data log, sealed, to the supplier (GCS53)."""
+        newest = self.clusters.entries("snapshots")[-1].command
         at = self.clock.at(now).zcl
-        return SetTimer(HALF_HOUR_ENDS, self._bench_time(from_zcl(at - at % HALF_HOUR + HALF_HOUR), now))
 
-    def _half_hour(self, now: int) -> list[Effect]:
-        """The end of a half hour, and of whatever ends with it."""
-        at = self.clock.at(now).zcl
-        at -= at % HALF_HOUR
-        billed = self.recorder.half_hour(at)
-        kept = [Persist("recorder", self.recorder.as_json()), self.executor.saved()]
-        return [*kept, *self._recorded(at, billed, now), self._next_half_hour(now)]
+        def make(counter: int) -> gbz.Alert:
+            party = self.cells.party_of(Role.SUPPLIER)
+            assert party is not None
+            secret = self.processor.alerts.secret_with(Role.SUPPLIER)
+            blob = protection.seal(zcl_fields.write(newest), secret, self.identity, party, counter)
+            control = zcl.CLUSTER_SPECIFIC | zcl.TO_CLIENT | zcl.DISABLE_DEFAULT_RESPONSE
+            frame = zcl.Frame(control, 0, newest.command, blob)
+            component = gbz.Component(newest.cluster, frame, None, gbz.AdditionalHeader(0, 0))
+            return gbz.Alert(BILLING_UPDATED, at, (component,))
 
-    def _recorded(self, at: int, billed: bool, now: int) -> list[Effect]:  # noqa: ARG002
-        """What follows from a record that ended ``at`` (seconds since 2000), and from a billing period's end."""
-        return []
+        assert isinstance(self.out, GasReporter)
+        effects = self.out.alert(BILLING_UPDATED, Role.SUPPLIER, make, message_code=BILLING_ALERT, critical=True)
+        return [*effects, *self.out.flush(now)]
 
     def state(self, now: int) -> dict[str, Any]:
         """See :meth:`HanDevice.state`."""

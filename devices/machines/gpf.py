@@ -6,7 +6,11 @@ the meter's answer says that it did.
 
 Must not live here: checks of commands (``parts.commands``), what it shares with the meter (``parts.gas_device``).
 
-Source: facts/gbcs.md 8.3 (tapped commands [single source]), 10.6; facts/use-cases.md.
+It records nothing on a clock of its own: half hours and days follow from the totals that the meter reports, snapshots,
+top ups and debt payments are those that the meter pushes.
+
+Source: facts/gbcs.md 8.3 (tapped commands [page seen]), 10.6, 10.6.1 (who stores what and when [spec text, second
+hand]); facts/use-cases.md.
 """
 
 from __future__ import annotations
@@ -17,22 +21,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devices.events.proxy import MirrorUnreadable, Tapped, TapSkipped, TapUnreadable
-from devices.machines.core import Effect, Event, Received, Record
+from devices.machines.core import Effect, Event, Persist, Received, Record
 from devices.machines.gas_device import GasDeviceSettings, RecordingDevice
 from devices.machines.parts.commands import Outcome, PayloadHandler
 from devices.machines.parts.gas_conduct import GasSettings
+from devices.machines.parts.gas_recording import HALF_HOUR
+from devices.machines.parts.gbz_steps import number, records
+from devices.model import gas_records
 from devices.model.credentials import CredentialCells
 from devices.model.gpf_objects import MIRRORED, TAPPED, gpf_clusters
-from devices.model.zcl_objects import ClusterModel
+from devices.model.zcl_objects import ClusterModel, Entry
 from devices.trust.keystore import KeyStore
-from devices.wire import gbcs, gbz, gbz_typed, zcl, zcl_general
+from devices.wire import gbcs, gbz, gbz_typed, zcl
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
+from devices.wire.zcl_fields import Command
 from devices.wire.zcl_general import DefaultResponse, ReportAttributes
 
 __all__ = ["Gpf", "GpfSettings"]
 
 TAP = "tap"
+SUMMATION = (0x0702, 0x0000)
+_PUSHED = {
+    (0x0702, 0x06): "snapshots",
+    (0x0705, 0x01): "prepayment_snapshots",
+    (0x0705, 0x05): "top_ups",
+    (0x0705, 0x06): "debt_payments",
+}
+"""Cluster and command of what the meter pushes, to the store that keeps it."""
 TAP_FAILED = 0x819E
 
 
@@ -49,6 +65,11 @@ class GpfSettings(GasDeviceSettings):
     # It logs every command and its outcome, with as much of command and answer as the field takes, facts/gbcs.md 6
     # [spec text, second hand]; how much that is, and that the two share it, is [our choice].
     log_field: int = 64
+    # The alert that the billing data log has a new record (GCS53), where the billing calendar made it, facts/gbcs.md
+    # 10.6.1 [spec text, second hand].
+    billing_alert: bool = True
+    # A total that comes this long before a half hour ends is the one of its end: two clocks differ [our choice].
+    early_s: int = 60
     tapped_limit: int = 32  # commands that wait for the meter's answer; the oldest goes first [our choice]
 
 
@@ -80,8 +101,8 @@ class Gpf(RecordingDevice):
 
     def _other(self, event: Event, now: int) -> list[Effect]:
         if isinstance(event, Received) and event.port == TAP:
-            return self._mirror(event) if event.cluster else self.tap(event.octets, now)
-        return self._mirror(event) if isinstance(event, Received) else []
+            return self._mirror(event, now) if event.cluster else self.tap(event.octets, now)
+        return self._mirror(event, now) if isinstance(event, Received) else []
 
     def _logged_as(self, outcome: Outcome) -> bytes | None:
         """Every command, reads as well: its message code, then the payloads of command and answer, cut."""
@@ -94,25 +115,70 @@ class Gpf(RecordingDevice):
 
     # ----------------------------------------------------------------------------------------------------------- mirror
 
-    def _mirror(self, event: Received) -> list[Effect]:
-        """Take over what the meter reports."""
+    def _mirror(self, event: Received, now: int) -> list[Effect]:
+        """Take over what the meter reports and pushes."""
         if event.cluster not in MIRRORED:
             return []
         if event.port != TAP and self.settings.meter not in (None, event.peer):
             return []
         try:
             frame = zcl.decode(event.octets)
-            body = None if frame.cluster_specific else zcl_general.read(frame.command, frame.payload)
+            body = gbz_typed.read(gbz.Component(event.cluster, frame))
         except WireError as error:
             return [Record(MirrorUnreadable(peer=event.peer, reason=str(error)))]
-        if not isinstance(body, ReportAttributes):
-            return []
+        if isinstance(body, ReportAttributes):
+            return self._reported_by_meter(event.cluster, body, now)
+        return self._pushed(body, now) if isinstance(body, Command) else []
+
+    def _reported_by_meter(self, cluster: int, body: ReportAttributes, now: int) -> list[Effect]:
+        effects: list[Effect] = []
         for report in body.records:
-            where = (event.cluster, report.attribute)
+            where = (cluster, report.attribute)
             row = self.clusters.rows.get(where)
             if row is not None and row.type == report.type and isinstance(report.value, int | bytes | str):
                 self.clusters.set(where, report.value)
-        return [self.executor.saved()]
+                if where == SUMMATION:
+                    effects += self._total(number(report.value), now)
+        return [*effects, self.executor.saved()]
+
+    def _total(self, total: int, now: int) -> list[Effect]:
+        """The meter's total, for the half hour that has ended."""
+        at = self.clock.at(now).zcl + self.settings.early_s
+        self.recorder.pushed(at - at % HALF_HOUR, total)
+        return [Persist("recorder", self.recorder.as_json())]
+
+    def _pushed(self, body: Command, now: int) -> list[Effect]:
+        """Snapshots, top ups and debt payments of the meter, as it pushes them; anything else is ignored."""
+        store = _PUSHED.get((body.cluster, body.command)) if body.to_client else None
+        if store is None:
+            return []
+        if store == "top_ups":  # the last five, with those that are here already
+            self.clusters.drop(store, self.clusters.entries(store))
+            for record in records(dict(body.fields)["Top Up Payload"]):
+                self.clusters.keep(store, Entry(gas_records.top_up_of(record)))
+            return [self.executor.saved()]
+        self.clusters.keep(store, Entry(body))
+        effects: list[Effect] = [self.executor.saved()]
+        if store == "snapshots":
+            effects += self._snapshot(body, now)
+        return effects
+
+    def _snapshot(self, body: Command, now: int) -> list[Effect]:
+        """A daily one that comes before the meter's next waking is also what the mirror shows; one that the billing
+        calendar made is told."""
+        fields = dict(body.fields)
+        cause, taken = number(fields["Snapshot Cause"]), number(fields["Snapshot Time"])
+        effects: list[Effect] = []
+        if cause & gas_records.DAILY and 0 <= self.clock.at(now).zcl - taken < HALF_HOUR:
+            registers = fields["SnapshotSub-Payload"]
+            for row in registers if isinstance(registers, tuple) else ():
+                total = dict(row).get("CurrentSummationDelivered")
+                if total is not None:
+                    self.clusters.set(SUMMATION, number(total))
+            effects.append(self.executor.saved())
+        if cause & gas_records.BILLING and self.settings.billing_alert:
+            effects += self._billing_alert(now)
+        return effects
 
     # --------------------------------------------------------------------------------------------------------- tapping
 

@@ -7,7 +7,7 @@ the moment it changes.
 Must not live here: checks of commands (``parts.commands``), what commands do (``parts.gas_conduct`` and the conduct
 table), what it shares with its proxy (``parts.gas_device``).
 
-Source: facts/gbcs.md 5.2, 6, 8.3, 10.2, 11.
+Source: facts/gbcs.md 5.2, 6, 8.3, 10.2, 10.6.1 (what it records and pushes), 11.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from devices.machines.han_device import SECOND
 from devices.machines.parts.civil_clock import from_zcl
 from devices.machines.parts.commands import Outcome, PayloadHandler
 from devices.machines.parts.gas_conduct import GasConduct
-from devices.machines.parts.gas_reporting import GasReporter
+from devices.machines.parts.gas_pushing import Pushing
+from devices.machines.parts.gas_recording import HALF_HOUR, BillingBasis
 from devices.machines.parts.gbz_answers import DAY
 from devices.machines.parts.gbz_steps import Act, ZclRefusal, number
 from devices.machines.parts.sleepy_tunnel import SleepyClient
@@ -44,22 +45,21 @@ from devices.machines.parts.tokens import TokenRefused, Tokens, TokenSettings
 from devices.machines.parts.tunnel_end import TunnelEnd
 from devices.machines.parts.user_interface import LocalActs
 from devices.machines.parts.valve import OPENING, Valve, ValveEvent, ValveSettings, ValveState
+from devices.model import gas_records
 from devices.model.credentials import CredentialCells
 from devices.model.gpf_objects import MIRRORED
 from devices.model.gsme_objects import gsme_clusters
 from devices.model.roles import Role
 from devices.model.zcl_objects import ClusterModel
-from devices.trust import protection
 from devices.trust.keystore import KeyStore
-from devices.wire import gbz, zcl, zcl_fields, zcl_general
+from devices.wire import zcl, zcl_general
 from devices.wire.zcl_general import AttributeValue, ReportAttributes
 
 __all__ = ["Gsme", "GsmeSettings"]
 
 BATTERY_DAYS, FIRMWARE, SUMMATION = (0x0702, 0x0205), (0x0702, 0x0206), (0x0702, 0x0000)
 UNCONTROLLED, LOW_BATTERY = 0x81BF, 0x8F1F
-BILLING_UPDATED, BILLING_ALERT = 0x8F0A, 0x008B
-WAKE, NETWORK_SAMPLE = "wake", "network_sample"
+WAKE, NETWORK_SAMPLE, HALF_HOUR_ENDS = "wake", "network_sample", "half_hour"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,10 @@ class GsmeSettings(GasDeviceSettings):
     # The codes that acts at its keys are logged with: those of the same commands from a PPMID [our choice].
     local_acts: LocalActs = field(default_factory=lambda: LocalActs(top_up=0x009B, emergency_credit=0x0090))
     low_battery_days: int = 180  # below this 0x8F1F is told [our choice]
-    reports: bool = True  # report attributes to the mirror on every waking
+    reports: bool = True  # report attributes to the mirror on every waking and every half hour
+    # The alert that the billing data log has a new record (GCS53).  The text of 0.8.1 has the proxy send it, facts/
+    # gbcs.md 10.6.1 [spec text, second hand]; the one published message comes from a meter.  The proxy has the same.
+    billing_alert: bool = False
 
 
 class Gsme(RecordingDevice):
@@ -113,10 +116,12 @@ class Gsme(RecordingDevice):
     def _recall(self, saved: Mapping[str, Any]) -> None:
         super()._recall(saved)
         self._opening = bool(saved.get(OPENING))
+        self.pushing = Pushing(saved)
+        self.basis = BillingBasis(self.clusters, lambda: self.cells.party_of(Role.SUPPLIER))
 
     def _begun(self, now: int) -> list[Effect]:
         secured = self.valve.secure(now, opening=self._opening)
-        return [*super()._begun(now), *secured, self.executor.saved(), self.valve.show()]
+        return [*super()._begun(now), *secured, self.executor.saved(), self.valve.show(), self._next_half_hour(now)]
 
     # ----------------------------------------------------------------------------------------------------------- events
 
@@ -131,7 +136,7 @@ class Gsme(RecordingDevice):
         """After whatever may have activated a firmware: the attribute shows the one that runs."""
         if self.clusters.get(FIRMWARE) != self.processor.asn1.firmware.version:
             self.clusters.set(FIRMWARE, self.processor.asn1.firmware.version)
-        effects = super()._schedule(now)
+        effects = [*super()._schedule(now), *self._billing_changes(now)]
         if self.conduct.sampling is not None:
             self.recorder.begin(self.settings.gas.network_sample)
             effects.append(SetTimer(NETWORK_SAMPLE, self._bench_time(from_zcl(self.conduct.sampling.at), now)))
@@ -140,6 +145,8 @@ class Gsme(RecordingDevice):
     def _own_timer(self, event: TimerFired, now: int) -> list[Effect] | None:
         if event.name == WAKE:
             return self._wake(now)
+        if event.name == HALF_HOUR_ENDS:
+            return self._half_hour(now)
         if event.name == NETWORK_SAMPLE:
             return self._network_sample(now)
         judged = self.valve.fired(event.name, now, self.flow)
@@ -156,12 +163,17 @@ class Gsme(RecordingDevice):
         if not self._network or self.settings.hub is None:
             return effects
         effects += self.sleepy.ask(self.settings.hub, now)
-        if self.settings.reports:
-            effects += self._report(self.settings.hub)
-        return effects
+        return [*effects, *self._push()]
+
+    def _push(self) -> list[Effect]:
+        """The HAN interface is on: report attributes, send what waits for the proxy."""
+        hub = self.settings.hub
+        if not self._network or hub is None:
+            return []
+        return [*(self._report(hub) if self.settings.reports else []), *self.pushing.flush(hub)]
 
     def _report(self, hub: bytes) -> list[Effect]:
-        """One attribute report a cluster that the proxy mirrors, of what is not as manufactured."""
+        """Attribute reports of the clusters that the proxy mirrors, of what is not as manufactured."""
         effects: list[Effect] = []
         for cluster in MIRRORED:
             held = [
@@ -189,9 +201,37 @@ class Gsme(RecordingDevice):
 
     # ------------------------------------------------------------------------------------------------ metering, records
 
-    def _recorded(self, at: int, billed: bool, now: int) -> list[Effect]:
-        effects = self._battery(now) if at % DAY == 0 else []
-        return [*effects, *(self._billing_alert(now) if billed else [])]
+    def _next_half_hour(self, now: int) -> SetTimer:
+        at = self.clock.at(now).zcl
+        return SetTimer(HALF_HOUR_ENDS, self._bench_time(from_zcl(at - at % HALF_HOUR + HALF_HOUR), now))
+
+    def _half_hour(self, now: int) -> list[Effect]:
+        """The end of a half hour, and of whatever ends with it: recorded, and pushed to the proxy."""
+        at = self.clock.at(now).zcl
+        at -= at % HALF_HOUR
+        taken, billed = self.recorder.half_hour(at)
+        effects: list[Effect] = [Persist("recorder", self.recorder.as_json()), self.executor.saved()]
+        effects += self.pushing.keep(taken)
+        effects += self._battery(now) if at % DAY == 0 else []
+        effects += self._billing_alert(now) if billed and self.settings.billing_alert else []
+        return [*effects, *self._push(), self._next_half_hour(now)]
+
+    def _billing_changes(self, now: int) -> list[Effect]:
+        """A billing snapshot of what a command, or a change that was due, did to tariff, supplier or payment mode; it
+        is pushed when the HAN interface is next on."""
+        cause = self.basis.changed()
+        if not cause:
+            return []
+        taken = self.recorder.snapshots(self.clock.at(now).zcl, cause)
+        return [self.executor.saved(), *self.pushing.keep(taken)]
+
+    def _topped_up(self) -> list[Effect]:
+        """After a valid top up: the last five, and the debt payment that it made, to the proxy."""
+        paid = self.conduct.take_paid()
+        if paid is None:
+            return []
+        log = gas_records.top_up_log(entry.command for entry in self.clusters.entries("top_ups"))
+        return [*self.pushing.keep([log, *paid]), *self._push()]
 
     def _network_sample(self, now: int) -> list[Effect]:
         """One more sample of the network data log."""
@@ -211,25 +251,6 @@ class Gsme(RecordingDevice):
         self.clusters.set(BATTERY_DAYS, left)
         return self.out.event(LOW_BATTERY, now) if left == self.settings.low_battery_days else []
 
-    def _billing_alert(self, now: int) -> list[Effect]:
-        """The newest record of the billing data log, sealed, to the supplier (GCS53)."""
-        newest = self.clusters.entries("snapshots")[-1].command
-        at = self.clock.at(now).zcl
-
-        def make(counter: int) -> gbz.Alert:
-            party = self.cells.party_of(Role.SUPPLIER)
-            assert party is not None
-            secret = self.processor.alerts.secret_with(Role.SUPPLIER)
-            blob = protection.seal(zcl_fields.write(newest), secret, self.identity, party, counter)
-            control = zcl.CLUSTER_SPECIFIC | zcl.TO_CLIENT | zcl.DISABLE_DEFAULT_RESPONSE
-            frame = zcl.Frame(control, 0, newest.command, blob)
-            component = gbz.Component(newest.cluster, frame, None, gbz.AdditionalHeader(0, 0))
-            return gbz.Alert(BILLING_UPDATED, at, (component,))
-
-        assert isinstance(self.out, GasReporter)
-        effects = self.out.alert(BILLING_UPDATED, Role.SUPPLIER, make, message_code=BILLING_ALERT, critical=True)
-        return [*effects, *self.out.flush(now)]
-
     def consume(self, amount: int, price: int, now: int) -> list[Effect]:
         """Count ``amount`` (units of the register) and take ``price`` from the balance: the bench's gas flow."""
         self.clusters.set(SUMMATION, (number(self.clusters.get(SUMMATION)) + amount) % (1 << 48))
@@ -237,8 +258,8 @@ class Gsme(RecordingDevice):
         return self._settled(now)
 
     def _settled(self, now: int) -> list[Effect]:
-        """What the credit now means for the supply."""
-        effects = self.conduct.settle(now)
+        """What the credit now means for the supply, and what the proxy is told of a top up."""
+        effects = [*self.conduct.settle(now), *self._topped_up()]
         notes, self._notes = self._notes, []
         for code, tell in notes:
             effects += self.out.event(code, now, tell=tell)

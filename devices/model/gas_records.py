@@ -12,10 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from devices.model.zcl_objects import ClusterModel
-from devices.wire.zcl_fields import Command, Value
+from devices.wire.zcl_fields import Command, Fields, Value
 
 __all__ = [
     "BILLING",
+    "CHANGED_BLOCKS",
+    "CHANGED_MODE",
+    "CHANGED_PRICES",
+    "CHANGED_SUPPLIER",
+    "CHANGED_TARIFF",
     "DAILY",
     "debt_payment",
     "event",
@@ -24,10 +29,15 @@ __all__ = [
     "samples",
     "snapshot",
     "top_up",
+    "top_up_log",
+    "top_up_of",
 ]
 
 DAILY, BILLING = 0x00000001, 0x00000002
 """Causes of a snapshot: the end of a day, the billing calendar."""
+CHANGED_TARIFF, CHANGED_PRICES, CHANGED_BLOCKS = 1 << 3, 1 << 4, 1 << 5
+CHANGED_SUPPLIER, CHANGED_MODE = 1 << 13, 1 << 14
+"""Further causes (facts/gbcs.md 10.6.1); the bit of a change of supplier is [recalled]."""
 
 TIERS = tuple((0x0702, attribute) for attribute in (0x0100, 0x0102, 0x0104, 0x0106))
 BLOCKS = tuple((0x0702, attribute) for attribute in (0x0700, 0x0701, 0x0702, 0x0703))
@@ -108,8 +118,22 @@ def samples(identifier: int, start: int, interval: int, values: Iterable[int] = 
 
 def top_up(digits: bytes, amount: int, at: int) -> Command:
     """One token that was accepted."""
-    record = (("TopUp Code", digits), ("TopUp Amount", amount), ("TopUp Time", at))
+    return top_up_of((("TopUp Code", digits), ("TopUp Amount", amount), ("TopUp Time", at)))
+
+
+def top_up_of(record: Fields) -> Command:
+    """One token, as a record of a log shows it."""
     return Command(0x0705, True, 0x05, "Publish Top Up Log", (*_ONE_COMMAND, ("Top Up Payload", (record,))))
+
+
+def top_up_log(entries: Iterable[Command]) -> Command:
+    """Several top ups in one command."""
+    listed: list[Fields] = []
+    for entry in entries:
+        held = dict(entry.fields)["Top Up Payload"]
+        assert isinstance(held, tuple)
+        listed += held
+    return Command(0x0705, True, 0x05, "Publish Top Up Log", (*_ONE_COMMAND, ("Top Up Payload", tuple(listed))))
 
 
 def debt_payment(at: int, collected: int, outstanding: int) -> Command:

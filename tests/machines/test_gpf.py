@@ -14,10 +14,11 @@ from devices.machines.core import (
     Send,
     SetTimer,
     Started,
-    TimerFired,
 )
 from devices.machines.gpf import Gpf, GpfSettings
 from devices.machines.gsme import Gsme, GsmeSettings
+from devices.machines.parts.gas_pushing import frame_of
+from devices.model import gas_records
 from devices.wire import gbcs, zcl, zcl_general
 from devices.wire.zcl_fields import Command
 from devices.wire.zcl_general import AttributeValue, ReadAttributesResponse, ReportAttributes
@@ -179,23 +180,91 @@ def test_a_failed_command_and_rubbish_are_not_tapped() -> None:
     assert made.device.clusters.values == {}
 
 
-def test_half_hours_of_the_mirror_outlive_a_power_cut() -> None:
+HALF = 1800 * SECOND
+
+
+def _totals(made: GasBench, *totals: tuple[int, int]) -> None:
+    """The meter reports totals, each so many half hours after the start."""
+    for place, total in totals:
+        made.handle(report(0x0702, AttributeValue(0x0000, 0x25, total)), place * HALF)
+
+
+def _samples(made: GasBench, identifier: int) -> list[int]:
+    (entry,) = [e for e in made.device.clusters.entries("samples") if e.fields["SampleID"] == identifier]
+    return [dict(one)["Sample"] for one in entry.fields["Samples"]]  # type: ignore[union-attr,arg-type]
+
+
+def test_half_hours_of_the_mirror_are_the_differences_of_what_the_meter_pushed() -> None:
+    """facts/gbcs.md 10.6.1: a row is the difference from the last total; nothing is recorded on a clock of its own."""
     made = bench()
-    total = 0
-    for place in range(1, 4):
-        made.handle(report(0x0702, AttributeValue(0x0000, 0x25, total)))
-        effects = made.handle(TimerFired("half_hour"), place * 1800 * SECOND)
-        assert SetTimer("half_hour", (place + 1) * 1800 * SECOND) in effects
-        total += 5
-    made.handle(PowerLost(), 3 * 1800 * SECOND)
-    before = made.device.state(3 * 1800 * SECOND)
-    made.handle(PowerRestored(json.loads(json.dumps(made.saved)), 0), 3 * 1800 * SECOND)
-    assert made.device.state(3 * 1800 * SECOND) == before
-    asked = component(0x0702, False, 0x08, SampleID=0, EarliestSampleTime=0, SampleType=0, NumberOfSamples=2)
-    (answered,) = made.line(command("GCS17", 9, asked, device=PROXY), 3 * 1800 * SECOND)
+    assert not [effect for effect in made.effects if isinstance(effect, SetTimer) and effect.name == "half_hour"]
+    _totals(made, (1, 100), (2, 105), (2, 106), (3, 112))
+    assert _samples(made, 0) == [5, 7]
+    made.handle(PowerLost(), 3 * HALF)
+    before = made.device.state(3 * HALF)
+    made.handle(PowerRestored(json.loads(json.dumps(made.saved)), 0), 3 * HALF)
+    assert made.device.state(3 * HALF) == before
+    _totals(made, (4, 113))
+    asked = component(0x0702, False, 0x08, SampleID=0, EarliestSampleTime=0, SampleType=0, NumberOfSamples=3)
+    (answered,) = made.line(command("GCS17", 9, asked, device=PROXY), 4 * HALF)
     (body,) = bodies(answered, SUPPLIER)
     assert isinstance(body, Command)
-    assert [dict(one)["Sample"] for one in body.get("Samples")] == [0, 5]  # type: ignore[union-attr,arg-type]
+    assert [dict(one)["Sample"] for one in body.get("Samples")] == [5, 7, 1]  # type: ignore[union-attr,arg-type]
+
+
+def test_a_day_is_its_last_total_less_that_of_the_day_before() -> None:
+    """facts/gbcs.md 10.6.1, with the total of midnight and without it."""
+    made = bench()
+    _totals(made, (1, 100), (24, 150), (48, 180), (72, 190), (97, 230), (98, 231))
+    assert _samples(made, 1) == [80, 10]
+
+
+def test_a_total_that_comes_a_little_early_is_the_one_of_the_half_hour_that_ends() -> None:
+    made = bench()
+    made.handle(report(0x0702, AttributeValue(0x0000, 0x25, 1)), HALF)
+    made.handle(report(0x0702, AttributeValue(0x0000, 0x25, 4)), 2 * HALF - SECOND)
+    assert _samples(made, 0) == [3]
+
+
+def _snapshot(cause: int, taken: int, total: int) -> Received:
+    made = meter()
+    made.device.clusters.set((0x0702, 0), total)
+    body = gas_records.snapshot(made.device.clusters, 5, taken, cause)
+    return Received("han", METER, frame_of(body), 0x0702)
+
+
+@pytest.mark.parametrize(("late", "shown"), [(5, 777), (1801, 0)])
+def test_a_snapshot_is_stored_whenever_it_comes_and_mirrored_before_the_next_waking(late: int, shown: int) -> None:
+    """facts/gbcs.md 10.6.1."""
+    made = bench()
+    midnight = made.device.clock.at(0).zcl
+    assert midnight % 86_400 == 0
+    made.handle(_snapshot(1, midnight, 777), late * SECOND)
+    assert len(made.device.clusters.entries("snapshots")) == 1
+    assert made.device.clusters.get((0x0702, 0)) == shown
+
+
+@pytest.mark.parametrize(("cause", "told"), [(1, []), (2, [0x008B]), (1 << 14, [])])
+def test_the_proxy_sends_the_billing_alert_where_the_billing_calendar_made_the_snapshot(
+    cause: int, told: list[int]
+) -> None:
+    """facts/gbcs.md 10.6.1."""
+    made = bench()
+    effects = made.handle(_snapshot(cause, made.device.clock.at(0).zcl, 5), SECOND)
+    assert [gbcs.decode(e.octets).message_code for e in effects if isinstance(e, Send)] == told
+
+
+def test_top_ups_and_debt_payments_of_the_meter_are_kept_once() -> None:
+    """facts/gbcs.md 10.6.1: the last five top ups come again with each."""
+    made = bench()
+    entries = [gas_records.top_up(b"7394%016d" % number, 1000, number) for number in range(7)]
+    for first in (0, 1, 2):
+        log = gas_records.top_up_log(entries[first : first + 5])
+        made.handle(Received("han", METER, frame_of(log), 0x0705))
+    kept = [dict(e.fields["Top Up Payload"][0]) for e in made.device.clusters.entries("top_ups")]  # type: ignore[index,arg-type]
+    assert [row["TopUp Time"] for row in kept] == [2, 3, 4, 5, 6]
+    made.handle(Received("han", METER, frame_of(gas_records.debt_payment(1, 2, 3)), 0x0705))
+    assert len(made.device.clusters.entries("debt_payments")) == 1
 
 
 def test_the_log_of_the_proxy_is_its_own() -> None:

@@ -389,7 +389,7 @@ def test_events_and_the_log_that_can_be_cleared() -> None:
 
 
 def test_half_hours_days_and_the_billing_alert() -> None:
-    made = bench()
+    made = bench(billing_alert=True)
     meter = meter_of(made)
     period = component(
         0x0700,
@@ -605,3 +605,80 @@ def test_a_large_message_is_fetched_in_blocks() -> None:
     (response,) = shuttle(made, hub, made.handle(Asked("wake", {}), SECOND), SECOND)
     assert gbcs.decode(response).counter == 1000
     assert Show(text) in made.effects
+
+
+# ------------------------------------------------------------------------------------- pushed to the proxy, 10.6.1
+
+
+def _on_air(**settings: Any) -> GasBench:
+    made = GasBench(Gsme(METER, KEYS, cells("GSME"), GsmeSettings(hub=HUB, **settings)))
+    made.handle(Started({}))
+    made.handle(NetworkUp("han", HUB, 0x1234, 11))
+    return made
+
+
+def _pushed(effects: Any) -> list[Command]:
+    """The commands that the meter sent into the HAN outside its tunnel."""
+    sent = [e for e in effects if isinstance(e, Send) and e.port == "han" and e.cluster != CLUSTER]
+    read_ = [gbz_typed.read(gbz.Component(e.cluster, zcl.decode(e.octets))) for e in sent]
+    return [body for body in read_ if isinstance(body, Command)]
+
+
+def test_a_total_is_pushed_every_half_hour_and_a_snapshot_at_midnight() -> None:
+    """facts/gbcs.md 10.6.1 [spec text, second hand]: in prepayment the prepayment registers as well."""
+    for mode, names in ((0, ["Publish Snapshot"]), (2, ["Publish Snapshot", "Publish Prepay Snapshot"])):
+        made = _on_air()
+        meter_of(made).clusters.set((0x0705, 0), mode)
+        at = 0
+        for _ in range(48):
+            made.handle(Asked("consume", {"amount": 10}), at)
+            at += 1800 * SECOND
+            effects = made.handle(TimerFired("half_hour"), at)
+            totals = [e for e in effects if isinstance(e, Send) and e.cluster == 0x0702 and e.octets[2] == 0x0A]
+            assert totals
+        assert [body.name for body in _pushed(effects)] == names
+        assert _pushed(effects)[0].get("Snapshot Cause") == 1
+
+
+def test_what_is_due_while_the_interface_is_off_is_pushed_when_it_is_next_on() -> None:
+    """facts/gbcs.md 10.6.1: and outlives a power cut."""
+    made = bench()
+    asked = component(
+        0x0705,
+        False,
+        0x06,
+        Provider_ID=0,
+        Issuer_Event_ID=1,
+        **{"Implementation_Date/Time": 0},
+        Proposed_Payment_Control_Configuration=2,
+        Cut_Off_Value=0,
+    )
+    made.line(command("GCS03", 1000, asked))
+    assert _pushed(made.effects) == []
+    assert len(made.saved["to_push"]) == 2
+    again = GasBench(Gsme(METER, KEYS, cells("GSME"), GsmeSettings(hub=HUB)))
+    again.handle(Started(json.loads(json.dumps(made.saved))))
+    told = _pushed(again.handle(NetworkUp("han", HUB, 0x1234, 11)))
+    assert [body.name for body in told] == ["Publish Snapshot", "Publish Prepay Snapshot"]
+    assert {body.get("Snapshot Cause") for body in told} == {1 << 14}
+    assert again.saved["to_push"] == []
+
+
+def test_after_a_top_up_the_last_five_and_the_debt_payment_are_pushed() -> None:
+    """facts/gbcs.md 10.6.1."""
+    made = _on_air()
+    clusters = meter_of(made).clusters
+    for number in range(1, 8):
+        effects = made.handle(Asked("top_up", {"utrn": token(number << 32, 100)}), number * SECOND)
+    (log,) = _pushed(effects)
+    assert (log.name, len(log.get("Top Up Payload"))) == ("Publish Top Up Log", 5)  # type: ignore[arg-type]
+    clusters.set((0x0705, 0x0231), 500_000)
+    clusters.set((0x0705, 0x0239), 5_000)
+    effects = made.handle(Asked("top_up", {"utrn": token(8 << 32, 100)}), 9 * SECOND)
+    assert [body.name for body in _pushed(effects)] == ["Publish Top Up Log", "Publish Debt Log"]
+    assert _pushed(made.handle(Asked("top_up", {"utrn": token(8 << 32, 100)}), 10 * SECOND)) == []
+
+
+def test_no_alert_of_the_billing_log_leaves_the_meter_unless_it_is_set_so() -> None:
+    """facts/gbcs.md 10.6.1: the proxy sends it."""
+    assert GsmeSettings().billing_alert is False

@@ -89,6 +89,7 @@ class GasConduct:
     private_pin: bool = False
     sampling: Sampling | None = None
     passed: set[str] = field(default_factory=set)  # thresholds that the credit is below
+    _paid: list[Command] | None = None  # debt payments of the last top up, until somebody takes them; None: no top up
 
     def calls(self) -> Mapping[str, Call]:
         """The calls by the names of the table."""
@@ -184,6 +185,7 @@ class GasConduct:
         if self._amount(BALANCE) + amount > self._amount(MAXIMUM_CREDIT):
             raise TokenRefused(OVER_BALANCE, f"the balance would exceed {self._amount(MAXIMUM_CREDIT)}")
         self.tokens.remember(counter)
+        self._paid = []
         self._spend(amount, act)
         self.clusters.keep("top_ups", Entry(gas_records.top_up(digits.encode("ascii"), amount, act.civil.zcl)))
         return amount
@@ -195,10 +197,17 @@ class GasConduct:
         if paid:
             left = self._amount(PAYMENT_DEBT) - paid
             self.clusters.set(PAYMENT_DEBT, left)
-            self.clusters.keep("debt_payments", Entry(gas_records.debt_payment(act.civil.zcl, paid, left)))
+            payment = gas_records.debt_payment(act.civil.zcl, paid, left)
+            self.clusters.keep("debt_payments", Entry(payment))
+            self._paid = [payment]
             if left == 0:
                 self.note(DEBT_PAID)
         self._add(BALANCE, amount - paid)
+
+    def take_paid(self) -> list[Command] | None:
+        """The debt payments of the top up since the last call, None where there was none."""
+        paid, self._paid = self._paid, None
+        return paid
 
     def spend(self, price: int) -> None:
         """Charge for gas used: the balance, then emergency credit that was selected, then the balance again."""
