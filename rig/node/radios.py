@@ -71,7 +71,8 @@ class Radios:
     ) -> tuple[ByteLink, Callable[[bool], None] | None]:
         """The serial line to a module, and the switch of its power where the bench has one.
 
-        The line is a real one, or a virtual one with a virtual module at its far end."""
+        The line is a real one, or a virtual one with a module at its far end that was prepared as a real one is.
+        """
         if not url.startswith(VIRTUAL):
             return SerialByteLink(url, BAUD, self._clock), None
         if self._world is None:
@@ -81,9 +82,10 @@ class Radios:
         rng = Random(f"{self._bench.seed}/{name}")
         module: XBeeModule
         if zigbee:
-            module = XBeeZigbee(self._world.ether, name, radio, rng, link_key=install_code_key)
+            prepared = {"AP": b"\2", "ZS": b"\2"}
+            module = XBeeZigbee(self._world.ether, name, radio, rng, link_key=install_code_key, registers=prepared)
         else:
-            module = XBee802154(self._world.ether, name, radio, rng)
+            module = XBee802154(self._world.ether, name, radio, rng, registers={"AP": b"\2"})
         far.on_bytes = module.on_host_bytes
         module.to_host = far.write
         self.modules.setdefault(device.name, []).append((name, module))

@@ -5,7 +5,7 @@ one at a time to each peer, so that their order is kept.
 
 Must not live here: who may join (``han_admission``), what waits to be sent (``han_outbox``), bringing the module up
 (``xbee_radio``), frame ids (``xbee_link``).
-Source: facts/radio.md 2, 3 and 7.
+Source: facts/xbee-manual.md 1, 3, 4 and 7.1; facts/radio.md 2, 3 and 7.
 
 What XBee firmware cannot do is said here: nobody tells the coordinator's host that a device left by itself, so
 ``PeerLeft`` follows :meth:`XBeeHan.forget` only; a radio that was told to join goes on trying until told to leave.
@@ -47,12 +47,18 @@ AI_REASONS = {
     0x22: "the network that was asked for is not heard",
     0x23: "the network does not let anybody join now",
     0x24: "no beacon that lets us join",
-    0x25: "the coordinator did not answer the association",
+    0x25: "the radio should not be joining now",
     0x27: "joining failed: the install code is not the one that the coordinator was given, or it was given none",
     0x2A: "the coordinator could not start",
-    0xAB: "no answer from the network",
+    0x2C: "leaving failed",
+    0x44: "joining failed: the new link key did not come",
+    0xAB: "the device that it joined through did not answer",
     0xAC: "the network key came unsecured",
+    0xAD: "joining failed: the network key did not come",
+    0xAF: "joining failed: the install code is not the one that the coordinator was given",
 }
+"""Facts/xbee-manual.md 1.6."""
+AI_PROGRESS = (0xFF, 0x2B, 0x40, 0x41)  # searching, looking for the coordinator, waiting for keys: no failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +79,13 @@ class XBeeHanConfig:
     endpoint: int = 1  # GBCS fixes no numbers (facts/gbcs.md 8.4); 1 on both sides
     profile: int = 0x0109
     channels: int = 0x7FFF  # SC: 11 to 25; 26 is not allowed everywhere at full power
-    ao: int = 0x0F  # facts/radio.md 3: explicit frames, ZDO to the host; S2C takes 03
-    register_seconds: int = 0xFFFF  # KT: as long as it goes; GB hubs keep their device log
+    # AO: explicit frames; the module answers the requests of ZDO that it knows, which nobody here does in its place
+    # (facts/xbee-manual.md 1.7).  With bought devices on the HAN somebody must: 03, and answers of one's own.
+    ao: int = 0x01
+    stack_profile: int = 2  # ZS: that of every device but a fresh XBee (facts/xbee-manual.md 1.1)
+    restart_ns: int = 2 * S  # a change of ZS restarts the module without a word
     ai_poll_ns: int = 1 * S  # first look at AI after a join was started; doubles
-    ai_poll_most_ns: int = 60 * S
+    ai_poll_most_ns: int = 10 * S
     scan_ns: int = 6 * S  # an active scan of all channels takes 2 to 4 s
     queue: int = 64  # messages that wait for one peer
     radio: RadioSettings = field(default_factory=RadioSettings)
@@ -105,6 +114,7 @@ class XBeeHan:
             Step("SL"),
             Step("AO", bytes((config.ao,))),
             Step("NJ", b"\0"),
+            Step("ZS"),
             Step("ID"),
             Step("AI"),
         ]
@@ -131,6 +141,7 @@ class XBeeHan:
         self._configuring = False
         self._scanning = False
         self._scan_heard: list[Beacon] = []
+        self._profile_set = False
 
     # --------------------------------------------------------------------------------------------------- for the host
 
@@ -213,7 +224,9 @@ class XBeeHan:
     # ---------------------------------------------------------------------------------------------- radio up and down
 
     def _ready(self) -> None:
-        self.admission.restore()
+        if self.radio.answers["ZS"][-1] != self.config.stack_profile and not self._profile_set:
+            self._set_profile()
+            return
         wanted = self._wanted
         if wanted is not None:
             self._configure(wanted)
@@ -223,6 +236,12 @@ class XBeeHan:
             self._configure(("leave", PARKED, b""))
         if self._scanning and not self._configuring:
             self._scan_now()
+
+    def _set_profile(self) -> None:
+        """A fresh module: it writes everything, restarts without a word and is deaf meanwhile; then once more."""
+        self._profile_set = True  # once a life: a module that refuses is used as it is
+        profile = bytes((self.config.stack_profile,))
+        self.radio.link.at("ZS", profile, lambda _: self.radio.again(self.config.restart_ns))
 
     def _cancel_poll(self) -> None:
         if self._poll_timer is not None:
@@ -239,6 +258,7 @@ class XBeeHan:
     def _down(self, reason: str) -> None:
         """Say once that there is no network, and why."""
         self._up = None
+        self.admission.pause()
         if reason != self._said:
             self._said = reason
             self._tell(NetworkDown(self.config.port, reason))
@@ -263,11 +283,39 @@ class XBeeHan:
             self._configure(wanted)
 
     def _configure(self, wanted: tuple[str, bytes, bytes]) -> None:
-        """Forming and joining are the same table with other values; AC applies it in one go, WR keeps it."""
+        """See how the module stands, and write only what is not so: to write a network setting anew may cost it its
+        network (facts/xbee-manual.md 4.8)."""
+        self._configuring = True
+        asked = [Step("CE", optional=True), *(Step(name) for name in ("ID", "SC", "EE", "EO", "AI", "OP"))]
+
+        def known(problem: str | None) -> None:
+            if problem is not None or self._stands(wanted):
+                self._configured(problem)
+            else:
+                self._write(wanted)
+
+        self.radio.run(asked, known)
+
+    def _stands(self, wanted: tuple[str, bytes, bytes]) -> bool:
+        """Whether the module is in the network that is wanted, with the settings that are."""
+        what, epid, _ = wanted
+        numbers = {name: int.from_bytes(octets, "big") for name, octets in self.radio.answers.items()}
+        asked = {"CE": int(what == "form"), "ID": int.from_bytes(epid, "big"), "EE": 1, "EO": 2, "AI": 0}
+        asked["SC"] = self.config.channels
+        there = epid == bytes(8) or numbers["OP"] == asked["ID"]
+        return what != "leave" and there and all(numbers.get(name, 0) == value for name, value in asked.items())
+
+    def _write(self, wanted: tuple[str, bytes, bytes]) -> None:
+        """Forming and joining are the same table with other values; AC applies it in one go, WR keeps it.
+
+        The window is closed before, for WR would keep it open over a power cut.
+        """
         what, epid, code = wanted
         config = self.config
         key = config.link_key(code) if what == "join" else bytes(16)
+        self.admission.pause()
         steps = [
+            Step("NJ", b"\0"),
             Step("CE", b"\1" if what == "form" else b"\0", queued=True, optional=what != "form"),
             Step("SM", b"\0", queued=True),
             Step("ID", epid, queued=True),
@@ -275,13 +323,11 @@ class XBeeHan:
             Step("EE", b"\1", queued=True),
             Step("EO", b"\2", queued=True),
             Step("KY", key, queued=True),
-            Step("KT", config.register_seconds.to_bytes(2, "big"), queued=True, optional=True),
             Step("AC"),
             Step("WR"),
         ]
         if what == "leave" and self._up is not None:
             steps.insert(0, Step("NR", b"\0"))
-        self._configuring = True
         self.radio.run(steps, self._configured)
 
     def _configured(self, problem: str | None) -> None:
@@ -293,6 +339,8 @@ class XBeeHan:
         elif self._wanted is None or self._wanted[0] == "leave":
             if self._wanted is not None:
                 self._down("left the network")
+        elif self._up is not None and self._coordinator:
+            self.admission.restore()
         else:
             self._poll(self.config.ai_poll_ns, now=True)
 
@@ -313,7 +361,7 @@ class XBeeHan:
         if ai == 0:
             self._ask_network()
             return
-        if ai != 0xFF:
+        if ai not in AI_PROGRESS:
             self._down(AI_REASONS.get(ai, f"the radio reports AI={ai:02X}"))
         self._poll(pause)
 
@@ -328,14 +376,20 @@ class XBeeHan:
         epid = answers["OP"].rjust(8, b"\0")
         wanted = self._wanted
         if answers["MY"][-2:] == b"\xff\xfe" or (wanted and wanted[1] not in (bytes(8), epid)):
-            return  # the network that it is about to leave
+            if wanted and wanted[0] != "leave":
+                self._poll(self.config.ai_poll_ns)  # it is about to leave this network: look again
+            return
         self._coordinator = answers["MY"][-2:] == b"\0\0"
+        if self._coordinator:
+            self.admission.restore()
         up = NetworkUp(self.config.port, epid, int.from_bytes(answers["OI"], "big"), answers["CH"][-1])
         if up != self._up:
             self._up, self._said = up, ""
             self._tell(up)
 
     def _modem_status(self, status: int) -> None:
+        if not self.radio.ready:
+            return  # it is still being set up, and is asked afterwards
         if status in (0x02, 0x06):
             if self._wanted is None or self._wanted[0] != "leave":
                 self._ask_network()
@@ -385,6 +439,7 @@ class XBeeHan:
     def _announced(self, radio: bytes) -> None:
         """Device_annce: a device has joined, or is back; only the first is news."""
         device = self._devices.get(radio, radio)
+        self.admission.joined(radio)
         if device not in self._joined:
             self._joined[device] = True
             self._tell(PeerJoined(self.config.port, device))
@@ -392,21 +447,30 @@ class XBeeHan:
     # ------------------------------------------------------------------------------------------------------- scanning
 
     def _scan_now(self) -> None:
+        """A radio that is in no network scans only while it is told not to join (facts/xbee-manual.md 4.2)."""
         self._scan_heard = []
+        if self._up is None:
+            self.radio.link.at("DJ", b"\1", lambda _: self._scan())
+        else:
+            self._scan()
+
+    def _scan(self) -> None:
         self.radio.link.at("AS", b"", self._scan_answer, wait_ns=self.config.scan_ns)
 
     def _scan_answer(self, answer: xbee.Frame | None) -> bool:
-        """Answers until an empty one or silence.
+        """Answers until an empty one, a refusal or silence.
 
-        Layout [from memory]: 02, channel, PAN, EPID, allow join, stack profile, LQI, RSSI.
+        Layout: type (1 or 2), channel, PAN, EPID, allow join, stack profile, LQI, RSSI.
         """
-        if isinstance(answer, xbee.AtResponse) and len(answer.value) >= 16 and answer.value[0] == 2:
+        if isinstance(answer, xbee.AtResponse) and len(answer.value) >= 16 and answer.value[0] in (1, 2):
             value = answer.value
             pan = int.from_bytes(value[2:4], "big")
             rssi = value[15] - 256 if value[15] > 127 else -value[15]
             self._scan_heard.append(Beacon(value[4:12], pan, value[1], bool(value[12]), rssi))
             return True
         self._scanning = False
+        if self._up is None and self._wanted is not None and self._wanted[0] == "join":
+            self.radio.link.at("DJ", b"\0", lambda _: None)  # go on looking for the network
         heard = {(beacon.epid, beacon.pan, beacon.channel): beacon for beacon in self._scan_heard}
         found = tuple(sorted(heard.values(), key=lambda beacon: (-beacon.rssi, beacon.epid)))
         self._tell(NetworksFound(self.config.port, found))

@@ -27,7 +27,9 @@ BROADCAST_PAN = 0x04
 STATUS_REASONS = {
     0x01: "no acknowledgement",
     0x02: "the channel was busy",
-    0x03: "the radio is not set for raw frames (MM=2)",
+    0x03: "the receiver did not fetch the frame, or the radio is not set for raw frames (MM=2)",
+    0x21: "no acknowledgement",
+    0x31: "the radio has an internal error",
     0x74: "too large",
 }
 
@@ -73,6 +75,7 @@ class XBeeInterPan:
             Step("MM", b"\2"),
             Step("MY", b"\xff\xfe"),
             Step("CE", b"\0"),
+            Step("EE", b"\0", optional=True),
             Step("A1", b"\0", optional=True),
             Step("A2", b"\0", optional=True),
             Step("AO", b"\2", optional=True),

@@ -111,6 +111,13 @@ class XBeeRadio:
         self._cancel()
         self.link.close()
 
+    def again(self, pause_ns: int) -> None:
+        """The module restarts without a word: bring it up anew after a pause."""
+        if self.state != "off":
+            self.state = "booting"
+            self.link.drop()
+            self._after(pause_ns, self._begin)
+
     def _after(self, delay: int, what: Callable[[], None]) -> None:
         self._cancel()
         self._timer = self._clock.call_at(self._clock.now + delay, what)

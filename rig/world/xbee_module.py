@@ -3,7 +3,9 @@
 A module takes octets in (:meth:`XBeeModule.on_host_bytes`) and gives octets out (``to_host``), each answer after the
 reply delay, in order.  Line speed is the byte link's business.
 
-Must not live here: the radio (``xbee_zigbee``, ``xbee_802154``).  Source: facts/radio.md 2.1, 2.2 and 4.
+Must not live here: the radio (``xbee_zigbee``, ``xbee_802154``).
+
+Source: facts/radio.md 2.1, 2.2 and 4; facts/xbee-manual.md 1.5, 3 and 8.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ class ModuleSettings:
 
     reply_delay_ns: int = 1 * MS  # facts/radio.md 4: 1 ms by default, 5 ms when digi-xbee drives it
     boot_ns: int = 150 * MS  # from power or reset to 8A 00; no source, of the order that a UART sees
+    silent_restart_ns: int = 1000 * MS  # how long it is deaf after a change of ZS, facts/xbee-manual.md 1.1, 8
     character_ns: int = 86_806  # one character at 115200 baud; times RO it ends a packet in transparent mode
 
 
@@ -57,6 +60,7 @@ class XBeeModule(ABC):
         self._queued: dict[str, bytes] = {}
         self._deframer = xbee.Deframer()
         self._life = 0
+        self._deaf_until = 0
         self._text = bytearray()
         self._command_mode = False
         self._last_octet = -(1 << 62)
@@ -76,7 +80,7 @@ class XBeeModule(ABC):
 
     @abstractmethod
     def _applied(self, names: list[str]) -> None:
-        """These registers have new values that hold from now."""
+        """These registers have values that differ from those before, and hold from now."""
 
     def _read(self, name: str) -> bytes:
         """The present value of a register."""
@@ -106,7 +110,8 @@ class XBeeModule(ABC):
             self._life += 1
             self._silenced()
 
-    def _boot(self) -> None:
+    def _boot(self, *, silently: bool = False) -> None:
+        """``silently``: without a modem status, as after a change of the stack profile."""
         self._life += 1
         self._registers = dict(self._saved)
         self._queued.clear()
@@ -117,10 +122,12 @@ class XBeeModule(ABC):
 
         def running() -> None:
             if life == self._life:
-                self._emit(xbee.ModemStatus(0x00))
+                if not silently:
+                    self._emit(xbee.ModemStatus(0x00))
                 self._started()
 
-        self.clock.call_at(self.clock.now + self.settings.boot_ns, running)
+        self._deaf_until = self.clock.now + self.settings.silent_restart_ns if silently else 0
+        self.clock.call_at(self.clock.now + max(self.settings.boot_ns, self._deaf_until - self.clock.now), running)
 
     def _reset(self) -> None:
         """FR: as a power cycle, seen from the radio."""
@@ -144,7 +151,7 @@ class XBeeModule(ABC):
 
     def on_host_bytes(self, octets: bytes) -> None:
         """Octets from the host, in whatever pieces."""
-        if not self.powered:
+        if not self.powered or self.clock.now < self._deaf_until:
             return
         if self._command_mode:
             self._command_text(octets)
@@ -195,11 +202,15 @@ class XBeeModule(ABC):
         return status, b""
 
     def _take_queued(self) -> list[str]:
-        names = list(self._queued)
-        for name, value in self._queued.items():
-            self._registers[name] = self._table[name].stored(value)
+        names = [name for name, value in self._queued.items() if self._write(name, value)]
         self._queued.clear()
         return names
+
+    def _write(self, name: str, value: bytes) -> bool:
+        """Give a register a value; whether that is another one: an equal value is no change (xbee-manual.md 8)."""
+        stored = self._table[name].stored(value)
+        before, self._registers[name] = self._registers[name], stored
+        return stored != before
 
     def _writable(self, command: bytes, value: bytes) -> tuple[str, int]:
         name = command.decode("latin-1").upper()
@@ -207,7 +218,7 @@ class XBeeModule(ABC):
         if register is None:
             return name, BAD_COMMAND
         if "w" not in register.access:
-            return name, BAD_COMMAND
+            return name, BAD_PARAMETER  # not stated: 2 or 3 (facts/xbee-manual.md 8)
         return name, OK if register.admits(value) else BAD_PARAMETER
 
     def _at(self, command: bytes, value: bytes, frame_id: int) -> Outcome | None:
@@ -223,8 +234,7 @@ class XBeeModule(ABC):
         _, status = self._writable(command, value)
         if status == OK and name == "AP":
             self._next_mode = self._table[name].stored(value)
-        elif status == OK:
-            self._registers[name] = self._table[name].stored(value)
+        elif status == OK and self._write(name, value):
             self._apply([name])
         return status, b""
 
@@ -240,18 +250,24 @@ class XBeeModule(ABC):
             self._applied(names)
 
     def _command_apply(self) -> Outcome:
-        self._apply([*self._take_queued(), "AC"])
+        self._apply(self._take_queued())
         return OK, b""
 
     def _command_write(self) -> Outcome:
         self._apply(self._take_queued())
-        self._saved = dict(self._registers)
+        self._save()
         return OK, b""
+
+    def _save(self) -> None:
+        kept = {name: value for name, value in self._registers.items() if not self._table[name].volatile}
+        self._saved |= kept
 
     def _command_restore(self) -> Outcome:
         fixed = {name: self._saved[name] for name in ("SH", "SL")}
+        before = self._registers
         self._registers = {name: register.default for name, register in self._table.items()} | fixed
-        self._apply(list(self._registers))
+        self._next_mode, self._registers["AP"] = self._registers["AP"], before["AP"]  # holds after its own answer
+        self._apply([name for name, value in self._registers.items() if value != before[name]])
         return OK, b""
 
     def _command_nothing(self) -> Outcome:

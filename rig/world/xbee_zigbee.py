@@ -2,8 +2,9 @@
 
 Must not live here: what goes over the air (``zigbee_network``, ``zigbee_aps``), the serial line (``xbee_module``).
 
-Source: facts/radio.md 2 to 4.  Not modelled: remote AT (17), source routes (21 is taken and does nothing), energy scan
-of real noise, sleeping, bindings, secure sessions, the ZDO requests other than those that joining and leaving need.
+Source: facts/xbee-manual.md 1, 3 and 4; facts/radio.md 2 to 4.  Not modelled: remote AT (17), source routes (21 is
+taken and does nothing), multicast, energy scan of real noise, sleeping, routers that let others join through them,
+secure sessions.
 """
 
 from __future__ import annotations
@@ -16,22 +17,19 @@ from devices.wire import xbee, zigbee
 from rig.world.ether import Ether
 from rig.world.xbee_module import BAD_COMMAND, BAD_PARAMETER, ERROR, OK, ModuleSettings, Outcome, XBeeModule
 from rig.world.xbee_registers import ZIGBEE_REGISTERS
-from rig.world.zigbee_aps import (
-    ZDO_ADDRESS_REQUEST,
-    ZDO_ADDRESS_RESPONSE,
-    ApsSettings,
-    Delivered,
-    Delivery,
-    ZigbeeAps,
-)
-from rig.world.zigbee_network import ZigbeeNetwork
+from rig.world.zigbee_aps import ApsSettings, Delivered, Delivery, ZigbeeAps
+from rig.world.zigbee_device_object import DeviceObject
+from rig.world.zigbee_network import ZigbeeNetwork, fits
 from rig.world.zigbee_types import COORDINATOR, WILDCARD, Heard, NetworkSettings, Parameters, Status
 
 __all__ = ["XBeeZigbee", "ZigbeeSettings", "code_as_key", "install_code_crc"]
 
-NETWORK_REGISTERS = ("CE", "ID", "SC", "EE", "EO", "KY", "NK", "ZS", "II")
-"""A change of one of these, applied, makes the module start over (facts/radio.md 3)."""
-ANNOUNCE, LEAVE_REQUEST, LEAVE_RESPONSE = 0x0013, 0x0034, 0x8034
+NETWORK_REGISTERS = ("CE", "ID", "SC", "EE", "EO", "KY", "ZS", "II", "SM", "DJ")
+"""A change of one of these, applied, makes the module look whether its network still fits (xbee-manual.md 1, 4.8)."""
+WINDOW_OF_BUTTON = 60  # seconds, whatever NJ is (facts/xbee-manual.md 4.3)
+BROADCASTS = tuple(bytes(6) + bytes((0xFF, last)) for last in (0xFF, 0xFD, 0xFC))
+CENTRALISED = 0x02  # bit of EO: a centralised trust centre
+STRONGEST = 0x08  # bit of DC: join the strongest network, not the first
 DIGI_PROFILE, DIGI_ENDPOINT, DIGI_SERIAL = 0xC105, 0xE8, 0x0011
 
 
@@ -58,8 +56,8 @@ class ZigbeeSettings:
     network: NetworkSettings = field(default_factory=NetworkSettings)
     aps: ApsSettings = field(default_factory=ApsSettings)
     largest_broadcast: int = 84  # facts/radio.md 2.2, from the NP page; an older note says 92
-    registrations: int = 64  # how many devices frame 24 may register [no source]
-    scan_ends_with_empty_answer: bool = True  # AS: whether a last 88 without data closes the list [from memory]
+    registrations: int = 10  # how many devices frame 24 may register, facts/xbee-manual.md 4.5 [default there]
+    scan_ends_with_empty_answer: bool = True  # AS: whether a last 88 without data closes the list, xbee-manual.md 8
 
 
 class XBeeZigbee(XBeeModule):
@@ -89,7 +87,7 @@ class XBeeZigbee(XBeeModule):
         self._link_key = link_key
         self._rng = rng
         self._random_key = rng.randbytes(16)
-        self._registrations: dict[bytes, bool] = {}
+        self._device_object = DeviceObject(self)
 
     # ---------------------------------------------------------------------------------------------------------- state
 
@@ -99,7 +97,6 @@ class XBeeZigbee(XBeeModule):
     def _silenced(self) -> None:
         self.network.power_off()
         self.aps.reset()
-        self._registrations.clear()
 
     def _parameters(self) -> Parameters:
         key = self._registers["KY"]
@@ -110,21 +107,38 @@ class XBeeZigbee(XBeeModule):
             link_key=key if any(key) else self._random_key,
             network_key=self._registers["NK"],
             pan=self._number("II"),
+            profile=self._number("ZS"),
+            strongest=bool(self._number("DC") & STRONGEST),
+            security=b"".join(self._registers[name] for name in ("EE", "EO", "KY")),
+            search=self._number("DJ") == 0,
         )
 
     def _applied(self, names: list[str]) -> None:
+        if "ZS" in names:
+            self._restart_with_profile()
+            return
         if "NJ" in names and self.network.up:
             self.network.trust.permit(self._number("NJ"))
-        if any(name in NETWORK_REGISTERS for name in names):
-            fits = self.network.member
-            wanted = self._parameters()
-            same = fits and wanted.coordinator == fits.coordinator and wanted.epid in (bytes(8), fits.epid)
-            if same and self.network.up:
-                return  # nothing that would make it leave
-            if fits and self.network.up:
-                self._emit(xbee.ModemStatus(Status.LEFT))
-            self.network.member = None
-            self.network.start(wanted)
+        if not any(name in NETWORK_REGISTERS for name in names):
+            return
+        member, wanted = self.network.member, self._parameters()
+        if member is not None and self.network.up and fits(member, wanted):
+            return  # nothing that would make it leave
+        if member is not None and self.network.up:
+            self.clock.call_at(self.clock.now, lambda: self._emit(xbee.ModemStatus(Status.LEFT)))  # after the answer
+        self.network.start(wanted, self.zigbee.network.settle_ns)
+
+    def _restart_with_profile(self) -> None:
+        """A changed ZS writes everything and restarts the module, without a word (facts/xbee-manual.md 1.1)."""
+        life = self._life
+
+        def restart() -> None:
+            if life == self._life:
+                self._save()
+                self._silenced()
+                self._boot(silently=True)
+
+        self.clock.call_at(self.clock.now + 2 * self.settings.reply_delay_ns, restart)  # after its answer
 
     def _status(self, status: int) -> None:
         self._emit(xbee.ModemStatus(status))
@@ -148,6 +162,18 @@ class XBeeZigbee(XBeeModule):
                 return bytes((-self.network.mac.rssi,))
         return self._registers[name]
 
+    # ------------------------------------------------------------------------------------ what the device object needs
+
+    def register(self, name: str) -> int:
+        """The present value of a register as a number."""
+        return self._number(name)
+
+    def leave_soon(self) -> None:
+        """Leave once the answer to the request has had its time."""
+        life = self._life
+        at = self.clock.now + self.zigbee.aps.ack_wait_ns
+        self.clock.call_at(at, lambda: self.network.leave() if life == self._life else None)
+
     # ------------------------------------------------------------------------------------------------------- commands
 
     def _execute(self, name: str, value: bytes, frame_id: int) -> Outcome | None:
@@ -160,6 +186,11 @@ class XBeeZigbee(XBeeModule):
             case "ED":
                 return OK, bytes([0x53] * 16)  # -83 dBm: quiet on every channel; noise is not modelled
             case "AS":
+                if not self.network.up and not self._number("DJ"):
+                    return (
+                        ERROR,
+                        b"",
+                    )  # a scan is refused while it looks for a network itself (facts/xbee-manual.md 4.2)
                 self.network.survey(self._number("SC"), lambda heard: self._scanned(frame_id, heard))
                 return None
             case "ND":
@@ -168,9 +199,11 @@ class XBeeZigbee(XBeeModule):
         return BAD_COMMAND, b""
 
     def _button(self, value: bytes) -> Outcome:
-        """CB: 2 opens the window for NJ seconds, 4 restores the defaults and leaves."""
+        """CB: 2 opens the window for a minute and tells the network, 4 restores the defaults and leaves."""
         if value == b"\x02":
-            self.network.trust.permit(self._number("NJ"))
+            if self.network.up:
+                self.network.trust.permit(WINDOW_OF_BUTTON)
+                self._device_object.permit_everywhere(WINDOW_OF_BUTTON)
         elif value == b"\x04":
             self._command_restore()
             self.network.leave()
@@ -218,24 +251,25 @@ class XBeeZigbee(XBeeModule):
     def _register(self, frame: xbee.RegisterDevice) -> int:
         device, key = frame.device, frame.key
         if not key:
-            self._registrations.pop(device, None)
+            if self._number("EO") & CENTRALISED:
+                return 0xFF  # an empty key removes nothing from a centralised trust centre (facts/xbee-manual.md 4.5)
             return 0x00 if self.network.trust.unregister(device) else 0xFF
         if device == bytes(8):
             return 0xB3
         if frame.options & 1:
-            if len(key) not in (8, 10, 14, 18):
+            if len(key) != 18:
                 return 0x01 if len(key) > 18 else 0xB2
             if install_code_crc(key[:-2]) != key[-2:]:
                 return 0xBD
             key = self._link_key(key[:-2])
         elif len(key) > 16:
             return 0x01
-        if device not in self._registrations and len(self._registrations) >= self.zigbee.registrations:
-            return 0xB4
-        if device == WILDCARD:
-            self._registrations.pop(WILDCARD, None)
-        self._registrations[device] = True
-        self.network.trust.register(device, key.rjust(16, b"\0"), self._number("KT"))
+        elif set(key) in ({0}, {0xFF}):
+            return 0xB2
+        trust = self.network.trust
+        if device not in trust and trust.registered >= self.zigbee.registrations:
+            return 0x18
+        trust.register(device, key.rjust(16, b"\0"), self._number("KT"))
         return 0x00
 
     def _send(self, frame: xbee.ExplicitTransmit) -> None:
@@ -252,7 +286,7 @@ class XBeeZigbee(XBeeModule):
         delivery = self._obstacle(device, frame.data)
         if delivery != Delivery.OK:
             done(b"\xff\xfd", 0, delivery, 0)
-        elif device == xbee.BROADCAST_64:
+        elif device in BROADCASTS:
             self.aps.broadcast(aps)
             done(b"\xff\xfe", 0, Delivery.OK, 0)
         else:
@@ -276,7 +310,7 @@ class XBeeZigbee(XBeeModule):
             return Delivery.TO_SELF
         if device == WILDCARD:
             return Delivery.NO_ADDRESS
-        largest = self.zigbee.largest_broadcast if device == xbee.BROADCAST_64 else self._number("NP")
+        largest = self.zigbee.largest_broadcast if device in BROADCASTS else self._number("NP")
         return Delivery.TOO_LARGE if len(data) > largest else Delivery.OK
 
     def _transparent(self, octets: bytes) -> None:
@@ -287,7 +321,8 @@ class XBeeZigbee(XBeeModule):
     # ------------------------------------------------------------------------------------------------------ receiving
 
     def _data(self, source: bytes, frame: zigbee.ApsFrame, broadcast: bool) -> None:
-        if frame.profile == 0 and frame.destination_endpoint == 0 and not self._zdo(source, frame):
+        to_the_device = frame.profile == 0 and frame.destination_endpoint == 0
+        if to_the_device and not self._device_object.take(source, frame):
             return
         device = self.network.eui_of(source)
         options = 0x02 if broadcast else 0x01
@@ -309,34 +344,3 @@ class XBeeZigbee(XBeeModule):
             )
         elif frame.profile:
             self._emit(xbee.Receive(device, source, options, frame.payload))
-
-    def _zdo(self, source: bytes, frame: zigbee.ApsFrame) -> bool:
-        """Do what the device object does by itself; whether the host is told as well (AO bits 1 and 2)."""
-        content = frame.payload
-        ao = self._number("AO")
-        if frame.cluster == ANNOUNCE and len(content) == 12:
-            self.network.learn(content[10:2:-1], content[2:0:-1])
-        elif frame.cluster == ZDO_ADDRESS_REQUEST and len(content) >= 9:
-            if content[8:0:-1] == self.eui:
-                answer = content[:1] + b"\0" + self.eui[::-1] + self.network.mac.short[::-1]
-                self._reply(source, ZDO_ADDRESS_RESPONSE, answer)
-            return False
-        elif frame.cluster == ZDO_ADDRESS_RESPONSE and len(content) >= 12 and content[1] == 0:
-            device = content[9:1:-1]
-            self.network.learn(device, content[11:9:-1])
-            self.aps.address_known(device)
-            return False
-        elif frame.cluster == LEAVE_REQUEST and len(content) == 10:
-            self._reply(source, LEAVE_RESPONSE, content[:1] + b"\0")
-            life = self._life
-            at = self.clock.now + self.zigbee.aps.ack_wait_ns
-            self.clock.call_at(at, lambda: self.network.leave() if life == self._life else None)
-            return False
-        elif frame.cluster & 0x8000 == 0:
-            return bool(ao & 0x04)
-        return bool(ao & 0x02)
-
-    def _reply(self, source: bytes, cluster: int, content: bytes) -> None:
-        device = self.network.eui_of(source)
-        if device != WILDCARD:
-            self.aps.send(device, zigbee.ApsFrame(0, content, cluster=cluster), True, lambda *_: None)

@@ -30,10 +30,10 @@ class ApsSettings:
 
     largest_unfragmented: int = 84  # facts/radio.md 2.2; with APS encryption 66, which nobody asks for here
     fragment: int = 82  # two octets of extended header less
-    ack_wait_ns: int = 1600 * MS  # apscAckWaitDuration [from memory]
-    retries: int = 3  # apscMaxFrameRetries [from memory]
+    ack_wait_ns: int = 1600 * MS  # (50 x NH) + 100 ms with NH=1E, facts/xbee-manual.md 4.6
+    retries: int = 2  # three tries in all, facts/xbee-manual.md 4.6
     address_wait_ns: int = 1000 * MS  # how long an address request is waited for [no source]
-    queue: int = 32  # messages that wait for one destination; more are refused with 32 (no resources) [no source]
+    queue: int = 4  # messages that wait in all; more are refused with 32 (no resources), facts/xbee-manual.md 4.6
 
 
 class Delivery:
@@ -108,10 +108,10 @@ class ZigbeeAps:
             replace(frame, counter=self.network.next_counter(), ack_request=ack), self._limit(frame)
         )
         frames = [replace(one, ack_request=ack or len(frames) > 1) for one in frames]
-        queue = self._queues.setdefault(device, deque())
-        if len(queue) >= self.settings.queue:
+        if sum(map(len, self._queues.values())) >= self.settings.queue:
             done(b"\xff\xfd", 0, Delivery.RESOURCES, 0)
             return
+        queue = self._queues.setdefault(device, deque())
         queue.append(_Job(frames, done))
         if len(queue) == 1:
             self._begin(device)

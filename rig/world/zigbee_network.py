@@ -9,7 +9,7 @@ code, everything after it with the network key.  Who lacks the key cannot read i
 
 Must not live here: scanning (``zigbee_scan``), the coordinator's side of joining (``zigbee_trust``), the application
 support layer (``zigbee_aps``), API frames and AT registers (``xbee_zigbee``).
-Source: facts/radio.md 2 to 4; time-outs from memory of IEEE 802.15.4 and Zigbee PRO.
+Source: facts/xbee-manual.md 4; facts/radio.md 2 to 4; time-outs from memory of IEEE 802.15.4 and Zigbee PRO.
 """
 
 from __future__ import annotations
@@ -43,7 +43,15 @@ from rig.world.zigbee_types import (
     Status,
 )
 
-__all__ = ["ZigbeeNetwork"]
+__all__ = ["ZigbeeNetwork", "fits"]
+
+
+def fits(member: Membership, wished: Parameters) -> bool:
+    """Whether a module with these settings stays in the network that it remembers (facts/xbee-manual.md 4.1, 4.8)."""
+    same = member.coordinator == wished.coordinator and wished.epid in (ANY, member.epid)
+    other_pan = member.coordinator and wished.pan not in (0xFFFF, member.pan)
+    alike = (member.security, member.profile) == (wished.security, wished.profile)
+    return same and alike and not other_pan and member.channel in channels_of(wished.mask)
 
 
 class ZigbeeNetwork:
@@ -63,7 +71,7 @@ class ZigbeeNetwork:
         self._parameters = Parameters(False, ANY, 0, bytes(16))
         self._scanner = Scanner(self.mac, self.clock, settings.scan_ns)
         self.trust = TrustCentre(self, rng)
-        self._pause = settings.search_again_ns
+        self._searching_since = self._searched_at = 0
         self._timer: Appointment | None = None
         self._candidate: Heard | None = None
         self._sequence = rng.randrange(256)
@@ -72,19 +80,28 @@ class ZigbeeNetwork:
 
     # ---------------------------------------------------------------------------------------------------- up and down
 
-    def start(self, parameters: Parameters) -> None:
-        """Take up the remembered network if it fits ``parameters``; else form one, or look for one to join."""
+    def start(self, parameters: Parameters, settle_ns: int = 0) -> None:
+        """Take up the remembered network if it fits ``parameters``; else form one, or look for one to join.
+
+        ``settle_ns`` is waited before: after a change of settings (facts/xbee-manual.md 4.1 no. 3).
+        """
         self._quiet()
-        self._parameters, self._pause = parameters, self.settings.search_again_ns
-        member = self.member
-        wanted = parameters.epid
-        if member and (member.coordinator != parameters.coordinator or (wanted != ANY and wanted != member.epid)):
-            self.member = member = None
-        if member:
-            self._resume(member)
-        elif parameters.coordinator:
-            self._form()
+        self._parameters = parameters
+        if self.member is not None and not fits(self.member, parameters):
+            self.member = None
+            self.trust.forget()
+        if settle_ns:
+            self._after(settle_ns, self._begin)
         else:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self.member is not None:
+            self._resume(self.member)
+        elif self._parameters.coordinator:
+            self._form()
+        elif self._parameters.search:
+            self._searching_since = self.clock.now
             self._search()
 
     def power_off(self) -> None:
@@ -118,7 +135,6 @@ class ZigbeeNetwork:
         self.mac.tune(member.channel)
         self.mac.pan, self.mac.short = member.pan, member.short
         self.up, self.ai = True, Ai.OK
-        self._pause = self.settings.search_again_ns
 
     def leave(self) -> None:
         """Say so, and forget the network."""
@@ -126,6 +142,7 @@ class ZigbeeNetwork:
         if member and self.up and not member.coordinator:
             self.broadcast(bytes((LEAVE, 0)), zigbee.NwkType.COMMAND)
         was_up, self.member = self.up, None
+        self.trust.forget()
         life = self._life
         self._after(50 * MS, lambda: self._left(was_up) if life == self._life else None)
 
@@ -155,7 +172,7 @@ class ZigbeeNetwork:
         member = self.member
         if not member or not member.coordinator or not self.up:
             return
-        network = zigbee.encode_beacon_payload(zigbee.BeaconPayload(member.epid))
+        network = zigbee.encode_beacon_payload(zigbee.BeaconPayload(member.epid, stack_profile=member.profile))
         beacon = ieee802154.encode_beacon(ieee802154.Beacon(network, association_permit=self.trust.open))
         self.mac.send(Frame(FrameType.BEACON, 0, beacon, source_pan=member.pan, source=member.short))
 
@@ -166,36 +183,42 @@ class ZigbeeNetwork:
         self._scanner.start(self._parameters.mask, self._found_place)
 
     def _found_place(self, heard: list[Heard]) -> None:
-        """The channel with the fewest networks, the lowest of equals; a PAN identifier that nobody uses."""
+        """A channel at random, for none has too much energy here; a PAN identifier that nobody uses."""
         wished = self._parameters
         channels = channels_of(wished.mask)
         if not channels:
             self.ai = Ai.NOT_STARTED
             return
-        channel = min(channels, key=lambda one: sum(beacon.channel == one for beacon in heard))
+        channel = self._rng.choice(channels)
         taken = [beacon.pan for beacon in heard]
         pan = wished.pan
         while pan == 0xFFFF or (pan in taken and wished.pan == 0xFFFF):
             pan = self._rng.randrange(1, 0xFFF0)
         key = wished.network_key if any(wished.network_key) else self._rng.randbytes(16)
         epid = wished.epid if wished.epid != ANY else self.eui
-        self._settle(Membership(epid, pan, channel, COORDINATOR, key, True, self.eui))
+        formed = Membership(epid, pan, channel, COORDINATOR, key, True, self.eui)
+        formed.security, formed.profile = wished.security, wished.profile
+        self._settle(formed)
         self.on_status(Status.STARTED)
 
     # -------------------------------------------------------------------------------------------------------- joining
 
     def _search(self) -> None:
+        self._searched_at = self.clock.now
         self.mac.pan, self.mac.short = 0xFFFF, NO_ADDRESS
         self._scanner.start(self._parameters.mask, self._choose)
 
     def _choose(self, heard: list[Heard]) -> None:
         wanted = self._parameters.epid
-        matching = [beacon for beacon in heard if wanted in (ANY, beacon.epid)]
+        profile = self._parameters.profile
+        matching = [one for one in heard if wanted in (ANY, one.epid) and one.stack_profile == profile]
         joinable = [beacon for beacon in matching if beacon.joinable]
         if not joinable:
             self._search_later(Ai.NOT_JOINABLE if matching else Ai.NO_MATCH if heard else Ai.NO_PAN)
             return
-        best = self._candidate = max(joinable, key=lambda beacon: beacon.rssi)
+        strongest = self._parameters.strongest
+        best = max(joinable, key=lambda beacon: beacon.rssi) if strongest else joinable[0]
+        self._candidate = best
         self.mac.tune(best.channel)
         self.mac.pan = best.pan
         self._command(ieee802154.AssociationRequest(ROUTER), best, 0xFFFF, self._ask_for_response)
@@ -220,7 +243,7 @@ class ZigbeeNetwork:
 
     def _ask_for_response(self, acknowledged: bool) -> None:
         if not acknowledged:
-            self._search_later(Ai.JOIN_FAILED)
+            self._search_later(Ai.NO_ANSWER)
             return
         candidate = self._candidate
         if candidate is not None:
@@ -233,9 +256,9 @@ class ZigbeeNetwork:
         if self._candidate is None or self.mac.short != NO_ADDRESS:
             return  # the response overtook the acknowledgement
         if acknowledged:
-            self._after(self.settings.response_wait_ns, lambda: self._search_later(Ai.JOIN_FAILED))
+            self._after(self.settings.response_wait_ns, lambda: self._search_later(Ai.NO_ANSWER))
         else:
-            self._search_later(Ai.JOIN_FAILED)
+            self._search_later(Ai.NO_ANSWER)
 
     def _hear_response(self, response: ieee802154.AssociationResponse) -> None:
         if self._candidate is None or self.up:
@@ -258,6 +281,7 @@ class ZigbeeNetwork:
         hub = content[26:34][::-1]
         at = (candidate.epid, candidate.pan, candidate.channel)
         member = Membership(*at, self.mac.short, content[1:17], False, hub, {hub: COORDINATOR})
+        member.security, member.profile = self._parameters.security, self._parameters.profile
         self._candidate = None
         self._settle(member)
         self.on_status(Status.JOINED)
@@ -266,8 +290,9 @@ class ZigbeeNetwork:
     def _search_later(self, why: int) -> None:
         self._candidate = None
         self.ai = why
-        self._after(self._pause, self._search)
-        self._pause = min(2 * self._pause, self.settings.search_again_most_ns)
+        often = self.clock.now - self._searching_since < self.settings.search_often_ns
+        period = self.settings.search_period_ns if often else self.settings.search_seldom_ns
+        self._after(max(1, self._searched_at + period - self.clock.now), self._search)
 
     def _announce(self) -> None:
         """Device_annce: a broadcast that tells everybody our addresses."""

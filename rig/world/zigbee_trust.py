@@ -1,6 +1,6 @@
 """The coordinator's side of joining: the window, who is registered, addresses given out, the network key handed over.
 
-Must not live here: the joiner's side (``zigbee_network``).  Source: facts/radio.md 2.2 (frame 24), 3 (NJ, KT).
+Must not live here: the joiner's side (``zigbee_network``).  Source: facts/xbee-manual.md 4.3, 4.5; facts/radio.md 2.2.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ class TrustCentre:
     def power_off(self) -> None:
         """Everything here is volatile."""
         self.quiet()
+        self._registered.clear()
+
+    def forget(self) -> None:
+        """The network is over, and its table of link keys with it (facts/xbee-manual.md 4.8)."""
         self._registered.clear()
 
     def quiet(self) -> None:
@@ -74,6 +78,15 @@ class TrustCentre:
     def register(self, device: bytes, key: bytes, lifetime: int) -> None:
         """Let ``device`` join with this link key for ``lifetime`` seconds."""
         self._registered[device] = (key, self._clock.now + lifetime * S)
+
+    @property
+    def registered(self) -> int:
+        """How many entries are in the table and have not run out."""
+        self._registered = {one: entry for one, entry in self._registered.items() if entry[1] > self._clock.now}
+        return len(self._registered)
+
+    def __contains__(self, device: bytes) -> bool:
+        return device in self._registered and self._registered[device][1] > self._clock.now
 
     def unregister(self, device: bytes) -> bool:
         """Take it off the list of those who may join; whether it was on it."""

@@ -21,10 +21,10 @@ ROUTER = 0x8E  # capability: router, mains, receiver on when idle, allocate an a
 
 
 class Ai:
-    """Values of the AI register (facts/radio.md 3)."""
+    """Values of the AI register (facts/xbee-manual.md 1.6)."""
 
     OK, SEARCHING = 0x00, 0xFF
-    NO_PAN, NO_MATCH, NOT_JOINABLE, JOIN_FAILED, SECURITY, NOT_STARTED = 0x21, 0x22, 0x23, 0x25, 0x27, 0x2A
+    NO_PAN, NO_MATCH, NOT_JOINABLE, NO_ANSWER, SECURITY, NOT_STARTED = 0x21, 0x22, 0x23, 0xAB, 0x27, 0x2A
 
 
 class Status:
@@ -35,13 +35,17 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
-    """Times; none is stated by a fact, each is the standard's value [from memory] or of that order."""
+    """Times; where no fact is named, each is the standard's value [from memory] or of that order."""
 
     scan_ns: int = 138_240_000  # a channel: (2^3 + 1) * 960 symbols, scan duration SD = 3
     response_wait_ns: int = 491_520_000  # macResponseWaitTime, 32 superframes
     security_wait_ns: int = 5 * S  # apsSecurityTimeOutPeriod: the joiner waits so long for a key that it can read
-    search_again_ns: int = 1 * S  # a radio that found no network looks again, each time after twice the pause
-    search_again_most_ns: int = 600 * S  # a module searches for ever; this spares the virtual bench the work
+    # After a change of its settings a module waits so long before it forms or looks, facts/xbee-manual.md 4.1 no. 3
+    settle_ns: int = 5 * S
+    # It looks 9 times a minute for 5 minutes, then 3 times, for ever, facts/xbee-manual.md 4.1 no. 5
+    search_period_ns: int = 6_667 * MS
+    search_often_ns: int = 300 * S
+    search_seldom_ns: int = 20 * S
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,10 @@ class Parameters:
     link_key: bytes
     network_key: bytes = bytes(16)  # zeros: drawn when the network is formed
     pan: int = 0xFFFF  # FFFF: drawn
+    profile: int = 0  # ZS, the stack profile: only networks of the same one are joined
+    strongest: bool = False  # join the strongest of those that fit, not the first one heard (DC bit 3)
+    security: bytes = b""  # what a network was joined with besides: a membership with another one is over
+    search: bool = True  # look for a network (DJ=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +89,5 @@ class Membership:
     coordinator: bool
     hub: bytes = b""  # EUI-64 of the coordinator
     addresses: dict[bytes, bytes] = field(default_factory=dict)  # EUI-64 to short address
+    security: bytes = b""  # the settings that it was formed or joined with
+    profile: int = 0

@@ -47,7 +47,7 @@ class InterPanBench:
         adapter.start()
         if channel is not None:
             adapter.tune(channel, pan)
-        self.run(2)
+        self.run(8)  # a module from the factory is found in transparent mode
         return adapter
 
     def run(self, seconds: float) -> None:
@@ -63,7 +63,7 @@ class InterPanBench:
         adapter.on_event = said.append
         adapter.start()
         adapter.form(HUB)
-        self.run(10)
+        self.run(30)
         up = said[-1]
         assert isinstance(up, NetworkUp)
         return up

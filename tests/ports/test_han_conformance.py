@@ -88,7 +88,7 @@ def test_several_devices_join_at_the_same_instant(bench: Bench) -> None:
     start = bench.clock.now
     for device in (METER, DISPLAY, STRANGER):
         bench.wait_for(device, NetworkUp, 20)
-    assert bench.clock.now - start < 6 * NS  # nobody had to try twice
+    assert bench.clock.now - start < 20 * NS  # nobody had to try twice: a fresh module takes 18 s, a second scan 6.7
     for device in (METER, DISPLAY, STRANGER):
         hub.send(device, TUNNELLING, device)
     bench.run(5)

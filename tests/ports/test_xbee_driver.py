@@ -179,7 +179,17 @@ def test_the_start_up_table_leaves_the_module_as_radio_md_says() -> None:
     module = bench.modules[HUB]
     assert module._read("AI") == b"\0"
     saved = {name: value.hex() for name, value in module._saved.items()}
-    expected = {"AP": "02", "CE": "01", "SM": "00", "EE": "01", "EO": "02", "AO": "0f", "NJ": "00", "ID": HUB.hex()}
+    expected = {
+        "AP": "02",
+        "CE": "01",
+        "SM": "00",
+        "EE": "01",
+        "EO": "02",
+        "AO": "01",
+        "ZS": "02",
+        "NJ": "00",
+        "ID": HUB.hex(),
+    }
     assert {name: saved[name] for name in expected} == expected
     assert module.network.member is not None
     assert module.network.member.epid == HUB
@@ -382,6 +392,7 @@ def test_foreign_profiles_and_endpoints_are_counted_and_dropped() -> None:
 def test_a_bad_install_code_leaves_word_of_it() -> None:
     bench = XBeeBench()
     hub = formed(bench)
+    hub.open_joining(60)
     hub.admit(METER, bytes(5))
     bench.run(1)
     assert "B2" in hub.admission.problem

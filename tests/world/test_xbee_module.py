@@ -14,6 +14,7 @@ from rig.world.clock import NS, VirtualClock
 from rig.world.ether import Ether
 from rig.world.xbee_802154 import XBee802154
 from rig.world.xbee_module import ModuleSettings
+from rig.world.xbee_registers import ZIGBEE_REGISTERS
 from rig.world.xbee_zigbee import XBeeZigbee, ZigbeeSettings
 
 MS = 1_000_000
@@ -30,7 +31,8 @@ class Line:
         self.times: list[int] = []
         self.deframer = xbee.Deframer(escaped=registers.get("AP", b"\1") == b"\2")
         ether = Ether(self.clock, Random(1))
-        self.module = kind(ether, "it", EUI, Random(2), registers=registers, settings=settings)
+        spoken_to = {"AP": b"\1"} | registers  # from the factory it is transparent
+        self.module = kind(ether, "it", EUI, Random(2), registers=spoken_to, settings=settings)
         self.module.to_host = self._hear
         self.module.power(True)
         self.run()
@@ -83,7 +85,7 @@ def test_the_published_ap_query_is_answered() -> None:
         ("CE", "00"),
         ("AI", "FF"),
         ("NP", "00FF"),
-        ("BD", "00000007"),
+        ("BD", "00000003"),
         ("SC", "7FFF"),
         ("N?", "00001770"),
         ("OP", "0000000000000000"),
@@ -98,7 +100,7 @@ def test_registers_read_as_on_a_fresh_module(command: str, value: str) -> None:
     ("command", "value", "status"),
     [
         ("ZZ", b"", 2),
-        ("HV", b"\1", 2),  # read only
+        ("HV", b"\1", 3),  # read only
         ("CE", b"\2", 3),
         ("NJ", b"\1\0", 3),  # too wide
         ("NI", b"x" * 21, 3),
@@ -118,9 +120,9 @@ def test_a_short_value_is_kept_in_full_width() -> None:
 
 def test_a_queued_value_holds_from_the_next_08_on() -> None:
     line = Line()
-    assert line.at("NT", b"\x11", queued=True) == (0, b"")
+    assert line.at("NT", b"\x2a", queued=True) == (0, b"")
     assert line.at("NT", queued=True) == (0, b"\x00\x3c")
-    assert line.at("NT") == (0, b"\x00\x11")
+    assert line.at("NT") == (0, b"\x00\x2a")
 
 
 def test_a_change_of_mode_holds_after_its_own_answer() -> None:
@@ -156,10 +158,72 @@ def test_unwritten_values_are_lost_with_the_power_and_written_ones_are_not() -> 
 
 def test_re_restores_defaults_but_not_the_address() -> None:
     line = Line(NI=b"me", SC=b"\0\1")
-    line.at("RE")
-    assert line.at("NI") == (0, b" ")
-    assert line.at("SC") == (0, b"\x7f\xff")
-    assert line.at("SL") == (0, EUI[4:])
+    assert line.at("RE") == (0, b"")
+    assert [line.module._read(name) for name in ("NI", "SC", "SL")] == [b" ", b"\x7f\xff", EUI[4:]]
+    assert line.module._read("AP") == b"\0"  # transparent again, after its own answer
+
+
+@pytest.mark.parametrize(
+    ("name", "fine", "wrong"),
+    [
+        ("KT", ["001E", "FFFF"], ["0005", "000000"]),
+        ("SP", ["0020", "0AF0"], ["0001", "0AF1"]),
+        ("NT", ["20", "FF"], ["1F", "0100"]),
+        ("SC", ["0001", "FFFF"], ["0000"]),
+        ("DJ", ["01"], ["02"]),
+        ("ZS", ["00"], ["03"]),
+    ],
+)
+def test_registers_take_what_the_manual_says(name: str, fine: list[str], wrong: list[str]) -> None:
+    """facts/xbee-manual.md 1: ranges; a value of more octets than the register, or beyond the range: status 3."""
+    line = Line()
+    assert [line.at(name, bytes.fromhex(text))[0] for text in fine] == [0] * len(fine)
+    assert [line.at(name, bytes.fromhex(text))[0] for text in wrong] == [3] * len(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("KT", "012C"),
+        ("ZS", "00"),
+        ("NJ", "FE"),
+        ("SP", "0020"),
+        ("EO", "02"),
+        ("NH", "1E"),
+        ("D0", "01"),
+        ("AP", "01"),
+    ],
+)
+def test_factory_values_are_those_of_the_manual(name: str, default: str) -> None:
+    """facts/xbee-manual.md 1 (AP is 0 there, set to 1 here to be spoken to)."""
+    assert Line().at(name) == (0, bytes.fromhex(default))
+    assert ZIGBEE_REGISTERS["AP"].default == b"\0"
+
+
+def test_what_wr_does_not_save() -> None:
+    """facts/xbee-manual.md 1.1: DJ is cleared by a power cycle, II cannot be saved."""
+    line = Line(CE=b"\1")
+    for name, value in (("DJ", b"\1"), ("II", b"\x12\x34"), ("NI", b"me")):
+        assert line.at(name, value)[0] == 0
+    line.at("WR")
+    line.module.power(False)
+    line.module.power(True)
+    line.run()
+    assert [line.at(name)[1] for name in ("DJ", "II", "NI")] == [b"\0", b"\xff\xff", b"me"]
+
+
+def test_a_changed_stack_profile_writes_everything_and_restarts_without_a_word() -> None:
+    """facts/xbee-manual.md 1.1: no 8A, deaf for a second; an equal value changes nothing."""
+    line = Line()
+    line.at("NI", b"me")
+    assert line.at("ZS", b"\0") == (0, b"")
+    assert line.at("VR")[0] == 0
+    assert line.at("ZS", b"\2") == (0, b"")
+    line.frames.clear()
+    line.module.on_host_bytes(xbee.frame(xbee.build(xbee.AtCommand(9, b"VR")), escaped=False))
+    line.run(1100 * MS)
+    assert line.frames == []  # what was said meanwhile is lost
+    assert (line.at("ZS"), line.at("NI")) == ((0, b"\2"), (0, b"me"))
 
 
 def test_fr_answers_then_resets() -> None:

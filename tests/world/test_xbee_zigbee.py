@@ -31,7 +31,7 @@ class Node:
     def __init__(self, net: Net, name: str, eui: bytes, **registers: bytes) -> None:
         self.net = net
         self.frames: list[xbee.Frame] = []
-        shared = {"AP": b"\2", "AO": b"\3", "EE": b"\1", "ID": HUB, "NJ": b"\0"}
+        shared = {"AP": b"\2", "AO": b"\1", "EE": b"\1", "ID": HUB, "NJ": b"\0"}
         deframer = xbee.Deframer()
         self.module = XBeeZigbee(
             net.ether, name, eui, Random(name), link_key=install_code_key, registers=shared | registers
@@ -156,9 +156,12 @@ def test_a_registration_lives_kt_seconds() -> None:
         (METER, 1, bytes.fromhex("F6F1913D834A08D6ADAF1F91BAF4052D7316"), 0xBD),  # the manual's own code, wrong CRC
         (METER, 1, CODE, 0xB2),
         (METER, 0, bytes(17), 0x01),
-        (METER, 0, bytes(16), 0x00),
+        (METER, 1, PRINTED[:8], 0xB2),
+        (METER, 0, bytes(16), 0xB2),
+        (METER, 0, b"\xff" * 16, 0xB2),
+        (METER, 0, bytes(range(16)), 0x00),
         (METER, 0, b"", 0xFF),
-        (bytes(8), 0, bytes(16), 0xB3),
+        (bytes(8), 0, bytes(range(16)), 0xB3),
     ],
 )
 def test_registration_answers(device: bytes, options: int, key: bytes, status: int) -> None:
@@ -200,7 +203,7 @@ def test_delivery_codes(net: Net) -> None:
     assert (missing.delivery, missing.network) == (0x24, b"\xff\xfd")
     net.ether.set_radio("meter", out_of_range=True)
     silent = net.hub.send(METER, b"gone", 20)
-    assert (silent.delivery, silent.network, silent.retries) == (0x21, b"\xff\xfd", 3)
+    assert (silent.delivery, silent.network, silent.retries) == (0x21, b"\xff\xfd", 2)
     assert net.hub.send(METER, b"gone", 20, options=1).delivery == 0x01
     fresh = Node(net, "spare", SPARE)
     net.run(1)
@@ -230,15 +233,14 @@ def test_frame_90_and_frame_10_on_the_digi_endpoints(net: Net) -> None:
 def test_many_messages_at_once_keep_their_order_and_the_queue_has_an_end(net: Net) -> None:
     net.meter.frames.clear()
     net.hub.frames.clear()
-    for number in range(40):
+    for number in range(6):
         net.hub.say(
             xbee.ExplicitTransmit(number + 1, METER, xbee.UNKNOWN_16, 1, 1, 6, 0x0109, 0, 0, bytes([number]) * 100)
         )
     net.run(10)
     statuses = {one.frame_id: one.delivery for one in net.hub.got(xbee.TransmitStatus)}
-    assert list(statuses.values()).count(0x32) == 8
-    assert [one.data[0] for one in net.meter.got(xbee.ExplicitReceive)] == list(range(32))
-    assert all(statuses[number + 1] == 0 for number in range(32))
+    assert [statuses[number + 1] for number in range(6)] == [0, 0, 0, 0, 0x32, 0x32]
+    assert [one.data[0] for one in net.meter.got(xbee.ExplicitReceive)] == list(range(4))
 
 
 @pytest.mark.parametrize("fault", [{"loss": 0.25}, {"duplicate": 0.5}, {"reorder": 0.3}, {"delay_ns": 40 * MS}])
@@ -373,6 +375,245 @@ def test_the_802_15_4_module_hears_the_hans_broadcasts_and_sends_textbook_interp
     net.meter.say(xbee.AtCommand(9, b"AS"))
     net.run(5)
     assert [sender for _, _, octets, _, sender in net.tapped if octets[0] & 7 == 0] == ["hub"]
+
+
+# ------------------------------------------------------------------------------------------ facts/xbee-manual.md 4
+
+
+def _statuses(node: Node) -> list[int]:
+    return [one.status for one in node.got(xbee.ModemStatus)]
+
+
+def test_a_scan_is_refused_while_the_module_looks_for_a_network_unless_dj_is_set() -> None:
+    """facts/xbee-manual.md 4.2 [the maker's page]."""
+    net = Net(join=False)
+    spare = Node(net, "spare", SPARE, ID=SPARE)
+    net.run(1)
+    refused = spare.ask(xbee.AtCommand(9, b"AS"), xbee.AtResponse, 8)
+    assert (refused.status, refused.value) == (1, b"")
+    spare.at("DJ", b"\1")
+    spare.frames.clear()
+    spare.say(xbee.AtCommand(9, b"AS"))
+    net.run(8)
+    found = spare.got(xbee.AtResponse)
+    assert [one.value[4:12] for one in found] == [HUB, b""]
+    assert spare.at("AI") == b"\xff"
+
+
+def test_a_module_told_not_to_join_does_not_and_goes_on_when_it_may() -> None:
+    """facts/xbee-manual.md 1.1: DJ."""
+    net = Net(join=False)
+    net.hub.ask(xbee.RegisterDevice(3, METER, xbee.UNKNOWN_16, 1, PRINTED), xbee.RegistrationStatus)
+    net.hub.at("NJ", b"\xfe")
+    meter = Node(net, "meter", METER, KY=KEY, ID=SPARE)
+    net.run(1)
+    meter.at("DJ", b"\1")
+    meter.at("ID", HUB)
+    net.run(40)
+    assert meter.at("AI") == b"\xff"
+    meter.at("DJ", b"\0")
+    net.run(15)
+    assert meter.at("AI") == b"\0"
+
+
+def test_an_equal_nj_opens_nothing_and_a_changed_one_does(net: Net) -> None:
+    """facts/xbee-manual.md 4.3 [the maker's page]."""
+    net.hub.at("NJ", b"\x14")
+    net.run(15)
+    net.hub.frames.clear()
+    net.hub.at("NJ", b"\x14")
+    net.run(8)
+    assert not net.hub.module.network.trust.open
+    net.hub.at("NJ", b"\x15")
+    assert net.hub.module.network.trust.open
+
+
+def test_the_button_opens_the_window_for_a_minute_whatever_nj_is(net: Net) -> None:
+    """facts/xbee-manual.md 4.3 and 4.4: and tells the network, so that bought routers open theirs."""
+    net.hub.at("NJ", b"\0")
+    net.run(1)
+    net.meter.at("AO", b"\2")
+    net.meter.frames.clear()
+    net.hub.at("CB", b"\2")
+    net.run(1)
+    told = [one for one in net.meter.got(xbee.ExplicitReceive) if one.cluster == 0x0036]
+    assert [one.data[1:] for one in told] == [bytes((60, 1))]
+    net.run(57)
+    assert net.hub.module.network.trust.open
+    net.run(3)
+    assert not net.hub.module.network.trust.open
+
+
+@pytest.mark.parametrize(
+    ("ao", "answered", "told"),
+    [(0x00, True, False), (0x01, True, False), (0x03, False, True), (0x11, True, True), (0x21, True, False)],
+)
+def test_who_answers_a_request_that_the_module_knows(net: Net, ao: int, answered: bool, told: bool) -> None:
+    """facts/xbee-manual.md 1.7 [the maker's pages]: with bit 1 the host gets it and the module is silent."""
+    net.meter.at("AO", bytes((ao,)))
+    request = b"\7" + net.meter.at("MY")[::-1]
+    net.meter.frames.clear()
+    net.hub.ask(
+        xbee.ExplicitTransmit(5, METER, xbee.UNKNOWN_16, 0, 0, 0x0005, 0, 0, 0, request), xbee.TransmitStatus, 1
+    )
+    heard = [one.data for one in net.hub.got(xbee.ExplicitReceive) if one.cluster == 0x8005]
+    assert bool(heard) is answered
+    assert all(data[:2] == b"\7\0" and data[-2:] == b"\xe6\xe8" for data in heard)
+    assert bool([one for one in net.meter.got(xbee.ExplicitReceive) if one.cluster == 0x0005]) is told
+
+
+@pytest.mark.parametrize(("ao", "told"), [(0x01, False), (0x05, True)])
+def test_a_request_that_the_module_does_not_know(net: Net, ao: int, told: bool) -> None:
+    """facts/xbee-manual.md 1.7: NOT_SUPPORTED, unless bit 2 gives it to the host."""
+    net.meter.at("AO", bytes((ao,)))
+    net.meter.frames.clear()
+    frame = xbee.ExplicitTransmit(5, METER, xbee.UNKNOWN_16, 0, 0, 0x0030, 0, 0, 0, b"\7")
+    net.hub.ask(frame, xbee.TransmitStatus, 1)
+    refused = [one.data for one in net.hub.got(xbee.ExplicitReceive) if one.cluster == 0x8030]
+    assert refused == ([] if told else [b"\7\x84"])
+    assert bool(net.meter.got(xbee.ExplicitReceive)) is told
+
+
+def test_a_leave_request_is_obeyed_by_the_module_only_where_it_answers(net: Net) -> None:
+    """facts/xbee-manual.md 1.7: with bit 1 of AO nobody but the host could obey."""
+    request = b"\0" + METER[::-1] + b"\0"
+    frame = xbee.ExplicitTransmit(5, METER, xbee.UNKNOWN_16, 0, 0, 0x0034, 0, 0, 0, request)
+    net.meter.at("AO", b"\x0f")
+    net.hub.ask(frame, xbee.TransmitStatus, 5)
+    assert net.meter.at("AI") == b"\0"
+    net.meter.at("AO", b"\1")
+    net.hub.ask(frame, xbee.TransmitStatus, 5)
+    assert net.meter.at("AI") != b"\0"
+
+
+def test_an_empty_key_removes_nothing_and_joining_uses_a_registration_up() -> None:
+    """facts/xbee-manual.md 4.5 [the maker's pages]: with a centralised trust centre."""
+    net = Net(join=False)
+    net.hub.ask(xbee.RegisterDevice(3, METER, xbee.UNKNOWN_16, 1, PRINTED), xbee.RegistrationStatus)
+    empty = xbee.RegisterDevice(4, METER, xbee.UNKNOWN_16, 0, b"")
+    assert net.hub.ask(empty, xbee.RegistrationStatus).status == 0xFF
+    net.hub.at("NJ", b"\xfe")
+    meter = Node(net, "meter", METER, KY=KEY)
+    net.run(8)
+    assert meter.at("AI") == b"\0"
+    meter.at("NR", b"\0")
+    net.run(15)
+    assert meter.at("AI") in (b"\x27", b"\xff")
+    assert xbee.ModemStatus(0x02) not in meter.frames
+
+
+def test_the_table_of_registrations_has_ten_entries() -> None:
+    """facts/xbee-manual.md 4.5 and 8."""
+    net = Net(join=False)
+    answers = [
+        net.hub.ask(
+            xbee.RegisterDevice(3, bytes((1,)) * 7 + bytes((number,)), xbee.UNKNOWN_16, 1, PRINTED),
+            xbee.RegistrationStatus,
+            0.01,
+        ).status
+        for number in range(12)
+    ]
+    assert answers == [0] * 10 + [0x18] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "leaves"),
+    [
+        ("KY", bytes(15) + b"\7", True),
+        ("EE", b"\0", True),
+        ("EO", b"\0", True),
+        ("ID", HUB, False),
+        ("ID", SPARE, True),
+        ("KY", KEY, False),
+        ("NH", b"\x20", False),
+        ("AO", b"\3", False),
+        ("NK", bytes(15) + b"\1", False),
+    ],
+)
+def test_what_costs_a_module_its_network(net: Net, name: str, value: bytes, leaves: bool) -> None:
+    """facts/xbee-manual.md 1 and 4.8: a changed value that does not fit; an equal one is no change (8)."""
+    net.meter.frames.clear()
+    net.meter.say(xbee.AtCommand(1, name.encode(), value))
+    net.run(0.1)
+    kinds = [type(frame).__name__ for frame in net.meter.frames]
+    assert kinds == (["AtResponse", "ModemStatus"] if leaves else ["AtResponse"])
+    assert (net.meter.at("AI") == b"\0") is not leaves
+
+
+def test_a_channel_taken_out_of_the_mask_costs_the_network_and_another_does_not(net: Net) -> None:
+    """facts/xbee-manual.md 1.1: SC leaves only if CH is no longer in the mask."""
+    bit = 1 << net.meter.at("CH")[0] - 11
+    net.meter.at("SC", bit.to_bytes(2, "big"))
+    net.run(0.1)
+    assert net.meter.at("AI") == b"\0"
+    net.meter.at("SC", (0xFFFF ^ bit).to_bytes(2, "big"))
+    net.run(0.1)
+    assert net.meter.at("AI") == b"\xff"
+
+
+def test_what_was_applied_and_not_written_costs_the_network_at_the_next_reset() -> None:
+    """facts/xbee-manual.md 4.1 no. 2: at reset it compares what was saved with the network that it is in."""
+    net = Net(join=False)
+    spare = Node(net, "spare", SPARE, ID=SPARE)
+    spare.at("CE", b"\1")
+    net.run(12)
+    assert spare.at("AI") == b"\0"
+    spare.module.power(False)
+    spare.module.power(True)
+    net.run(1)
+    assert spare.at("AI") != b"\0"
+
+
+def test_forming_and_joining_begin_five_seconds_after_the_last_change() -> None:
+    """facts/xbee-manual.md 4.1 no. 3 [the maker's pages]."""
+    net = Net(join=False)
+    spare = Node(net, "spare", SPARE, CE=b"\1", ID=SPARE)
+    net.run(5)
+    spare.frames.clear()
+    for value in (b"\x01" * 8, b"\x02" * 8):
+        spare.say(xbee.AtCommand(1, b"ID", value))
+        net.run(3)
+    assert _statuses(spare) == [0x03]
+    net.run(1.9)
+    assert 0x06 not in _statuses(spare)
+    net.run(5)
+    assert 0x06 in _statuses(spare)
+    assert spare.at("OP") == b"\x02" * 8
+
+
+def test_a_network_of_another_stack_profile_is_not_joined() -> None:
+    """facts/xbee-manual.md 1.1, 4.1 no. 5: a fresh XBee (profile 0) and a bought device (2) never find each other."""
+    net = Net(join=False)
+    net.hub.ask(xbee.RegisterDevice(3, METER, xbee.UNKNOWN_16, 1, PRINTED), xbee.RegistrationStatus)
+    net.hub.at("NJ", b"\xfe")
+    meter = Node(net, "meter", METER, KY=KEY, ZS=b"\2")
+    net.run(20)
+    assert meter.at("AI") in (b"\x22", b"\xff")
+
+
+def test_a_module_looks_nine_times_a_minute_then_three_times() -> None:
+    """facts/xbee-manual.md 4.1 no. 5: for five minutes, then for ever."""
+    net = Net(join=False)
+    Node(net, "meter", METER, ID=SPARE, SC=b"\0\1")
+
+    def scans(seconds: int) -> int:
+        net.tapped.clear()
+        net.run(seconds)
+        return sum(sender == "meter" for *_, sender in net.tapped)
+
+    assert 8 <= scans(60) <= 10
+    net.run(300)
+    assert scans(60) == 3
+    net.run(3600)
+    assert scans(60) == 3
+
+
+def test_broadcasts_to_routers_are_broadcasts(net: Net) -> None:
+    """facts/xbee-manual.md 3: FFFC and FFFD work with real modules."""
+    for last in (0xFC, 0xFD):
+        net.meter.frames.clear()
+        assert net.hub.send(bytes(6) + bytes((0xFF, last)), b"all").delivery == 0
+        assert [one.data for one in net.meter.got(xbee.ExplicitReceive)] == [b"all"]
 
 
 def test_stock_tshark_reads_every_frame_of_a_join_and_a_conversation(net: Net, tmp_path: Path) -> None:
