@@ -290,8 +290,10 @@ class ZigbeeNetwork:
     def _search_later(self, why: int) -> None:
         self._candidate = None
         self.ai = why
-        often = self.clock.now - self._searching_since < self.settings.search_often_ns
-        period = self.settings.search_period_ns if often else self.settings.search_seldom_ns
+        settings, so_far = self.settings, self.clock.now - self._searching_since
+        period = settings.search_period_ns if so_far < settings.search_often_ns else settings.search_seldom_ns
+        if so_far >= settings.search_rarely_after_ns:
+            period = settings.search_rarely_ns
         self._after(max(1, self._searched_at + period - self.clock.now), self._search)
 
     def _announce(self) -> None:
