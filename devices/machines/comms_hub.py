@@ -513,11 +513,16 @@ class CommsHub:
             return [Refuse(f"expected the verb 'status', 'close_window' or 'image_transfer', got {verb!r}")]
         log = [entry.as_json() | {"install_code": "withheld"} for entry in self._log]
         flags = {"interpan": self._window.is_open, "beaconing": self._window.beaconing}
+        told = {"profile": self.settings.window.profile}
         left = None if self._window.closes_at is None else (self._window.closes_at - now) // SECOND
         state = {"eui": eui_text(self.settings.eui), "wan_up": self._wan.up, "waiting_for_wan": len(self._wan)}
         ends = {"tunnels": self._han.peers(), "terminals": self._terminals.peers()}
         peers = {name: [peer.hex() for peer in found] for name, found in ends.items()}
-        return [Answer({**flags, **state, **peers, "closes_in_s": left, "network": self._network, "device_log": log})]
+        return [
+            Answer(
+                {**flags, **told, **state, **peers, "closes_in_s": left, "network": self._network, "device_log": log}
+            )
+        ]
 
     def _transferred(self, args: Mapping[str, Any], now: int) -> list[Effect]:
         """A firmware image was on its way through this hub; what became of it is told (CCS08)."""

@@ -5,8 +5,8 @@ follows from the use cases (roles, future dating, devices) is read from them and
 
 Must not live here: how a request becomes a command (``machines.transform_service``), octets.
 
-Source: facts/gbcs.md 5.7 [2 sources for the command variants and for the requests without a device message, single
-source for what is critical]; the use-case table for the links.  Names other than those in facts/gbcs.md are our own.
+Source: the DCC's schema 5.4 and its request matrix, as facts/duis-services.json has them (numbers and names [schema];
+critical, roles [single source]; command variants [2 sources]); facts/gbcs.md 5.7; the use-case table for the links.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class ServiceRequest:
     roles: tuple[str, ...]
     use_cases: tuple[UseCase, ...]
     signed_by: Role | None = None
+    allowed: tuple[CommandVariant, ...] = ()  # where they are not those of its kind
 
     @property
     def title(self) -> str:
@@ -95,6 +96,8 @@ class ServiceRequest:
     @property
     def variants(self) -> tuple[CommandVariant, ...]:
         """The command variants in which it may be asked for."""
+        if self.allowed:
+            return self.allowed
         if not self.use_cases:
             return (CommandVariant.NO_DEVICE,)
         return _CRITICAL if self.critical else _NON_CRITICAL
@@ -156,10 +159,11 @@ def _service_request(row: Mapping[str, Any], known: tuple[UseCase, ...]) -> Serv
         number=row["number"],
         name=row["name"],
         critical=bool(row.get("critical", any(use_case.critical for use_case in commands))),
-        future_dated=any(use_case.future_dated for use_case in commands),
+        future_dated=bool(row.get("future", any(use_case.future_dated for use_case in commands))),
         roles=tuple(row.get("roles", _shared_roles(commands))),
         use_cases=commands,
         signed_by=None if signed_by is None else Role.named(signed_by),
+        allowed=tuple(map(CommandVariant, row.get("variants", ()))),
     )
 
 

@@ -46,7 +46,7 @@ class NetworkSettings:
     search_period_ns: int = 6_667 * MS
     search_often_ns: int = 300 * S
     search_seldom_ns: int = 20 * S
-    # After an hour in vain it looks less often than a real one, which spares a bench that skips days the work [our choice]
+    # After an hour in vain it looks less often than a real one, which spares a bench that skips days [our choice]
     search_rarely_after_ns: int = 3600 * S
     search_rarely_ns: int = 600 * S
 

@@ -27,7 +27,14 @@ from devices.machines.core import (
 )
 from devices.machines.parts.civil_clock import ClockSettings
 from devices.machines.parts.firewall import FirewallSettings
-from devices.machines.parts.interpan_window import InterPanWindow, OpenedBy, WindowSettings, close_frame, is_close
+from devices.machines.parts.interpan_window import (
+    DECIDED,
+    InterPanWindow,
+    OpenedBy,
+    WindowSettings,
+    close_frame,
+    is_close,
+)
 from devices.machines.parts.tunnel import CLUSTER
 from devices.model.alerts import Log
 from devices.wire import cosem, gbcs, tunnelling
@@ -84,6 +91,35 @@ def test_window_opens_with_the_power_and_closes_after_sixty_minutes() -> None:
     assert flags(house) == (False, False)
     told = house.lab.stations["hub"].kinds("hub.flags")
     assert [(fields["interpan"], fields["cause"]) for fields in told] == [(True, "power-up"), (False, "time-out")]
+
+
+def test_nothing_extends_the_window_that_was_decided() -> None:
+    """facts/gbcs.md 8.1 and decided.md 2.1: 60 minutes from power-on, no keep-alive, no closing command, joining
+    apart."""
+    house = House(window=DECIDED)
+    house.commission()
+    assert house.lab.ask("hub", "status")["profile"] == "decided"
+    assert flags(house) == (True, False)
+    house.lab.run(50 * MINUTE)
+    house.lab.ask("terminal", "load", work_order=house.work_order("ECS45"))
+    house.connect()
+    house.lab.ask("terminal", "apply", which="all")
+    house.lab.run(HOUR - house.lab.now)
+    assert flags(house) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("settings_", "profile"),
+    [
+        (WindowSettings(), "slides-1"),
+        (WindowSettings(opened_by=OpenedBy.WAN_ABSENT), "slides-3"),
+        (WindowSettings(keep_alive_s=0, close_by_command=False, beaconing=False), "decided"),
+        (WindowSettings(keep_alive_s=60), "other"),
+    ],
+)
+def test_a_window_says_by_whose_text_it_behaves(settings_: WindowSettings, profile: str) -> None:
+    """facts/decided.md: a rig that can show both must say which profile a result was made with."""
+    assert settings_.profile == profile
 
 
 def test_window_opens_again_when_the_hub_is_power_cycled() -> None:

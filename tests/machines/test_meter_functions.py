@@ -161,6 +161,17 @@ def test_a_switch_is_held_for_its_minutes_and_goes_back() -> None:
     assert [row.value[1].value for row in rows] == [0x0111, 0x0120]
 
 
+def test_opening_has_a_duration_of_its_own() -> None:
+    """facts/use-cases.json 0x0055: at most one of the ten durations, the one that belongs to controller and action."""
+    bench = Bench()
+    bench.line(_auxiliary("ECS47", 1, 0x0111, v1=axdr.u16(30)))
+    (response,) = bench.line(_auxiliary("ECS47", 2, 0x0112, v2=axdr.u16(5)))
+    assert [r.code for r in response_of(response).results] == [0, 0]
+    assert not _closed(bench, 1)
+    held = bench.meter.functions.auxiliary.controllers[1].held_until
+    assert held == bench.meter.clock.at(bench.now).ns + 5 * 60 * SECOND
+
+
 def test_a_reset_goes_back_at_once() -> None:
     bench = Bench()
     bench.line(_auxiliary("ECS47", 1, 0x0111, v1=axdr.u16(30)))

@@ -50,8 +50,9 @@ def test_enable_supply_is_for_electricity_suppliers_and_meters_alone() -> None:
 
 # facts/gbcs.md 5.7, word for word.
 CRITICAL = ("7.1", "6.11", "6.15.1", "6.15.2", "6.17", "6.24.2", "8.1.1", "8.7.1", "8.8.1", "11.3")
-NON_CRITICAL = ("2.2", "3.5", "8.11", "8.9", "8.7.2", "8.8.2", "6.23")
+NON_CRITICAL = ("2.2", "3.5", "8.11", "8.9", "8.7.2", "8.8.2", "6.23", "6.21")
 NO_DEVICE = ["8.2", "8.3", "8.4", "8.6", "8.13", "8.14.1", "8.14.2", "8.14.3", "8.14.4", "11.1", "12.1", "12.2"]
+SCHEDULES = ["5.1", "5.2", "5.3"]  # facts/duis-services.json, as 11.4
 
 
 @pytest.mark.parametrize(("number", "critical"), [(n, True) for n in CRITICAL] + [(n, False) for n in NON_CRITICAL])
@@ -63,8 +64,32 @@ def test_critical_as_the_facts_say(number: str, critical: bool) -> None:
 
 
 def test_requests_without_a_device_message() -> None:
-    assert [r.number for r in REQUESTS if r.variants == (CommandVariant.NO_DEVICE,)] == NO_DEVICE
-    assert all(find(number).devices == () for number in NO_DEVICE)
+    assert [r.number for r in REQUESTS if r.variants == (CommandVariant.NO_DEVICE,)] == [
+        *SCHEDULES,
+        *NO_DEVICE[:-2],
+        "11.4",
+        *NO_DEVICE[-2:],
+    ]
+    assert all(find(number).devices == () for number in (*NO_DEVICE, *SCHEDULES, "11.4"))
+
+
+@pytest.mark.parametrize(
+    ("number", "variants", "roles"),
+    [
+        ("8.1.1", (4, 5), ("IS", "GS")),
+        ("8.5", (1,), None),
+        ("6.21", (1, 2, 3), ("IS", "GS")),
+        ("7.1", (4, 5, 6, 7), ("IS",)),
+        ("11.4", (8,), ("IS", "GS")),
+        ("8.8.1", (4, 5, 6, 7), ("IS", "GS")),
+    ],
+)
+def test_variants_and_roles_are_those_of_the_request_matrix(
+    number: str, variants: tuple[int, ...], roles: tuple[str, ...] | None
+) -> None:
+    """facts/duis-services.json [2 sources; single source]."""
+    assert tuple(map(int, find(number).variants)) == variants
+    assert roles is None or find(number).roles == roles
 
 
 def test_where_its_use_cases_disagree_the_catalogue_itself_says_what_is_critical() -> None:

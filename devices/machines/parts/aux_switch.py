@@ -182,12 +182,12 @@ class Auxiliary:
         n, direction, action = self._script(data)
         controller = self.controllers[n]
         if direction and action & 0x7F <= 100:
-            controller.levels[direction] = (action & 0x7F, self._until(n, context))
+            controller.levels[direction] = (action & 0x7F, self._until(n, action, context))
             self._show_levels(n, context.civil)
         elif action == _RESET:
             controller.held = controller.held_until = None
         elif action in (_CLOSE, _OPEN):
-            controller.held, controller.held_until = action == _CLOSE, self._until(n, context)
+            controller.held, controller.held_until = action == _CLOSE, self._until(n, action, context)
         elif not self.settings.takes_unknown_actions:
             raise AccessError(ResultCode.OTHER_REASON, f"no action 0x{action:02X} of controller {n}")
         self._logged(context.civil, data.value, _LOG_DONE)
@@ -219,9 +219,10 @@ class Auxiliary:
         self._tell(Told(LIMIT_ENDED, told))
         self._show_levels(n, civil)
 
-    def _until(self, n: int, context: CommandContext) -> int | None:
-        """When a hold ends: a number of minutes (ECS47) or a date-time (ECS47a) written just before the script."""
-        value = self._stored(n, 1)
+    def _until(self, n: int, action: int, context: CommandContext) -> int | None:
+        """When a hold ends: a number of minutes (ECS47: one value for closing, another for opening) or a date-time
+        (ECS47a), written just before the script."""
+        value = self._stored(n, 2 if action == _OPEN else 1)
         if value is not None and value.tag == Tag.LONG_UNSIGNED:
             return context.civil.ns + int(value.value) * _MINUTE
         end = self._time(n, 2)

@@ -127,7 +127,7 @@ def _check(use_case: UseCase, args: Args, names: list[str], left_out: Any) -> No
 
 def _is_optional(row: DlmsRow) -> bool:
     note = row.note or ""
-    return "optional" in note or "not in every" in note
+    return any(word in note for word in ("optional", "not in every", "at most one"))
 
 
 def _needs_value(row: DlmsRow) -> bool:

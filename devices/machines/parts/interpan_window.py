@@ -5,13 +5,15 @@ the hub is powered up, and off by time-out or by the installer's command.
 
 Must not live here: what may pass while the window is open (``firewall``).
 
-Source: the option-1 text of the 2013 design group and GBCS 0.8.1, facts/gbcs.md 8.1 [single source]: 60 minutes from
-power-on, kept alive in use.  How long a use keeps it alive, and the closing command, no source says: settings.
+Source: facts/gbcs.md 8.1 [page seen] and facts/decided.md 2.1: 60 minutes from power-on, opened again by a power cycle
+alone, and nothing extends it: a terminal that was introduced works on the HAN.  The 2013 slides kept the window alive
+in use, let a command close it, and let joining follow it.  Here a terminal works over inter-PAN, as on the slides, so
+theirs are the defaults (profile ``slides-1``); ``DECIDED`` has what was decided.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -20,7 +22,7 @@ from devices.machines.core import Effect, Record, SetTimer, StopTimer
 from devices.wire import zcl
 from devices.wire.errors import DecodeError
 
-__all__ = ["FAULTS", "InterPanWindow", "OpenedBy", "WindowSettings", "close_frame", "is_close"]
+__all__ = ["DECIDED", "FAULTS", "InterPanWindow", "OpenedBy", "WindowSettings", "close_frame", "is_close"]
 
 SECOND: Final = 1_000_000_000
 TIMER: Final = "interpan.window"
@@ -46,11 +48,11 @@ class OpenedBy(Enum):
 class WindowSettings:
     """How the window behaves.  Seconds."""
 
-    opened_by: OpenedBy = OpenedBy.POWER_UP  # option 1, the one that reached GBCS 0.8.1 [single source]
-    open_s: int = 3600  # 60 minutes from power-up, facts/gbcs.md 8.1 [single source]
-    keep_alive_s: int = 3600  # from the last use; no source gives a figure, so the one that is known serves twice
-    close_by_command: bool = True  # the design group asked for a command that turns it off [our choice]
-    beaconing: bool = True  # the beaconing flag goes on with the window, as the slides have it
+    opened_by: OpenedBy = OpenedBy.POWER_UP  # option 1, the one that was decided, facts/decided.md 2.1 [page seen]
+    open_s: int = 3600  # 60 minutes from power-up, facts/gbcs.md 8.1 [page seen]
+    keep_alive_s: int = 3600  # from the last use, as on the slides; decided: 0, facts/decided.md 2.1 [page seen]
+    close_by_command: bool = True  # the slides asked for a command that turns it off; decided: none [derived]
+    beaconing: bool = True  # joining goes on with the window, as on the slides; decided: apart from it [page seen]
 
     def __post_init__(self) -> None:
         if self.opened_by is OpenedBy.TRUSTED_DEVICE:
@@ -63,6 +65,18 @@ class WindowSettings:
                 f"window settings: open_s must be above 0 and keep_alive_s not below 0, got {self.open_s} and "
                 f"{self.keep_alive_s}"
             )
+
+    @property
+    def profile(self) -> str:
+        """By whose text the window behaves, which a result made with it must say: ``decided``, ``slides-1`` to
+        ``slides-3`` or ``other`` (facts/decided.md)."""
+        number = {OpenedBy.POWER_UP: 1, OpenedBy.TRUSTED_DEVICE: 2, OpenedBy.WAN_ABSENT: 3}[self.opened_by]
+        slides = replace(WindowSettings(), opened_by=self.opened_by)
+        return "decided" if self == DECIDED else f"slides-{number}" if self == slides else "other"
+
+
+DECIDED: Final = WindowSettings(keep_alive_s=0, close_by_command=False, beaconing=False)
+"""What was decided of the window (facts/decided.md 2.1)."""
 
 
 class InterPanWindow:
