@@ -55,7 +55,7 @@ def habits(tmp_path_factory: pytest.TempPathFactory) -> Habits:
         *outputs,
     ]
     subprocess.run(list(map(str, command)), check=False, capture_output=True, timeout=90)
-    yield Habits(folder, first, again, merged)
+    return Habits(folder, first, again, merged)
 
 
 def links(log: Path) -> list[str]:
