@@ -269,9 +269,9 @@ class AccessControlBroker:
         ours = self.settings.eui
         envelope = Envelope(ours, device, 0, user, supplementary, _certificate(args))
         # Built once with counter 0 so that wrong arguments are refused before a counter is spent on them.
-        command_message(use_case, arguments(args), envelope)
+        trial = command_message(use_case, arguments(args), envelope)
         self._public(agreement_key(device))
-        signed, maced = demands(use_case, by_broker=True)
+        signed, maced = demands(use_case, trial.payload, by_broker=True)
         if signed:
             self._keys.public(signing_key(ours))
         envelope = replace(envelope, counter=self._ledger.take(self.settings.series))
@@ -302,7 +302,7 @@ def _key(message: Message) -> tuple[bytes, bytes, int]:
 def _demanded(message: Message, *, by_broker: bool = False) -> tuple[bool, bool]:
     """What a command needs: a signature, a MAC.  One that nobody knows gets a MAC."""
     use_case = use_cases.by_code(message.message_code)
-    return (False, True) if use_case is None else demands(use_case, by_broker=by_broker)
+    return (False, True) if use_case is None else demands(use_case, message.payload, by_broker=by_broker)
 
 
 def _certificate(args: Mapping[str, Any]) -> bytes | None:

@@ -22,7 +22,8 @@ from devices.model.roles import Role
 __all__ = ["DlmsRow", "GbzRow", "Protected", "UseCase", "all_use_cases", "by_code", "by_name", "table_of"]
 
 _OF_CREDENTIALS = frozenset({"CS02a", "CS02b", "CS02c", "CS02d", "CS02e"})
-_ANOTHER_FORM = frozenset({(0x0104, "CHF")})  # protected differently there, in a way that no source shows
+_ANOTHER_FORM: Mapping[tuple[int, str], str] = {(0x0104, "CHF"): "sig+MAC"}
+"""Message code and kind of device where a command is protected otherwise (facts/gbcs.md 2.1 [page seen])."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +137,13 @@ class UseCase:
             kind
             for kind, cells in DEVICE_CELLS.items()
             if kind not in self.devices
-            and (self.code, kind) not in _ANOTHER_FORM
             and (not self.device_roles or any(cell.role in self.device_roles for cell in cells))
         )
         return (*self.devices, *further)
+
+    def command_form(self, kind: str) -> str | None:
+        """How a command to a device of ``kind`` is protected, in the words of ``protection``."""
+        return _ANOTHER_FORM.get((self.code, kind), self.protection["command"])
 
     @property
     def between_devices(self) -> bool:

@@ -142,7 +142,7 @@ class Bench:
     def command(self, code: int, view: View, originator: bytes = SUPPLIER, **changes: Any) -> Outcome:
         """Hand over a command of the message code, with the next counter, protected as its use case wants."""
         self.counter += 1
-        return self.give(command(code, view, self.counter, originator, **changes))
+        return self.give(command(code, view, self.counter, originator, **{"kind": self.kind} | changes))
 
     def answer(self, outcome: Outcome) -> View:
         """The typed payload of a response, whose protection is checked with the key that was in use before."""
@@ -180,13 +180,14 @@ def command(
     signer: bytes | None = None,
     signed: bool | None = None,
     broker: bytes = BROKER,
+    kind: str = "ESME",
 ) -> bytes:
     """A whole command, protected as its use case wants; ``signed`` says which of two variants is meant."""
     use_case = use_cases.by_code(code)
     assert use_case is not None
     payload = view if isinstance(view, bytes) else asn1_typed.write(view)
     message = Message(CRA.COMMAND, counter, originator, DEVICE, code, payload)
-    form = use_case.protection["command"]
+    form = use_case.command_form(kind)
     if form == "MAC or sig":
         form = "sig" if signed else "MAC"
     assert form is not None

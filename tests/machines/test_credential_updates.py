@@ -10,15 +10,17 @@ import pytest
 
 from devices.machines.core import Persist
 from devices.machines.parts.asn1_settings import Asn1Settings
+from devices.machines.parts.building import demands
 from devices.machines.parts.credential_judgement import MODES, Status
 from devices.machines.parts.credential_updates import UpdateSettings
 from devices.machines.parts.replay import Series
+from devices.model import use_cases
 from devices.model.credentials import Cell, Usage
 from devices.model.roles import Role
 from devices.trust import certificates, protection
 from devices.trust.certificates import CertificateChecks
 from devices.trust.keystore import signing_key
-from devices.wire import gbcs
+from devices.wire import asn1_typed, gbcs
 from devices.wire.asn1_typed import (
     AuthorisingControl,
     CredentialsAlert,
@@ -172,6 +174,28 @@ def test_who_may_replace_whom(mode: int) -> None:
     response = gbcs.decode(outcome.response)
     assert protection.signature_valid(response, KEYS.public(signing_key(DEVICE)))
     assert response.date_time
+
+
+def test_at_a_hub_the_broker_signs_the_replacement_of_its_own_credentials() -> None:
+    """facts/gbcs.md 2.1 [page seen]: anywhere but on a hub its MAC alone will do."""
+    cells = (TrustAnchorCell(4, KA), TrustAnchorCell(4, DS))
+    bench = Bench("CHF")
+    refused = bench.command(0x0104, _update(4, bench.counter + 1, cells, STRANGER), BROKER, kind="ESME").refused
+    assert refused is not None
+    assert refused.check == "form"
+    found = _outcome(bench, bench.command(0x0104, _update(4, bench.counter + 1, cells, STRANGER), BROKER))
+    assert [one.status for one in found.outcomes] == [0, 0]
+
+
+@pytest.mark.parametrize(("cell", "both"), [(TrustAnchorCell(4, DS), True), (None, False)])
+def test_the_broker_signs_what_names_the_cell_that_authorises_it(cell: TrustAnchorCell | None, both: bool) -> None:
+    """facts/gbcs.md 9.5: the cell is left out by the broker by itself, but for a hub."""
+    view = _update(4, 7, (TrustAnchorCell(4, KA),), STRANGER)
+    payload = asn1_typed.write(replace(view, control=replace(view.control, authorising_cell=cell)))
+    use_case = use_cases.by_code(0x0104)
+    assert use_case is not None
+    assert demands(use_case, payload, by_broker=True) == (both, True)
+    assert demands(use_case, b"\x30", by_broker=True) == (False, True)
 
 
 @pytest.mark.parametrize("mode", WHO)

@@ -91,10 +91,10 @@ def test_alert_codes_of_the_table_have_names() -> None:
     [
         (0x0102, {"ESME", "GSME", "GPF", "PPMID", "HCALCS", "SAPC"}),  # who has a supplier's cell
         (0x0105, {"CHF"}),
-        (0x0104, {"ESME", "GSME", "GPF", "PPMID", "HCALCS", "SAPC"}),  # a hub's has another form
+        (0x0104, {"ESME", "GSME", "GPF", "CHF", "PPMID", "HCALCS", "SAPC"}),
         (0x000A, {"ESME", "GSME", "GPF", "CHF", "PPMID", "HCALCS", "SAPC"}),
         (0x004F, {"ESME"}),
-        (0x0100, set()),  # no command was published
+        (0x0100, {"ESME", "GSME", "GPF", "PPMID", "HCALCS", "SAPC"}),  # no command was published
     ],
 )
 def test_commands_about_credentials_concern_every_kind_with_the_cell(code: int, kinds: set[str]) -> None:
@@ -102,6 +102,26 @@ def test_commands_about_credentials_concern_every_kind_with_the_cell(code: int, 
     assert use_case is not None
     assert set(use_case.kinds) == kinds
     assert use_case.kinds[: len(use_case.devices)] == use_case.devices
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "form"),
+    [
+        (0x0104, "ESME", "MAC"),
+        (0x0104, "CHF", "sig+MAC"),
+        (0x0108, "ESME", "sig"),
+        (0x0109, "ESME", "sig"),
+        (0x0100, "ESME", "sig+MAC"),
+        (0x0101, "CHF", "sig+MAC"),
+        (0x0102, "ESME", "sig+MAC"),
+    ],
+)
+def test_the_forms_of_a_replacement_of_credentials(code: int, kind: str, form: str) -> None:
+    """facts/gbcs.md 2.1 [page seen]: recovery and contingency sign without a MAC, the broker by itself anywhere but on
+    a hub MACs alone, everything else has both."""
+    use_case = use_cases.by_code(code)
+    assert use_case is not None
+    assert use_case.command_form(kind) == form
 
 
 def test_rules_of_alerts() -> None:

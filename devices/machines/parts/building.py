@@ -23,7 +23,9 @@ from devices.model import use_cases
 from devices.model.use_cases import UseCase
 from devices.trust import protection
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
-from devices.wire import axdr, cosem
+from devices.wire import asn1_typed, axdr, cosem
+from devices.wire.asn1_typed import UpdateCredentials
+from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "protect_command",
     "use_case_named",
 ]
+
+BROKER_BY_ITSELF: Final = 0x0104  # CS02b in the mode by which the broker replaces its own credentials
 
 Args = Mapping[str, Any]
 
@@ -197,15 +201,28 @@ def command_message(use_case: UseCase, args: Args, envelope: Envelope) -> Messag
     )
 
 
-def demands(use_case: UseCase, *, by_broker: bool = False) -> tuple[bool, bool]:
+def demands(use_case: UseCase, payload: bytes = b"", *, by_broker: bool = False) -> tuple[bool, bool]:
     """Whether a command of this use case is signed by its originator, and whether it is MACed (facts/gbcs.md 2.1).
 
-    Of the use cases that come in two variants the broker sends the MACed one and everybody else the signed one.
+    Of the use cases that come in two variants the broker sends the MACed one and everybody else the signed one.  The
+    broker's own replacement at a hub, which its ``payload`` tells by the cell that authorises it, is signed as well.
     """
-    form = use_case.protection["command"] or ""
+    form = use_case.command_form("CHF" if _by_a_cell(use_case, payload) else "") or ""
     if form == "MAC or sig":
         return not by_broker, by_broker
     return "sig" in form, "MAC" in form
+
+
+def _by_a_cell(use_case: UseCase, payload: bytes) -> bool:
+    """Whether a replacement of credentials names the cell that authorises it: the broker's does at a hub alone
+    (facts/gbcs.md 9.5)."""
+    if not payload or use_case.code != BROKER_BY_ITSELF:
+        return False
+    try:
+        view = asn1_typed.read(use_case.code, CRA.COMMAND, payload).view
+    except WireError:
+        return False
+    return isinstance(view, UpdateCredentials) and view.control.authorising_cell is not None
 
 
 def protect_command(message: Message, use_case: UseCase, keys: KeyStore, broker: bytes) -> Message:
@@ -213,7 +230,7 @@ def protect_command(message: Message, use_case: UseCase, keys: KeyStore, broker:
 
     Raises ``TrustError`` where a key is missing.
     """
-    signed, maced = demands(use_case, by_broker=message.originator == broker)
+    signed, maced = demands(use_case, message.payload, by_broker=message.originator == broker)
     if signed:
         message = protection.sign(message, keys, signing_key(message.originator))
     else:

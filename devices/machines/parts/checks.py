@@ -266,11 +266,10 @@ class Checks:
         reason = f"counter {inquiry.message.counter}, expected more than {self.floors.floor(row)}"
         return Refusal("replay", reason, self.settings.replay_alert)
 
-    @staticmethod
-    def _demands(inquiry: Inquiry) -> tuple[bool, bool]:
+    def _demands(self, inquiry: Inquiry) -> tuple[bool, bool]:
         """Whether the use case wants a signature, and whether it wants a MAC (facts/gbcs.md 2.1)."""
         assert inquiry.use_case is not None
-        wanted = inquiry.use_case.protection["command"]
+        wanted = inquiry.use_case.command_form(self.device)
         if wanted == "MAC or sig":
             signed = bool(inquiry.message.signature)
             return signed, not signed
