@@ -210,7 +210,7 @@ def test_what_a_balance_holds_counts_towards_the_maximum_credit(pence: int, take
     assert clusters.get(BALANCE) == (400_000 + pence * 1000 if taken else 400_000)
     assert logged(meter_of(made)).count(code) == 1
     clusters.set(MAXIMUM_CREDIT, 1_000_000_000)
-    (again, *_) = made.line(command("CS01b", 6 << 32, top_up(token(5 << 32, pence))))
+    (again, *_) = made.line(command("PCS01", 78, top_up(token(5 << 32, pence), source=2), originator=INTERFACE))
     refused_for_size = code == 0x8F47
     assert result_of(again)["Result Type"] == (0 if refused_for_size else 1), "what was refused is not used up"
 

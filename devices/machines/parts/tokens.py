@@ -117,8 +117,7 @@ class Tokens:
             whole = ValueClass(token.value_class) is ValueClass.WHOLE
         except (WireError, ValueError) as error:
             raise TokenRefused(NOT_FOR_US, str(error)) from None
-        highest = max(self._used, default=0)
-        counter = rebuilt(highest, token.truncated_counter) if commanded is None else commanded
+        counter = self._counter_of(token, commanded)
         self._authenticate(token, counter)
         if counter in self._used:
             raise TokenRefused(DUPLICATE, f"the token with counter {counter:#x} was used before")
@@ -133,6 +132,14 @@ class Tokens:
         while len(self._used) > self.settings.cache_size:
             oldest = self.settings.cache_drop is CacheDrop.OLDEST_ENTERED
             self._used.remove(self._used[0] if oldest else min(self._used))
+
+    def _counter_of(self, token: Ptut, commanded: int | None) -> int:
+        """All 64 bits.  A command's counter that contradicts the bits in the token is not the one it was made with."""
+        if commanded is None:
+            return rebuilt(max(self._used, default=0), token.truncated_counter)
+        if commanded & 0xFFFFFFFF or (commanded >> 32) % _BLOCK != token.truncated_counter:
+            raise TokenRefused(NOT_AUTHENTIC, f"the token does not belong to the command's counter {commanded:#x}")
+        return commanded
 
     def _authenticate(self, token: Ptut, counter: int) -> None:
         cell = self.cells.get(Role.SUPPLIER, Usage.KEY_AGREEMENT, prepayment=True)
