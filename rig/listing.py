@@ -180,9 +180,9 @@ def _comments(settings: type[Any]) -> dict[str, str]:
 
 
 def _faults(_of: list[str]) -> Rows:
-    yield "--set", "requirement", "what the device does"
+    yield "--set", "requirement", "judged by", "what the device does"
     for one in FAULTS.values():
-        yield f"devices.{FAULTY[one.device]}.fault={one.name}", one.requirement, one.doc
+        yield f"devices.{FAULTY[one.device]}.fault={one.name}", one.requirement, one.judged_by, one.doc
 
 
 LISTS: Mapping[str, Callable[[list[str]], Rows]] = {

@@ -40,7 +40,8 @@ WITH_CTRL_C = (
 )
 CLOSING = re.compile(
     r"^rig run: (?P<total>\d+) tests: (?P<passed>\d+) passed, (?P<failed>\d+) failed, (?P<skipped>\d+) skipped"
-    r"(?P<more>(?:, \d+ [A-Z]+)*) in \d+\.\d s \([^)]*\); results: (?P<results>.+), evidence: (?P<evidence>.+)$",
+    r"(?P<more>(?:, \d+ [A-Z]+)*)(?:; nothing was judged)? in \d+\.\d s \([^)]*\); "
+    r"results: (?P<results>.+), evidence: (?P<evidence>.+)$",
     re.MULTILINE,
 )
 

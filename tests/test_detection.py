@@ -13,8 +13,16 @@ import pytest
 from robot.api import ExecutionResult, ResultVisitor
 
 from devices.machines.faults import FAULTS, Fault
+from rig.evidence import record as records
+from rig.evidence.record import Record
 
 Verdict = tuple[int, tuple[str, str, set[str]]]
+JUDGED_BY = {
+    "clause": {"CLAUSE", "PUBLISHED_MESSAGE"},
+    "declaration": {"DECLARATION"},
+    "a default of ours": {"OWN_DEFAULT"},
+}
+"""What a fault says that it is caught by, to the basis of what was missed."""
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = {"ESME": "esme", "GSME": "gsme", "CHF": "hub"}
 # Fault -> the suite and the test that must catch it.
@@ -54,7 +62,7 @@ class _Tests(ResultVisitor):  # type: ignore[misc]
         self.found[str(test.name)] = (status, message, tags)  # type: ignore[attr-defined]
 
 
-def judged(kind: str, fault: str, suite: str, test: str, out: Path) -> Verdict:
+def judged(kind: str, fault: str, suite: str, test: str, out: Path, *more: str) -> Verdict:
     """Exit status of a run of one test against a faulty device, and the test's status, message and tags."""
     change = f"devices.{NAMES[kind]}.fault={fault}"
     command = [
@@ -67,6 +75,7 @@ def judged(kind: str, fault: str, suite: str, test: str, out: Path) -> Verdict:
         str(out),
         "--set",
         change,
+        *(word for one in more for word in ("--set", one)),
         "--test",
         test,
         suite,
@@ -83,6 +92,28 @@ def test_every_fault_has_a_test_that_must_catch_it() -> None:
     assert len(CAUGHT_BY) >= 10
 
 
+def record_of(out: Path) -> Record:
+    (record,) = records.read(out)
+    return record
+
+
+def missed(record: Record) -> set[str]:
+    """The basis of whatever was missed."""
+    return {str(found["basis"]["kind"]) for found in record.findings if found["outcome"] == "MISSED"}
+
+
+def test_what_only_a_default_of_ours_catches_is_observed_and_fails_nobody(tmp_path: Path) -> None:
+    """The same fault on a bench that declares nothing of its meter."""
+    suite, test = CAUGHT_BY["loses-supply-state-over-outage"]
+    silent = "devices.esme.declared.load_switch_after_outage=null"
+    exit_status, (status, message, _) = judged(
+        "ESME", "loses-supply-state-over-outage", suite, test, tmp_path / "out", silent
+    )
+    assert (exit_status, status) == (0, "PASS"), message
+    assert record_of(tmp_path / "out").verdict == "OBSERVED"
+    assert missed(record_of(tmp_path / "out")) == JUDGED_BY["a default of ours"]
+
+
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda f: f.name)
 def test_fault_is_caught(fault: Fault, tmp_path: Path) -> None:
     suite, test = CAUGHT_BY[fault.name]
@@ -90,4 +121,5 @@ def test_fault_is_caught(fault: Fault, tmp_path: Path) -> None:
     assert (exit_status, status) == (1, "FAIL"), message
     assert f"req:{fault.requirement}".casefold() in tags
     assert "INFRA" not in message
+    assert missed(record_of(tmp_path / "out")) & JUDGED_BY[fault.judged_by], "it fails by what it says that it fails by"
     assert not message.startswith("Setup failed"), "caught before the test began: the wrong test, or no device at all"

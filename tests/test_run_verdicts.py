@@ -173,6 +173,30 @@ def test_xunit_has_robots_form_and_errors_for_what_broke(nine: Run) -> None:
     assert observed.get("type") == "OBSERVED"
 
 
+@pytest.mark.parametrize(
+    ("change", "low", "why"),
+    [
+        ([], 0.232, "too close to at least 0.232 A"),
+        (["--set", "instruments.load.calibrated_until=2020-01-31"], 0.02, "load is calibrated until 2020-01-31"),
+    ],
+)
+def test_a_current_that_decides_nothing_is_inconclusive_and_no_skip(
+    tmp_path: Path, change: list[str], low: float, why: str
+) -> None:
+    """The lamp of the bench draws 0.232 A; a lab's own limit lies just there, or the instrument's time is over."""
+    own = {"current-flows": {**MINE, "asks": "current-flows", "limit": {"low": low, "unit": "A"}}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"version": 1, "expectations": own}), encoding="utf-8")
+    test = ("--test", "Button Of A Disabled*", "--expectations", tmp_path / "own.yaml")
+    run = finished(tmp_path, LOAD_SWITCH, *test, *change)
+    (record,) = records(run).values()
+    assert record["verdict"] == "INCONCLUSIVE", record["reason"]
+    assert why in record["reason"]
+    closing = run.closing()
+    assert (closing["passed"], closing["failed"], closing["skipped"]) == ("0", "0", "0")
+    assert closing["more"] == ", 1 INCONCLUSIVE"
+    assert run.wait() == 254
+
+
 def test_a_run_in_which_nothing_was_judged_says_so_and_is_no_success(tmp_path: Path) -> None:
     run = finished(tmp_path, suite(tmp_path / "skips.robot", "Skips\n    Skip    SKIPPED: no moon"))
     assert run.wait() == 254, run.said

@@ -37,6 +37,9 @@ GsmeChange = Callable[[GsmeSettings], GsmeSettings]
 class Fault:
     """One fault: the ``device`` it is of, what it does in one line, the ``requirement`` that it breaks.
 
+    ``judged_by`` is what catches it: a clause, what the bench file declares of the device, or a default of ours, by
+    which it is only observed.
+
     ``change`` makes a faulty electricity meter of a good one, ``gas`` a faulty gas meter; neither is there for hubs,
     whose faults are names in their settings.
     """
@@ -47,6 +50,7 @@ class Fault:
     requirement: str
     change: EsmeChange | None = None
     gas: GsmeChange | None = None
+    judged_by: str = "clause"
 
 
 def _skips(*checks: str) -> EsmeChange:
@@ -153,6 +157,7 @@ _TABLE = (
         "comes back from an outage as it was delivered: supply on",
         "OU-2",
         _policy(recalled=_without("supply")),
+        judged_by="declaration",
     ),
     Fault(
         "responds-with-stale-counter",

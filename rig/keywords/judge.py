@@ -24,7 +24,7 @@ from robot.errors import PassExecution  # type: ignore[import-untyped]
 from rig import share
 from rig.evidence import tolerated
 from rig.evidence.expectations import BadExpectation, Expectation, Expectations, load
-from rig.evidence.judging import Finding, Outcome, Reading, Rule, decide
+from rig.evidence.judging import Finding, Limit, Outcome, Reading, Rule, decide
 from rig.evidence.tolerated import Issue
 from rig.keywords.connection import Misused
 
@@ -100,6 +100,13 @@ class Judge:
         told = self._bench.get("devices", {}).get(device, {})
         return one.of_device(device, told.get("declared", {}))
 
+    def limit(self, name: str) -> Limit:
+        """The limit of the expectation with this id.  Raises :class:`Misused` where it has none."""
+        held = self.expectation("", named=name)
+        if held.limit is None:
+            raise Misused(f"the expectation {name!r} has no limit to hold a reading against")
+        return held.limit
+
     def met(self, held: Expectation, device: str) -> None:
         """It did what was expected."""
         self.findings.append(Finding(held.statement, Outcome.MET, held.basis, held.id, device, at_ns=self.clock()))
@@ -128,9 +135,7 @@ class Judge:
         """
         if held.limit is None:
             raise Misused(f"the expectation {held.id!r} has no limit to hold a reading against")
-        until = self._bench.get("calibrated_until", {}).get(reading.instrument)
-        if until and date.fromisoformat(until) < date.today():
-            reading = replace(reading, expired=f"{reading.instrument} is calibrated until {until}")
+        reading = self.dated(reading)
         rule = held.rule or Rule(self._bench.get("decision_rule", Rule.NONE.value))
         finding = Finding(
             held.statement, decide(reading, held.limit, rule), held.basis, held.id, device,
@@ -145,6 +150,13 @@ class Judge:
             problem.judged = True
             raise problem
         return finding
+
+    def dated(self, reading: Reading) -> Reading:
+        """The reading, with why its instrument cannot be relied on where its calibration is over."""
+        until = self._bench.get("calibrated_until", {}).get(reading.instrument)
+        if until and date.fromisoformat(until) < date.today():
+            return replace(reading, expired=f"{reading.instrument} is calibrated until {until}")
+        return reading
 
     def _tolerated(self, finding: Finding) -> Finding:
         issue = tolerated.issue_for(finding, self.test, date.today(), self.issues)

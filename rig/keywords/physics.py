@@ -12,19 +12,17 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from robot.api import logger
+from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 
 from devices.events.bench import PinMoved
 from rig.bus.messages import Event
-from rig.evidence.judging import Reading
+from rig.evidence.judging import Outcome, Reading, decide
 from rig.keywords.judge import judge, judged
 from rig.keywords.session import Matcher, Misused, nanoseconds, session
 
 __all__ = ["Physics"]
 
-# A lamp of the bench draws some 0.2 A at 24 V; a tenth of that is far above the meter's noise.
-FLOWING_AMPERES = 0.02
 STAMPED_MS = 0.3
 """How far a time between coil and contact may be off where no virtual clock stamps both, k=2 (facts/pi-bench.md 8)."""
 BOUNCE_SPAN = timedelta(milliseconds=20)
@@ -169,15 +167,16 @@ class Physics:
         now = session()
         aux = self.made(device)
         current = self.read_instrument(instrument)["current"]
-        flowing = current["value"] - current["uncertainty"] > FLOWING_AMPERES
-        quiet = abs(current["value"]) + current["uncertainty"] < FLOWING_AMPERES
+        reading = Reading(abs(current["value"]), "A", current["uncertainty"], instrument, current["at_ns"])
+        flows = decide(judge().dated(reading), judge().limit("current-flows"))
         logger.info(f"auxiliary contact of {device} {'made' if aux else 'released'}")
-        if aux != closed or not (flowing if closed else quiet):
-            raise now.unmet(
-                f"the contact of {device} {'closed' if closed else 'open'}",
-                f"auxiliary contact {'made' if aux else 'released'} and "
-                f"{current['value']:.4f} A ± {current['uncertainty']:.4f} A",
-            )
+        got = f"auxiliary contact {'made' if aux else 'released'} and {current['value']:.4f} A"
+        got += f" ± {current['uncertainty']:.4f} A"
+        if aux != closed or flows is (Outcome.MISSED if closed else Outcome.MET):
+            raise now.unmet(f"the contact of {device} {'closed' if closed else 'open'}", got)
+        if flows is Outcome.INCONCLUSIVE:
+            why = judge().dated(reading).expired or f"too close to {judge().limit('current-flows')}"
+            raise SkipExecution(f"INCONCLUSIVE: whether the contact of {device} stands so: {got}; {why}")
 
 
 def _last_move(events: Sequence[Event], device: str, since: int, *, closed: bool) -> tuple[Event, Event] | None:
