@@ -133,7 +133,8 @@ def test_pabot_runs_two_benches(by: str, tmp_path: Path) -> None:
     for name in ("one", "two"):
         suite(suites / f"{name}.robot", AFTER.replace("Comes After", f"Comes After {name}"))
     program = str(Path(sys.executable).parent / "rig")
-    command = ["--command", program, "run", "--bench", "direct", "--end-command"] if by == "rig run" else []
+    given = [program, "run", "--bench", "direct"] if by == "rig run" else [sys.executable, "-m", "robot"]
+    command = ["--command", *given, "--end-command"]
     processes = ["--processes", "2" if by == "rig run" else "1"]
     with started(tmp_path / "up", command="up") as up:
         until(lambda: "is up" in up.err or up.process.poll() is not None, "the bench to be up")
