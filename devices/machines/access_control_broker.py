@@ -42,6 +42,7 @@ from devices.machines.parts.asked import eui_argument
 from devices.machines.parts.building import Envelope, arguments, command_message, demands, use_case_named
 from devices.machines.parts.postbox import Postbox
 from devices.machines.parts.reading import outcome
+from devices.machines.parts.success import succeeded
 from devices.machines.transform_service import Step, TransformService
 from devices.model import use_cases
 from devices.trust import protection
@@ -197,19 +198,22 @@ class AccessControlBroker:
         user = message.recipient
         if user == self.settings.eui:
             user = message.supplementary_party or (self.service.user_of(message) if self.service else b"")
-            effects.append(self._read(message))
+            effects.append(self._read(message, octets))
         return effects + (self._send("users.wan", user, octets) if user else [])
 
-    def _read(self, message: Message) -> Record:
+    def _read(self, message: Message, octets: bytes) -> Record:
         """What the broker itself learns from a message that is addressed to it."""
         told = outcome(message)
         return Record(
             PartyReceived(
                 party=self.settings.eui,
                 from_=message.originator,
+                recipient=message.recipient,
                 cra=int(message.cra),
                 message_code=message.message_code,
                 counter=message.counter,
+                octets=octets,
+                success=succeeded(message),
                 verified=self._verified(message),
                 results=told.results,
                 data=told.data,

@@ -36,11 +36,12 @@ from devices.machines.core import (
 from devices.machines.parts.asked import eui_argument
 from devices.machines.parts.building import Envelope, arguments, command_message, demands, use_case_named
 from devices.machines.parts.reading import outcome
+from devices.machines.parts.success import Unseal, succeeded
 from devices.machines.parts.tokens import rebuilt_number
 from devices.model import use_cases
 from devices.model.use_cases import UseCase
 from devices.trust import protection
-from devices.trust.errors import TrustError
+from devices.trust.errors import NotAuthentic, TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
 from devices.trust.ledger import Ledger
 from devices.wire import gbcs, utrn
@@ -261,8 +262,8 @@ class Supplier:
             return [Record(PartyUnreadable(reason=str(error), octets=octets))]
         if message.cra == CRA.COMMAND:
             return self._local_copy(message, octets)
-        entry = self._entry(message, port)
-        self._inbox.append({**events.fields(entry), "octets": octets.hex(), "at": now})
+        entry = self._entry(message, octets, port)
+        self._inbox.append({**events.fields(entry), "at": now})
         return [Record(entry)]
 
     def _local_copy(self, message: Message, octets: bytes) -> list[Effect]:
@@ -274,7 +275,7 @@ class Supplier:
         self._local.append(_Local(name, message, octets))
         return [Record(LocalCopyReceived(name=name, for_=message.recipient, counter=message.counter))]
 
-    def _entry(self, message: Message, port: str) -> PartyReceived:
+    def _entry(self, message: Message, octets: bytes, port: str) -> PartyReceived:
         """What is known of a response or alert.  ``verified`` is None where only another party can verify it."""
         key = (message.originator, message.counter, message.message_code)
         sent = self._outstanding.get(key) if message.cra == CRA.RESPONSE else None
@@ -285,9 +286,12 @@ class Supplier:
             party=self.settings.eui,
             port=port,
             from_=message.originator,
+            recipient=message.recipient,
             cra=int(message.cra),
             message_code=message.message_code,
             counter=message.counter,
+            octets=octets,
+            success=succeeded(message, gbcs.decode(sent.octets) if sent else None, self._unsealing(message)),
             verified=self._verified(message),
             matched=sent is not None,
             duplicate=sent is not None and sent.answers > 1,
@@ -295,6 +299,19 @@ class Supplier:
             data=told.data,
             alert=told.alert,
         )
+
+    def _unsealing(self, message: Message) -> Unseal:
+        """What opens the encrypted parts of a message, as far as they are for us.  It raises :class:`TrustError`."""
+        device, party, counter = protection.sealing_parties(message)
+
+        def unseal(blob: bytes) -> bytes:
+            peer = self._directory.get(agreement_key(device))
+            if party != self.settings.eui or peer is None:
+                raise NotAuthentic("the encrypted part is for another party")
+            z = self._keys.agree(agreement_key(self.settings.eui), peer)
+            return protection.open_sealed(blob, z, device, party, counter)
+
+        return unseal
 
     def _verified(self, message: Message) -> bool | None:
         """By the device's signature, or by the MAC under our key and the device's; None if it is for the broker."""

@@ -7,6 +7,7 @@ Must not live here: keywords about one device (``hub``, ``meter``, ``handheld``,
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum
@@ -19,13 +20,15 @@ from robot.libraries.BuiltIn import BuiltIn
 
 from devices.events.commands import CommandExecuted, CommandRefused
 from devices.events.hub import HubNetworkUp
-from devices.events.tunnels import TunnelOpened
 from rig.bus.capabilities import CAPABILITIES
 from rig.evidence import chart, places
+from rig.keywords.connection import Misused
+from rig.keywords.hub import joined
 from rig.keywords.judge import judge, judged
 from rig.keywords.listener import RunListener
+from rig.keywords.matching import Matcher
 from rig.keywords.physics import Physics
-from rig.keywords.session import Matcher, Misused, as_timeline, evidence_folder, session
+from rig.keywords.session import as_timeline, evidence_folder, session
 from rig.keywords.supplier import Supplier
 
 __all__ = ["Bench", "Check", "State"]
@@ -39,8 +42,6 @@ SETTLED = timedelta(seconds=1)
 """After this a contact that was driven stands, its bounces over."""
 OWN_WORDS = ("OBSERVED: ", "TOLERATED: ")
 """How the message of a test begins that ended early without failing."""
-POWER_UP = timedelta(minutes=2)
-"""How long hubs may take from power-up until their networks stand."""
 
 
 class State(Enum):
@@ -114,23 +115,24 @@ class Bench:
         )
         now.call("evidence.open", name=now.evidence)
         before = int(now.call("bench.reset", variant=variant, overlay=overlay or {})["before"])
-        now.events[:] = [event for event in now.events if event.order > before]
-        now.prepared = now.test
-        now.describe()
+        now.begin_premises(before)
         _bring_to(needs)
         if not wan:
-            now.call("wan.set", device="hub", up=False)
+            now.call("wan.set", device=now.of_kind("comms_hub"), up=False)
         now.before = now.call("bench.state")["devices"]
         judge().findings.clear()  # what was met on the way here is no part of the test
-        now.begin_action()
-        now.begun = now.mark
+        now.begin_test()
 
     @keyword
     def finish_test(self) -> None:
-        """Close the evidence of this test and put its message sequence chart into the log."""
+        """Close the evidence of this test and put its message sequence chart into the log.
+
+        Alerts that nobody asked for are counted and shown there, too.
+        """
         now = session()
         if BuiltIn().dry_run_active or not now.evidence:
             return
+        _tell_unasked()
         manifest, broke = _closed()
         built_in = BuiltIn()
         status = str(built_in.get_variable_value("${TEST STATUS}", ""))
@@ -214,12 +216,12 @@ class Bench:
 
     @keyword
     @judged("refused:{check}")
-    def refusal_should_be_recorded(self, device: str = "esme", *, check: Check, since: int | None = None) -> None:
-        """The device must have refused a command at this check, since the test's latest action.
+    def refusal_should_be_reported(self, device: str = "esme", *, check: Check, since: int | None = None) -> None:
+        """The device must report that it refused a command at this check, since the test's latest action.
 
         ``check``: DECODE, ADDRESSEE, COMMAND, SUPPORTED, ROLE, FORM, SIGNATURE, MAC, CONTENT or REPLAY.
-        What a device under test logs for itself is read from its security log; this is the trace of an emulated one,
-        which not every bench can see.
+        It is a report, the trace of an emulated device, and says why; that nothing was done is judged by its contact
+        and by its answers.  What a device under test logs for itself is read from its security log.
         """
         self.bench_requires("trace")
         now = session()
@@ -235,11 +237,15 @@ class Bench:
 
     @keyword
     @judged("executed-once")
-    def command_should_take_effect_once(self, command: dict[str, Any]) -> None:
-        """The device must have executed this command once: the trace of an emulated one, which not every bench has."""
+    def execution_should_be_reported_once(self, command: dict[str, Any]) -> None:
+        """The device must report that it executed this command once.
+
+        It is a report, the trace of an emulated device, which not every bench can see.
+        """
         self.bench_requires("trace")
         now = session()
-        wanted = Matcher(CommandExecuted, command["device"], {"counter": command["counter"]})
+        ids = {"counter": command["counter"]}
+        wanted = Matcher(CommandExecuted, command["device"], ids)
         done = [event for event in now.events if event.order > command["since"] and wanted.fits(event)]
         if len(done) != 1:
             raise now.unmet(
@@ -287,6 +293,18 @@ class Bench:
         self.switch_supply(supply, on=True)
 
 
+def _tell_unasked() -> None:
+    """The alerts that came and that the test has not asked for: kept, counted, shown."""
+    now = session()
+    counted = Counter(
+        (f"0x{event.fields['alert'] or 0:04X}", now.device_with(str(event.fields["from"])), event.fields["device"])
+        for event in now.unasked_alerts()
+    )
+    if counted:
+        told = "; ".join(f"{code} of {device} at {party} (x{n})" for (code, device, party), n in counted.items())
+        logger.info(f"Alerts that nobody asked for: {told}")
+
+
 def _closed() -> tuple[Mapping[str, Any], SkipExecution | None]:
     """End the evidence of the test: its files, and why there are none on a bench that broke."""
     now = session()
@@ -302,15 +320,15 @@ def _bring_to(state: State) -> None:
     now = session()
     for name, told in now.devices.items():
         if told["kind"] == "comms_hub":
-            now.expect(Matcher(HubNetworkUp, name, {}), POWER_UP, 0)
+            now.expect(Matcher(HubNetworkUp, name, {}, f"{name}'s network"), now.takes(name, "boot"), now.changed)
     if state in (State.FRESH, State.ANY):
         return
     supplier = Supplier()
-    if now.devices["esme"].get("behind"):
+    hub = now.hub_of("esme")
+    if hub != "esme":
+        since = now.mark
         supplier.admit_to_hub("esme")
-        now.expect(
-            Matcher(TunnelOpened, "hub", {"port": "han", "peer": now.devices["esme"]["eui"]}), timedelta(minutes=5), 0
-        )
+        now.expect(joined("esme", hub), now.takes("esme", "join"), since)
     if state in (State.INSTALLED, State.ENABLED):
         supplier.command_should_succeed(supplier.request("ECS70"))
         _switch(closed=state is State.ENABLED)

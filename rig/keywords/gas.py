@@ -1,7 +1,7 @@
 """Robot library `rig.keywords.gas.GasMeter`: a gas meter that sleeps, its valve, and what it reports.
 
 The meter asks the hub for its messages when it wakes, mostly every half hour; so what comes by the air is waited for
-longer than that.
+longer than that: as long as the bench file says that it sleeps.
 
 Must not live here: how a valve is sensed (``physics``), what any party sends (``supplier``).
 """
@@ -20,14 +20,13 @@ from devices.events.tunnels import TunnelOpened
 from devices.wire import gbcs, gbz, gbz_typed
 from devices.wire.gbz_typed import ReadAttributesResponse
 from rig.keywords.judge import judged
+from rig.keywords.matching import Matcher
 from rig.keywords.physics import INSTRUMENTS, Physics
-from rig.keywords.session import Matcher, session
-from rig.keywords.supplier import RESPONSE, Delivery, Supplier
+from rig.keywords.session import session
+from rig.keywords.supplier import Delivery, Supplier
 
 __all__ = ["GasMeter", "ValveState"]
 
-AWAKE_WITHIN = timedelta(minutes=35)
-"""A meter that wakes every half hour, or more often, has had its messages by then."""
 SUPPLY_STATUS = 0x0014
 _FLOW = INSTRUMENTS["gsme"]
 
@@ -45,7 +44,7 @@ class GasMeter:
     """A GSME.  Its valve and what it reports are judged alike whoever made it; its joining is an emulated one's."""
 
     @keyword
-    def install_gas_meter(self, device: str = "gsme", *, hub: str = "hub") -> None:
+    def install_gas_meter(self, device: str = "gsme", *, hub: str | None = None) -> None:
         """Have the hub admit the gas meter, let it join, and wait until it has its tunnel to the hub.
 
         That it has is seen in its own trace, so the bench must have that of the meter.
@@ -54,10 +53,12 @@ class GasMeter:
         | Install Gas Meter |
         """
         now = session()
-        Supplier().admit_to_hub(device, hub=hub)
+        place = hub or now.hub_of(device)
+        since = now.mark
+        Supplier().admit_to_hub(device, hub=place)
         now.ask(device, "join")
-        eui = now.devices[hub]["eui"]
-        now.expect(Matcher(TunnelOpened, device, {"port": "han", "peer": eui}), timedelta(minutes=5), 0)
+        tunnel = Matcher(TunnelOpened, device, {"port": "han", "peer": now.eui(place)}, f"{device}'s tunnel to {place}")
+        now.expect(tunnel, now.takes(device, "join"), since)
         now.begin_action()
 
     @keyword
@@ -71,29 +72,27 @@ class GasMeter:
         return Supplier().send_command("GCS39", device, delivery=delivery, **_event())
 
     @keyword
-    def gas_command_should_succeed(
-        self, command: dict[str, Any], *, within: timedelta = AWAKE_WITHIN
-    ) -> dict[str, Any]:
+    def gas_command_should_succeed(self, command: dict[str, Any], *, within: timedelta | None = None) -> dict[str, Any]:
         """As `Command Should Succeed`, for a meter that has to wake first."""
         return Supplier().command_should_succeed(command, within=within)
 
     @keyword
     def valve_should_close(
-        self, device: str = "gsme", *, within: timedelta = AWAKE_WITHIN, since: int | None = None
+        self, device: str = "gsme", *, within: timedelta | None = None, since: int | None = None
     ) -> float:
         """The valve must close: limit switch released, and no gas flows.  Returns the time from its coil in ms."""
         return Physics().contact_should_open(device, instrument=_FLOW, within=within, since=since)
 
     @keyword
     def valve_should_open(
-        self, device: str = "gsme", *, within: timedelta = timedelta(seconds=5), since: int | None = None
+        self, device: str = "gsme", *, within: timedelta | None = None, since: int | None = None
     ) -> float:
         """The valve must open: limit switch made, and gas flows.  Returns the time from its coil in ms."""
         return Physics().contact_should_close(device, instrument=_FLOW, within=within, since=since)
 
     @keyword
     def valve_should_not_move(
-        self, device: str = "gsme", *, within: timedelta = AWAKE_WITHIN, since: int | None = None
+        self, device: str = "gsme", *, within: timedelta | None = None, since: int | None = None
     ) -> None:
         """From the test's latest action until so long from now neither coil nor limit switch may move."""
         Physics().contact_should_not_move(device, within=within, since=since)
@@ -110,7 +109,7 @@ class GasMeter:
     @keyword
     @judged("supply-reported")
     def gas_meter_should_report_supply(
-        self, state: ValveState, device: str = "gsme", *, party: str = "supplier", within: timedelta = AWAKE_WITHIN
+        self, state: ValveState, device: str = "gsme", *, party: str = "supplier", within: timedelta | None = None
     ) -> None:
         """Read the supply state over the air (GCS33): the meter must report this state.
 
@@ -119,8 +118,8 @@ class GasMeter:
         """
         supplier = Supplier()
         command = supplier.request("GCS33", device, party=party)
-        supplier.response_should_arrive(command, within=within)
-        told = [ValveState(value).name if value in set(ValveState) else value for value in _read(command)]
+        answer = supplier.response_should_arrive(command, within=within)
+        told = [ValveState(value).name if value in set(ValveState) else value for value in _read(answer["octets"])]
         logger.info(f"{device} reports its supply {', '.join(map(str, told)) or 'not at all'}")
         if told != [state.name]:
             raise session().unmet(f"{device} to report its supply {state.name}", told)
@@ -132,21 +131,21 @@ class GasMeter:
 
     @keyword
     @judged("flow-check")
-    def flow_check_should_be_recorded(
-        self, device: str = "gsme", *, above: bool, within: timedelta = timedelta(minutes=10)
+    def flow_check_should_be_reported(
+        self, device: str = "gsme", *, above: bool, within: timedelta | None = None
     ) -> dict[str, Any]:
         """After a local enabling the meter must look at the flow; returns ``flow``, ``threshold`` and ``above``.
 
-        It is the trace of an emulated meter, which not every bench has.
+        It is what the meter reports: the trace of an emulated one, which not every bench has.
 
         Example:
-        | Flow Check Should Be Recorded    above=False |
+        | Flow Check Should Be Reported    above=False |
         """
         now = session()
         wanted = Matcher(FlowChecked, device, {}, f"{device} to look at the flow")
-        event = now.expect(wanted, within, now.since(None))
+        event = now.expect(wanted, now.takes(device, "check"), now.since(None), within=within)
         if event.fields["above"] is not above:
-            raise now.unmet(f"a flow {'above' if above else 'not above'} the threshold", dict(event.fields))
+            raise now.unmet(f"a flow {'above' if above else 'not above'} the threshold", now.words(event))
         if (event.fields["flow"] > event.fields["threshold"]) is not above:
             raise now.unmet(
                 "a flow and a threshold that agree with it",
@@ -161,11 +160,9 @@ def _event() -> dict[str, Any]:
     return {"Change Supply": {"Issuer Event ID": seconds % (1 << 32)}}
 
 
-def _read(command: dict[str, Any]) -> list[Any]:
+def _read(octets: str) -> list[Any]:
     """The supply status in the response to a read, as the party received it."""
-    inbox = session().ask(command["party"], "inbox")["messages"]
-    mine = [one for one in inbox if one["cra"] == RESPONSE and one["counter"] == command["counter"]]
-    payload = gbz.decode(gbcs.decode(bytes.fromhex(mine[-1]["octets"])).payload)
+    payload = gbz.decode(gbcs.decode(bytes.fromhex(octets)).payload)
     bodies = [gbz_typed.read(one) for one in payload.components] if isinstance(payload, gbz.Payload) else []
     records = [record for body in bodies if isinstance(body, ReadAttributesResponse) for record in body.records]
     return [record.value for record in records if record.attribute == SUPPLY_STATUS]

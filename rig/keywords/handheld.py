@@ -12,14 +12,20 @@ from typing import Any
 from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 
+from devices.events.messages import MessageReceived, MessageSent
 from devices.events.terminals import HubsFound, JobDone, TerminalConnected
 from rig.keywords import published
+from rig.keywords.connection import Misused
 from rig.keywords.judge import judged
-from rig.keywords.session import Matcher, Misused, session
+from rig.keywords.matching import Matcher
+from rig.keywords.session import session
+from rig.keywords.silence import Loaded, blame
+from rig.keywords.taps import crossed, frames_since
 
 __all__ = ["CommandState", "HandHeld"]
 
 SCANS = 5
+"""How often an installer scans who looks for a hub and does not find it."""
 
 
 class CommandState(Enum):
@@ -38,7 +44,7 @@ class HandHeld:
     """The operator of a hand-held terminal: finds hubs, connects to one, applies the commands of a work order."""
 
     @keyword
-    def find_hubs(self, *wanted: str, device: str = "hht", within: timedelta = timedelta(seconds=10)) -> list[str]:
+    def find_hubs(self, *wanted: str, device: str = "hht", within: timedelta | None = None) -> list[str]:
         """Scan for hubs; returns their printed EUI-64s, strongest first.
 
         A scan may miss a hub; with hubs ``wanted`` by name an installer scans again, up to five times.
@@ -48,7 +54,8 @@ class HandHeld:
         for _ in range(SCANS if wanted else 1):
             since = now.mark
             now.ask(device, "scan")
-            event = now.expect(Matcher(HubsFound, device, {}, "the end of a scan"), within, since)
+            end = Matcher(HubsFound, device, {}, "the end of a scan")
+            event = now.expect(end, now.takes(device, "scan"), since, within=within)
             hubs = [str(hub) for hub in event.fields["hubs"]]
             if all(now.devices[name]["eui"] in hubs for name in wanted):
                 break
@@ -59,54 +66,80 @@ class HandHeld:
     def load_work_order(self, commands: list[dict[str, Any]], *, hub: str = "hub", device: str = "hht") -> None:
         """Load the commands of a work order for the premises of ``hub``."""
         now = session()
+        now.loaded |= {str(c["name"]): Loaded(str(c["octets"]), now.mark) for c in commands}
         entries = [{"name": c["name"], "device": c["target"], "octets": c["octets"]} for c in commands]
         now.ask(device, "load", hub=now.devices[hub]["eui"], work_order=entries)
 
     @keyword
     @judged("window-open")
-    def connect_to_hub(
-        self, hub: str = "hub", *, device: str = "hht", within: timedelta = timedelta(seconds=15)
-    ) -> None:
+    def connect_to_hub(self, hub: str = "hub", *, device: str = "hht", within: timedelta | None = None) -> None:
         """Choose a hub that the terminal has found and connect to it by inter-PAN."""
         now = session()
         since = now.mark
         now.ask(device, "connect", hub=now.devices[hub]["eui"] if hub in now.devices else hub)
-        now.expect(Matcher(TerminalConnected, device, {}, f"{device} connected to {hub}"), within, since)
+        connected = Matcher(TerminalConnected, device, {}, f"{device} connected to {hub}")
+        now.expect(connected, now.takes(device, "connect"), since, within=within)
 
     @keyword
     @judged("window-closed")
-    def hub_should_not_answer(
-        self, hub: str = "hub", *, device: str = "hht", within: timedelta = timedelta(seconds=15)
-    ) -> None:
-        """The terminal must find no open inter-PAN window at the hub."""
+    def hub_should_not_answer(self, hub: str = "hub", *, device: str = "hht", within: timedelta | None = None) -> None:
+        """The terminal must find no open inter-PAN window at the hub: nothing may come from the hub by inter-PAN.
+
+        Judged by the frames at the terminal's radio.  ``within``: left out, as long as connecting may take.
+        """
         now = session()
-        since = now.mark
-        now.ask(device, "connect", hub=now.devices[hub]["eui"])
-        if now.wait(Matcher(TerminalConnected, device, {}), within, since) is not None:
-            raise now.unmet(f"{hub} not to answer by inter-PAN", "a tunnel was opened")
+        since, begun = now.mark, now.now
+        now.ask(device, "connect", hub=now.eui(hub))
+        span = now.takes(device, "connect").declared if within is None else within
+        now.wait(Matcher(TerminalConnected, device, {"hub": now.eui(hub)}), span, since)
+        heard = crossed(now, since, hub, device)
+        if heard:
+            raise now.unmet(
+                f"{hub} not to answer by inter-PAN", f"{len(heard)} frames, the first at {heard[0].at_ns / 1e9:.6f} s"
+            )
+        now.tell_nothing_came(f"frame of {hub}", begun, f"the inter-PAN radio of {device}")
 
     @keyword
     @judged("terminal-refuses")
     def connecting_should_be_refused(self, hub: str, *, device: str = "hht") -> str:
-        """The terminal must refuse to connect to this hub, and say why; returns its words."""
+        """The terminal must refuse to connect to this hub, and say why; returns its words.
+
+        It must also send nothing to that hub: judged by the frames at the terminal's radio.
+        """
         now = session()
+        since, words = now.mark, ""
         try:
-            now.ask(device, "connect", hub=now.devices[hub]["eui"])
+            now.ask(device, "connect", hub=now.eui(hub))
         except Misused as refusal:
-            logger.info(f"refused: {refusal}")
-            return str(refusal)
-        raise now.unmet(f"the terminal to refuse {hub}", "it connected")
+            words = str(refusal)
+        now.pass_time(now.takes(device, "connect").declared)
+        peer = bytes.fromhex(now.eui(hub))
+        sent = [one for one in frames_since(now, since) if one.device == device and one.out and one.peer == peer]
+        if sent or not words:
+            raise now.unmet(
+                f"the terminal to refuse {hub} and to send it nothing",
+                f"{words or 'no refusal'}, and {len(sent)} frames to it",
+            )
+        logger.info(f"refused: {words}")
+        return words
 
     @keyword
     def apply_command(self, name: str = "all", *, device: str = "hht") -> None:
         """Apply one command of the work order by its name, or all of them one after the other."""
-        session().begin_action("" if name == "all" else name.upper())
-        session().ask(device, "apply", **_picked(name))
+        now = session()
+        now.begin_action("" if name == "all" else name.upper())
+        since = now.mark
+        now.ask(device, "apply", **_picked(name))
+        if name in now.loaded:
+            now.asked = now.loaded[name].asked(device, since)
 
     @keyword
     @judged("command-answered")
-    def apply_and_wait(self, *names: str, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
-        """Apply these commands one after the other, each answered before the next."""
+    def apply_and_wait(self, *names: str, device: str = "hht", within: timedelta | None = None) -> None:
+        """Apply these commands one after the other, each answered before the next.
+
+        ``within``: left out, as long as terminal and device may take by the bench file, and as long again.
+        """
         session().begin_action(names[-1].upper() if names else "")
         for name in names or ("all",):
             since = session().mark
@@ -115,7 +148,7 @@ class HandHeld:
 
     @keyword
     @judged("command-answered")
-    def resume_work_order(self, *, device: str = "hht", within: timedelta = timedelta(seconds=60)) -> None:
+    def resume_work_order(self, *, device: str = "hht", within: timedelta | None = None) -> None:
         """Go on with the command at which the transfer broke off."""
         session().begin_action()
         since = session().mark
@@ -124,16 +157,31 @@ class HandHeld:
 
     @keyword
     def command_states(self, *, device: str = "hht") -> dict[str, str]:
-        """The state of each command of the work order, by name."""
+        """The state of each command of the work order, by name, as the terminal reports it."""
         return {str(c["name"]): str(c["state"]) for c in session().ask(device, "status")["commands"]}
 
     @keyword
     @judged("work-order-state")
     def command_should_be(self, name: str, state: CommandState, *, device: str = "hht") -> None:
-        """A command of the work order must be in this state."""
+        """A command of the work order must be in this state, as the terminal reports it and as the tap has it.
+
+        A command is ANSWERED if, and only if, its answer came to the terminal; one that is LOADED has not left it.
+        """
+        now = session()
         states = self.command_states(device=device)
         if states.get(name) != state.value:
-            raise session().unmet(f"{name} {state.value}", states or "an empty work order")
+            raise now.unmet(f"{name} {state.value}", states or "an empty work order")
+        if name not in now.loaded:
+            raise Misused(f"{name} was not loaded by this test; load it with Load Work Order")
+        asked = now.loaded[name].asked(device)
+        mine = [event for event in now.events if event.order > asked.since and event.fields.get("device") == device]
+        answered = any(event.kind == MessageReceived.kind and asked.answers(event) for event in mine)
+        left = any(event.kind == MessageSent.kind and asked.carries(event) for event in mine)
+        if answered != (state is CommandState.ANSWERED) or (left and state is CommandState.LOADED):
+            raise now.unmet(
+                f"{name} {state.value} at the tap of {device}",
+                f"it has{'' if left else ' not'} left and was{'' if answered else ' not'} answered there",
+            )
 
     @keyword
     def unload_terminal(self, *, device: str = "hht") -> list[str]:
@@ -169,11 +217,20 @@ class HandHeld:
             raise SkipExecution(f"SKIPPED: {reason}")
 
 
-def _answered(name: str, device: str, within: timedelta, since: int) -> None:
+def _answered(name: str, device: str, within: timedelta | None, since: int) -> None:
     """The terminal must hold an answer to the command; silence and a broken transfer are none."""
-    done = session().expect(Matcher(JobDone, device, {"name": name}), within, since)
-    if done.fields["state"] != "answered":
-        raise session().unmet(f"an answer to {name}", done.fields["state"])
+    now = session()
+    loaded = now.loaded.get(name)
+    asked = None if loaded is None else loaded.asked(device, since)
+    target = device if asked is None else now.device_with(asked.recipient)
+    done = now.expect(
+        Matcher(JobDone, device, {"name": name}, f"{device} to be done with {name}"),
+        now.takes(device, "answer"), since, within=within, asked=asked,
+    )  # fmt: skip
+    if done.fields["state"] != CommandState.ANSWERED.value:
+        failure = now.unmet(f"an answer to {name}", f"{done.fields['state']}{now.obstacles(since)}")
+        blame(now, target, asked, failure)
+    now.timed(now.takes(target, "wake", "answer"), done, since)
 
 
 def _picked(name: str) -> dict[str, str]:

@@ -15,9 +15,12 @@ from devices.events.hub import FirewallDropped, HubNetworkUp
 from devices.events.messages import MessageReceived, MessageSent
 from devices.events.tunnels import TunnelOpened
 from rig.bus.messages import Event
-from rig.evidence.leaks import HAN, INTERPAN, Tapped, leaks, sent_by_terminals
+from rig.evidence.leaks import HAN, INTERPAN, leaks, sent_by_terminals
+from rig.keywords.connection import Misused
 from rig.keywords.judge import judged
-from rig.keywords.session import Matcher, Misused, session
+from rig.keywords.matching import Matcher
+from rig.keywords.session import session
+from rig.keywords.taps import frames_since, met_since
 
 __all__ = ["Hub"]
 
@@ -31,17 +34,22 @@ class Hub:
     def device_should_join(
         self,
         device: str = "esme",
-        hub: str = "hub",
+        hub: str | None = None,
         *,
-        within: timedelta = timedelta(minutes=5),
+        within: timedelta | None = None,
         since: int | None = None,
     ) -> None:
-        """The device must join the HAN of the hub."""
+        """The device must join the HAN of the hub: left out, of the hub that it is behind.
+
+        The hub reports its tunnel to the device, and frames must have crossed between the two both ways.
+        """
         now = session()
-        joined = Matcher(
-            TunnelOpened, hub, {"port": "han", "peer": now.devices[device]["eui"]}, f"{device} in {hub}'s HAN"
-        )
-        now.expect(joined, within, now.since(since))
+        place, start = hub or now.hub_of(device), now.since(since)
+        now.expect(joined(device, place), now.takes(device, "join"), start, within=within)
+        peer = bytes.fromhex(now.eui(device))
+        mine = [one for one in frames_since(now, start) if (one.device, one.port, one.peer) == (place, HAN, peer)]
+        if {one.out for one in mine} != {True, False}:
+            raise now.unmet(f"frames both ways between {place} and {device}", f"{len(mine)} on the tap of {place}")
 
     @keyword
     def power_cycle_hub(self, hub: str = "hub", *, off_for: timedelta = timedelta(seconds=10)) -> None:
@@ -49,17 +57,17 @@ class Hub:
         now = session()
         now.begin_action()
         now.call("operator.break_seal", device=hub)
-        supply = str(now.devices[hub]["supply"])
+        supply = str(now.told(hub)["supply"])
         now.call("supply.switch", supply=supply, on=False)
         now.pass_time(off_for)
         since = now.mark
         now.call("supply.switch", supply=supply, on=True)
-        now.expect(Matcher(HubNetworkUp, hub, {}), timedelta(minutes=2), since)
+        now.expect(Matcher(HubNetworkUp, hub, {}, f"{hub}'s network"), now.takes(hub, "boot"), since)
 
     @keyword
     @judged("firewall-drops")
     def firewall_should_drop(
-        self, hub: str = "hub", *, since: int | None = None, within: timedelta = timedelta(seconds=5)
+        self, hub: str = "hub", *, since: int | None = None, within: timedelta | None = None
     ) -> None:
         """What terminals sent by inter-PAN must have gone no further than the hub.
 
@@ -69,18 +77,13 @@ class Hub:
         """
         now = session()
         start = now.since(since)
-        now.pass_time(within)
-        told = now.call("tap.frames", since=start)
-        if not told["whole"]:
-            raise Misused(
-                "the bench no longer holds every frame since then; use Firewall Should Drop nearer to the act"
-            )
-        frames = [Tapped.of(frame) for frame in told["frames"]]
-        eui = bytes.fromhex(now.devices[hub]["eui"])
-        sent = sent_by_terminals(frames, hub, eui)
-        if not sent:
+        begun = now.time_of(start)
+        now.pass_time(now.takes(hub, "answer").declared if within is None else within)
+        frames = frames_since(now, start)
+        eui = bytes.fromhex(now.eui(hub))
+        if not sent_by_terminals(frames, hub, eui):
             raise Misused(f"no terminal sent anything to {hub} by inter-PAN since then; let one do so first")
-        met = [bytes.fromhex(m["peer"]) for m in told["met"] if m["device"] == hub and m["port"] == HAN]
+        met = met_since(now, start, hub)
         later = [event for event in now.events if event.order > start]
         _log_report(hub, later)
         found = _passed_as_message(hub, later) or [
@@ -88,6 +91,7 @@ class Hub:
         ]
         if found:
             raise now.unmet(f"nothing of what a terminal sent to leave {hub}", found[0])
+        now.tell_nothing_came(f"octets of a terminal out of {hub}", begun, "every port of the hub, and the air")
 
 
 def _log_report(hub: str, later: Sequence[Event]) -> None:
@@ -116,3 +120,9 @@ def _passed_as_message(hub: str, later: Sequence[Event]) -> list[str]:
         if e.kind == MessageSent.kind and e.fields["device"] == hub and e.fields["octets"] in brought
         and e.fields["port"] not in (INTERPAN, HAN)
     ]  # fmt: skip
+
+
+def joined(device: str, hub: str) -> Matcher:
+    """The device is in the HAN of the hub, and the hub has its tunnel to it."""
+    fields = {"port": "han", "peer": session().eui(device)}
+    return Matcher(TunnelOpened, hub, fields, f"{device} in {hub}'s HAN")

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any
 
 from robot.api import logger
 from robot.api.deco import keyword, library
 
 from devices.events.bench import PowerSwitched
-from devices.events.tunnels import TunnelOpened
+from devices.events.tunnels import TunnelClosed
+from rig.bus.messages import Event
+from rig.keywords.hub import joined
 from rig.keywords.judge import judged
-from rig.keywords.session import Matcher, nanoseconds, session
+from rig.keywords.matching import Matcher, nanoseconds
+from rig.keywords.session import session
 from rig.keywords.supplier import Supplier
 
 __all__ = ["ElectricityMeter", "SupplyState"]
+
+GLANCE = timedelta(seconds=1)
+"""Between two looks at a display."""
 
 
 class SupplyState(IntEnum):
@@ -53,21 +58,18 @@ class ElectricityMeter:
 
     @keyword
     @judged("reachable")
-    def wait_until_meter_is_reachable(self, device: str = "esme", *, within: timedelta = timedelta(minutes=5)) -> None:
-        """After a power cut of hub or meter: wait until the hub has its tunnel to the meter again."""
+    def wait_until_meter_is_reachable(self, device: str = "esme", *, within: timedelta | None = None) -> None:
+        """Wait until the hub has its tunnel to the meter, after a power cut of either; at once where it has it."""
         now = session()
-        hub = now.devices[device].get("behind")
-        if hub:
-            lost = [
-                e
-                for e in now.events
-                if e.kind == PowerSwitched.kind and e.fields["device"] in (hub, device) and not e.fields["on"]
-            ]
-            since = lost[-1].order if lost else now.mark
-            now.expect(Matcher(TunnelOpened, hub, {"port": "han", "peer": now.devices[device]["eui"]}), within, since)
+        hub = now.hub_of(device)
+        if hub == device:
+            return  # on a line of its own: there is nothing to join
+        lost = Matcher(TunnelClosed, hub, {"port": "han", "peer": now.eui(device)})
+        since = max((e.order for e in now.events if _power_of(e, hub, device) or lost.fits(e)), default=0)
+        now.expect(joined(device, hub), now.takes(device, "rejoin"), since, within=within)
 
     @keyword
-    def wait_until_meter_answers(self, device: str = "esme", *, within: timedelta = timedelta(minutes=5)) -> None:
+    def wait_until_meter_answers(self, device: str = "esme", *, within: timedelta | None = None) -> None:
         """After an outage: wait until the meter is back in the HAN and answers a read."""
         self.wait_until_meter_is_reachable(device, within=within)
         Supplier().command_should_succeed(Supplier().request("ECS45", device))
@@ -76,12 +78,21 @@ class ElectricityMeter:
     def press_button(self, button: str, device: str = "esme", *, hold: timedelta = timedelta(seconds=3)) -> None:
         """Press a button of the device and hold it."""
         session().act("operator.press", device=device, button=button, hold_ns=nanoseconds(hold))
-        session().call("clock.advance", span_ns=nanoseconds(hold) + 1_000_000, until=None)
+        session().pass_time(hold + timedelta(milliseconds=1))
 
     @keyword
     @judged("display-shows")
     def display_should_show(self, text: str, device: str = "esme") -> None:
-        """The display of the device must hold ``text`` (case does not matter)."""
-        shown: Any = session().call("operator.read", device=device)["text"]
-        if text.lower() not in str(shown).lower():
-            raise session().unmet(f"the display of {device} to show {text!r}", repr(shown))
+        """The display of the device must hold ``text`` (case does not matter), now or in the time that it may take."""
+        now = session()
+        begun, allowed = now.now, now.takes(device, "display")
+        while text.lower() not in (shown := str(now.call("operator.read", device=device)["text"])).lower():
+            if now.now - begun >= nanoseconds(allowed.patience):
+                raise now.unmet(f"the display of {device} to show '{text}'", f"'{shown}'")
+            now.pass_time(GLANCE)
+        now.timed_span(allowed, now.now - begun)
+
+
+def _power_of(event: Event, *devices: str) -> bool:
+    """The power of one of these went or came back."""
+    return event.kind == PowerSwitched.kind and event.fields["device"] in devices

@@ -18,8 +18,12 @@ from robot.api.deco import keyword, library
 from devices.events.bench import PinMoved
 from rig.bus.messages import Event
 from rig.evidence.judging import Outcome, Reading, decide
+from rig.keywords.allowance import Allowance
+from rig.keywords.connection import Misused
 from rig.keywords.judge import judge, judged
-from rig.keywords.session import Matcher, Misused, nanoseconds, session
+from rig.keywords.matching import Matcher, nanoseconds
+from rig.keywords.session import session
+from rig.keywords.silence import blame
 
 __all__ = ["Physics"]
 
@@ -45,13 +49,14 @@ class Physics:
         device: str = "esme",
         *,
         instrument: str = "load",
-        within: timedelta = timedelta(seconds=5),
+        within: timedelta | None = None,
         since: int | None = None,
     ) -> float:
         """The main contact must close: auxiliary contact made and current flowing.  Returns the operate time in ms.
 
         It must do so after the latest thing that the test did (a command sent, a button pressed, a supply switched), or
-        after the event ``since``; it may have done so already.
+        after the event ``since``; it may have done so already.  ``within``: left out, as long as the device may take by
+        the bench file, and as long again.
         """
         return self._should_move(device, instrument, within, since, closed=True)
 
@@ -62,7 +67,7 @@ class Physics:
         device: str = "esme",
         *,
         instrument: str = "load",
-        within: timedelta = timedelta(seconds=5),
+        within: timedelta | None = None,
         since: int | None = None,
     ) -> float:
         """The main contact must open: auxiliary contact released and no current.  Returns the operate time in ms.
@@ -86,12 +91,16 @@ class Physics:
     @keyword
     @judged("contact-stays")
     def contact_should_not_move(
-        self, device: str = "esme", *, within: timedelta = timedelta(seconds=5), since: int | None = None
+        self, device: str = "esme", *, within: timedelta | None = None, since: int | None = None
     ) -> None:
-        """From the test's latest action until so long from now neither coil nor contact may move."""
+        """From the test's latest action until so long from now neither coil nor contact may move.
+
+        ``within``: left out, as long as the device may take by the bench file.
+        """
         now = session()
         start = now.since(since)
-        now.pass_time(within)
+        begun = now.time_of(start)
+        now.pass_time(_allowed(device).declared if within is None else within)
         moved = [e for e in now.events if e.order > start and e.kind == PinMoved.kind and e.fields["device"] == device]
         # A pulse that began before ends in this span: of the coils only current that begins counts.
         moved = [e for e in moved if e.fields["pin"] == AUXILIARY or (e.fields["pin"] in COILS and e.fields["level"])]
@@ -99,7 +108,7 @@ class Physics:
             raise now.unmet(
                 f"no contact of {device} to move", f"{moved[0].fields['pin']} at {moved[0].at_ns / 1e9:.6f} s"
             )
-        logger.info(f"neither coil nor contact of {device} has moved until {now.now / 1e9:.6f} s")
+        now.tell_nothing_came(f"move of {device}", begun, f"the wires of its coils and of {AUXILIARY}")
 
     @keyword
     def operate_time_should_be_usual(self, milliseconds: float, device: str = "esme") -> None:
@@ -131,17 +140,19 @@ class Physics:
         return bool(session().call("pin.read", device=device, pin=AUXILIARY)["level"])
 
     def _should_move(
-        self, device: str, instrument: str, within: timedelta, since: int | None, *, closed: bool
+        self, device: str, instrument: str, within: timedelta | None, since: int | None, *, closed: bool
     ) -> float:
-        now = session()
+        now, allowed = session(), _allowed(device)
+        span = allowed.patience if within is None else within
         start = now.since(since)
-        deadline = now.now + nanoseconds(within)
+        deadline = now.now + nanoseconds(span)
         edge = Matcher(PinMoved, device, {"pin": AUXILIARY, "level": closed})
         while (move := _last_move(now.events, device, start, closed=closed)) is None and now.now < deadline:
             if now.wait(edge, timedelta(microseconds=(deadline - now.now) // 1000), now.mark) is None:
                 break
         if move is None and now.find(edge, start) is None:
-            raise self._unmoved(device, instrument, within, closed=closed)
+            unmoved = self._unmoved(device, instrument, span, closed=closed)
+            blame(now, device, now.asked if since is None else None, unmoved, answer=False)
         now.pass_time(BOUNCE_SPAN)
         self._should_stand(device, instrument, closed)
         if move is None:
@@ -150,6 +161,7 @@ class Physics:
                 "a contact that moved without its coil",
             )
         coil, contact = move
+        now.timed(allowed, contact, start)
         operate_ms = (contact.at_ns - coil.at_ns) / 1e6
         bounces = sum(event.order > contact.order and edge.fits(event) for event in now.events)
         logger.info(f"operate time {operate_ms:.3f} ms from coil to contact, {bounces} bounces")
@@ -177,6 +189,11 @@ class Physics:
         if flows is Outcome.INCONCLUSIVE:
             why = judge().dated(reading).expired or f"too close to {judge().limit('current-flows')}"
             raise SkipExecution(f"INCONCLUSIVE: whether the contact of {device} stands so: {got}; {why}")
+
+
+def _allowed(device: str) -> Allowance:
+    """What a device may take to move its contact, or its valve."""
+    return session().takes(device, "wake", "contact", "valve")
 
 
 def _last_move(events: Sequence[Event], device: str, since: int, *, closed: bool) -> tuple[Event, Event] | None:

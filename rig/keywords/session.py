@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,18 +21,21 @@ from robot.api import SkipExecution, logger
 from robot.libraries.BuiltIn import BuiltIn
 
 from devices.events import Event as Told
-from devices.events import EventError, names
 from devices.events.bench import SendingFailed
 from devices.events.commands import CommandRefused
 from devices.events.hub import FirewallDropped, HubQueued, HubUnroutable
-from devices.events.parties import BrokerRefused
+from devices.events.parties import BrokerRefused, PartyReceived
 from devices.events.terminals import JobInterrupted
 from devices.events.tunnels import TransferBroken, TransferDropped, TunnelGivenUp
+from devices.wire import eui64
 from rig.bus.errors import BusError
 from rig.bus.messages import Answer, Context, Event
 from rig.keywords import lines
+from rig.keywords.allowance import Allowance, Slow, allowance
 from rig.keywords.connection import Connection, Misused, allowance_s
 from rig.keywords.judge import Unmet, judge
+from rig.keywords.matching import Matcher, nanoseconds, spoken
+from rig.keywords.silence import Asked, Loaded, blame
 
 __all__ = ["Matcher", "Misused", "Session", "Unmet", "nanoseconds", "session"]
 
@@ -49,52 +51,12 @@ OBSTACLES: tuple[type[Told], ...] = (
     BrokerRefused,
     JobInterrupted,
 )
+ALERT = 3
+"""The CRA flag of an alert."""
 FRAMING = ("bench.describe", "bench.reset", "bench.state", "evidence.open", "evidence.close")
 """Verbs that prepare or end a test instead of being part of it."""
-
-
-def nanoseconds(span: timedelta) -> int:
-    """A time span in whole nanoseconds.  Raises :class:`Misused` for a negative one."""
-    if span < timedelta(0):
-        raise Misused(f"a span of time is 0 or more, such as 30 seconds; got {span.total_seconds():g} s")
-    return (span.days * 86_400 + span.seconds) * 1_000_000_000 + span.microseconds * 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Matcher:
-    """What to wait for: an ``event`` at ``device`` whose JSON fields hold all of ``fields``.
-
-    ``called`` is how a failure names it to people.  Raises ``EventError`` for a field that the event has not.
-    """
-
-    event: type[Told]
-    device: str
-    fields: Mapping[str, Any]
-    called: str = ""
-
-    def __post_init__(self) -> None:
-        known = names(self.event)
-        for name in self.fields:
-            if name not in known:
-                raise EventError(
-                    f"a wait for {self.event.kind}", f"one of {', '.join(sorted(known))}", name, "Correct the field."
-                )
-
-    def as_json(self) -> dict[str, Any]:
-        return {"kind": self.event.kind, "device": self.device, "fields": dict(self.fields)}
-
-    def fits(self, event: Event) -> bool:
-        return (
-            event.kind == self.event.kind
-            and event.fields.get("device") == self.device
-            and all(event.fields.get(key) == value for key, value in self.fields.items())
-        )
-
-    def __str__(self) -> str:
-        if self.called:
-            return self.called
-        wanted = ", ".join(f"{key}={value}" for key, value in self.fields.items())
-        return f"{self.event.kind} at {self.device}" + (f" with {wanted}" if wanted else "")
+CHANGING = ("wan.set", "air.reach", "air.cut_after", "supply.switch")
+"""Verbs that change by which roads, and whether at all, a device can be heard."""
 
 
 class Session:
@@ -125,6 +87,16 @@ class Session:
         judge().clock = lambda: self.now
         self.action = 0
         """The last event before the latest thing that the test did; waits count from there unless told otherwise."""
+        self.asked: Asked | None = None
+        """The command that was the latest thing that the test did; None where it did something else."""
+        self.changed = 0
+        """The last event before links, radios or supplies were last changed: what was carried before shows nothing."""
+        self.loaded: dict[str, Loaded] = {}
+        """The commands in a terminal, by name."""
+        self.slow: list[Slow] = []
+        """Devices that took longer than was declared of them, in this test."""
+        self.claimed: set[int] = set()
+        """The alerts that this test has asked for, by order number."""
 
     # ------------------------------------------------------------------------------------------------------ the bus
 
@@ -198,8 +170,23 @@ class Session:
     def begin_action(self, cause: str = "") -> None:
         """The test does something now: ``cause`` is the use case that it sends, or the verb, for what is expected after
         it."""
-        self.action = self.mark
+        self.action, self.asked = self.mark, None
         judge().cause = cause
+
+    def begin_test(self) -> None:
+        """The premises are as the test needs them; what comes now is the test itself."""
+        self.begin_action()
+        self.begun = self.mark
+
+    def begin_premises(self, before: int) -> None:
+        """The premises were made anew after the event ``before``: what came until then is no part of this test."""
+        self.events[:] = [event for event in self.events if event.order > before]
+        self.changed = before
+        self.prepared = self.test
+        self.loaded.clear()
+        self.slow.clear()
+        self.claimed.clear()
+        self.describe()
 
     def since(self, given: int | None) -> int:
         """From which event a wait counts: from ``given``, else from the latest thing that the test did."""
@@ -208,8 +195,7 @@ class Session:
     def ask(self, device: str, verb: str, /, **args: Any) -> Mapping[str, Any]:
         """Put a request to the machine of ``device`` (operator of a terminal, user of a party)."""
         self._need_premises()
-        if device not in self.devices:
-            raise Misused(f"no device {device!r} on this bench; it has {', '.join(self.devices)}")
+        self.told(device)
         return self.call("device.ask", device=device, request=verb, values=args)
 
     def _need_premises(self) -> None:
@@ -224,6 +210,8 @@ class Session:
     def _answer(self, verb: str, device: str, args: Mapping[str, Any]) -> Answer:
         if verb not in FRAMING:
             self._need_premises()
+        if verb in CHANGING:
+            self.changed = self.mark
         if self._broken:
             raise SkipExecution(f"INFRA: not run, since the bench broke earlier: {self._broken}")
         self.connect()
@@ -282,16 +270,51 @@ class Session:
         """Let so much bench time pass, whatever happens."""
         self.call("clock.advance", span_ns=nanoseconds(span), until=None)
 
-    def expect(self, wanted: Matcher, within: timedelta, since: int) -> Event:
-        """As :meth:`wait`, but no event is a failure that says what was seen instead."""
-        found = self.wait(wanted, within, since)
+    def expect(
+        self,
+        wanted: Matcher,
+        allowed: Allowance,
+        since: int,
+        *,
+        within: timedelta | None = None,
+        asked: Asked | None = None,
+    ) -> Event:
+        """The first event after ``since`` that fits, within the time that a device is ``allowed`` and some more, or
+        ``within`` the time that a test gives it.
+
+        No event is a failure of that device where it is shown to be the silent one (:mod:`rig.keywords.silence`), and
+        INFRA otherwise; ``asked`` is the command that it should have taken.  An event that came later than was declared
+        is noted in :attr:`slow`.
+        """
+        span = allowed.patience if within is None else within
+        found = self.wait(wanted, span, since)
         if found is None:
-            near = [event for event in self.events if event.order > since and event.kind == wanted.event.kind]
-            seen = "; ".join(lines.words(event, self._names) for event in near[-4:]) or "none"
-            raise self.unmet(f"{wanted} within {within.total_seconds():g} s", seen + self._obstacles(since))
+            blame(self, allowed.device, asked, self.unseen(wanted, span, since))
+        self.timed(allowed, found, since)
         return found
 
-    def _obstacles(self, since: int) -> str:
+    def unseen(self, wanted: Matcher, span: timedelta, since: int) -> Unmet:
+        """The failure that says what was seen instead of what was waited for."""
+        near = [event for event in self.events if event.order > since and event.kind == wanted.event.kind]
+        seen = "; ".join(lines.words(event, self._names) for event in near[-4:]) or "none"
+        return self.unmet(f"{wanted} within {span.total_seconds():g} s", seen + self.obstacles(since))
+
+    def timed(self, allowed: Allowance, event: Event, since: int) -> None:
+        """Hold the time that a device took against what was declared of it."""
+        self.timed_span(allowed, event.at_ns - self.time_of(since))
+
+    def timed_span(self, allowed: Allowance, took_ns: int) -> None:
+        """As :meth:`timed`, of a time in ns that was measured already."""
+        took = timedelta(microseconds=took_ns // 1000)
+        if took > allowed.declared:
+            self.slow.append(Slow(allowed, took, self.now))
+            logger.warn(str(self.slow[-1]))
+
+    def takes(self, device: str, *what: str) -> Allowance:
+        """What a device may take for these things together."""
+        return allowance(device, self.told(device), *what)
+
+    def obstacles(self, since: int) -> str:
         """What happened meanwhile that may be why: links that are cut, refusals, transfers that broke off."""
         hindering = {cls.kind for cls in OBSTACLES}
         told = [lines.words(e, self._names) for e in self.events if e.order > since and e.kind in hindering]
@@ -300,12 +323,60 @@ class Session:
     def unmet(self, expected: object, got: object) -> Unmet:
         """The failure: expected, got, at which bench time, and where the evidence lies."""
         where = f"; evidence in {self.evidence}" if self.evidence else ""
-        return Unmet(f"expected {expected}, got {got} (bench time {self.now / 1e9:.6f} s{where})")
+        return Unmet(f"expected {spoken(expected)}, got {spoken(got)} (bench time {self.now / 1e9:.6f} s{where})")
+
+    def tell_nothing_came(self, what: str, begun: int, tap: str) -> None:
+        """Say in the log over which time, ns, and on which tap nothing came."""
+        logger.info(f"No {what} from {begun / 1e9:.6f} s to {self.now / 1e9:.6f} s; looked at: {tap}.")
+
+    def words(self, event: Event) -> str:
+        """An event in a line of text."""
+        return lines.words(event, self._names)
+
+    # ------------------------------------------------------------------------------------------------------- devices
+
+    def told(self, device: str) -> dict[str, Any]:
+        """What the bench tells of a device.  Raises :class:`Misused` where it has none of that name."""
+        if device not in self.devices:
+            raise Misused(f"no device {device!r} on this bench; it has {', '.join(self.devices)}")
+        return self.devices[device]
+
+    def kind_of(self, device: str) -> str:
+        return str(self.devices.get(device, {}).get("kind", ""))
+
+    def eui(self, device: str) -> str:
+        """The EUI-64 of a device in hex."""
+        return str(self.told(device)["eui"])
+
+    def printed(self, eui: str) -> str:
+        """An EUI-64 in hex as it is printed on devices and told by taps."""
+        return eui64.text(bytes.fromhex(eui))
+
+    def hub_of(self, device: str) -> str:
+        """The hub that a device is behind; the device itself where it is a hub or has a line of its own."""
+        return str(self.told(device).get("behind") or device)
+
+    def of_kind(self, kind: str) -> str:
+        """The first device of a kind.  Raises :class:`Misused` where there is none."""
+        for name, told in self.devices.items():
+            if told["kind"] == kind:
+                return name
+        raise Misused(f"this bench has no {kind}; it has {', '.join(self.devices)}")
 
     def device_with(self, eui: str) -> str:
         """The device name behind a printed EUI-64; the EUI itself when the bench has no such device."""
         plain = eui.replace("-", "").lower()
         return next((name for name, told in self.devices.items() if told["eui"] == plain), eui)
+
+    # -------------------------------------------------------------------------------------------------------- alerts
+
+    def unasked_alerts(self) -> list[Event]:
+        """The alerts that came to parties in this test and that it has not asked for."""
+        return [
+            event
+            for event in self.events
+            if event.kind == PartyReceived.kind and event.fields["cra"] == ALERT and event.order not in self.claimed
+        ]
 
 
 def _log(event: Event, names: Mapping[str, str]) -> None:

@@ -1,13 +1,11 @@
 """Robot library `rig.keywords.supplier.Supplier`: what a supplier sends, by which road, and what comes back.
 
-Must not live here: how a message is built; the supplier machine does that.
+Must not live here: how a message is built; the supplier machine does that.  Alerts (``alerts``).
 """
 
 from __future__ import annotations
 
-import re
-import struct
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -17,14 +15,21 @@ from robot.api.deco import keyword, library
 
 from devices.events.messages import MessageSent
 from devices.events.parties import LocalCopyReceived, PartyReceived
-from devices.wire import axdr, cosem, gbcs
-from rig.evidence.judging import Limit, Reading
-from rig.keywords.judge import judge, judged
-from rig.keywords.session import Matcher, Misused, session
+from devices.wire import axdr, gbcs
+from rig.bus.messages import Event
+from rig.keywords.connection import Misused
+from rig.keywords.judge import judged
+from rig.keywords.matching import Matcher
+from rig.keywords.session import session
+from rig.keywords.silence import Asked
 
-__all__ = ["Delivery", "Supplier"]
+__all__ = ["RESPONSE", "Delivery", "Supplier"]
 
-RESPONSE, ALERT = 2, 3
+RESPONSE = 2
+"""The CRA flag of a response."""
+OF_BROKER = "CCS"
+"""How the use cases begin that the access control broker builds on behalf of a user: those of the hub."""
+JOIN_TIME_S = 300
 
 
 class Delivery(Enum):
@@ -37,75 +42,92 @@ class Delivery(Enum):
 
 @library(scope="GLOBAL", auto_keywords=False)
 class Supplier:
-    """Commands by use case or service request, and what the supplier learns of them."""
+    """Commands by use case or service request, and what the supplier learns of them.
+
+    What a supplier or the access control broker made of the octets that came to it (read and verified) counts as
+    judged: those parties are part of the bench.  The event in the log names the octets.
+    """
 
     @keyword
     def send_command(
         self,
         use_case: str,
-        device: str = "esme",
-        *,
+        /,
+        *target: str,
         delivery: Delivery = Delivery.WAN,
         party: str = "supplier",
         **args: object,
     ) -> dict[str, Any]:
         """Build, sign and send the command of a use case, by its GBCS name; returns it.
 
-        Returned: ``use_case``, ``device``, ``party``, ``counter``, ``octets`` and ``since`` (the last event before it).
-        ``delivery``: WAN, LOCAL (only a copy for the terminal) or BOTH.  What the use case takes follows by name.
+        ``target`` is one device, left out: esme.
 
-        Example:
+        ``delivery`` (WAN, LOCAL: only a copy for the terminal, or BOTH) and ``party`` (who sends it) are the keyword's
+        own; everything else that is named goes to the use case, called as its fields are, ``device`` and ``target``
+        too.  Where a use case wants the EUI-64 of a device, the name that it has on this bench does.  Use cases of the
+        hub (CCS01 to CCS07) are built by the access control broker on behalf of the party.
+
+        Returned: ``use_case``, ``device`` (the target), ``party``, ``counter``, ``octets`` and ``since`` (the last
+        event before it).
+
+        Examples:
         | ${command}=    Send Command    ECS43    esme |
+        | ${command}=    Send Command    CCS02    hub    device=ihd |
         """
-        session().begin_action(use_case.upper())
-        return self.request(use_case, device, delivery=delivery, party=party, **args)
+        now = session()
+        now.begin_action(use_case.upper())
+        command = self.request(use_case, *target, delivery=delivery, party=party, **args)
+        now.asked = asked_of(command)
+        return command
 
     def request(
         self,
         use_case: str,
-        device: str = "esme",
-        *,
+        /,
+        *target: str,
         delivery: Delivery = Delivery.WAN,
         party: str = "supplier",
         **args: object,
     ) -> dict[str, Any]:
         """As the keyword, for commands that only look: waits go on counting from what the test did last."""
         now = session()
-        since = now.mark
+        if len(target) > 1:
+            raise Misused(f"{use_case} goes to one device, got {', '.join(target)}; name its arguments: NAME=VALUE")
+        device, since = (*target, "esme")[0], now.mark
         use_case = use_case.upper() if use_case.islower() else use_case
-        if use_case.startswith("CCS") and party == "supplier":
-            return self.admit_to_hub(str(args.get("joiner", "esme")), hub=device, delivery=delivery)
         if use_case == "ECS70" and not args:
             args = _clock_window()
-        told = now.ask(
-            party, "command", use_case=use_case, device=_eui(device), args=dict(args), delivery=delivery.value
-        )
+        values = {name: _eui_of(name, value) for name, value in args.items()}
+        asking: dict[str, Any] = {"use_case": use_case, "device": now.eui(device), "delivery": delivery.value}
+        builder = party
+        if use_case.startswith(OF_BROKER):
+            builder = now.of_kind("access_control_broker")
+            if use_case == "CCS01":
+                values = {**_joiner(str(args.get("device", "esme"))), **values}
+            counter = now.ask(party, "take_counter")["counter"]
+            asking |= {"on_behalf": now.eui(party), "counter": counter}
+        told = now.ask(builder, "command", args=values, **asking)
         logger.info(f"{use_case} to {device} by {delivery.value}, originator counter {told['counter']}")
         if "warning" in told:
             logger.warn(f"{use_case} to {device}: {told['warning']}")
-        return {"use_case": use_case, "device": device, "party": party, "since": since, **told}
+        return {
+            "use_case": use_case, "device": device, "party": party, "since": since, "sent": since, "builder": builder,
+            **told,
+        }  # fmt: skip
 
     @keyword
     def admit_to_hub(
-        self, device: str = "esme", *, hub: str = "hub", delivery: Delivery = Delivery.WAN, party: str = "supplier"
+        self,
+        device: str = "esme",
+        *,
+        hub: str | None = None,
+        delivery: Delivery = Delivery.WAN,
+        party: str = "supplier",
     ) -> dict[str, Any]:
-        """Have the access control broker add a device to the hub's device log on behalf of the supplier (CCS01, SR
-        8.11)."""
+        """Have a device added to the device log of its hub on behalf of the supplier (CCS01, SR 8.11)."""
         now = session()
-        since = now.mark
-        told = now.devices[device]
-        args = {
-            "device": told["eui"],
-            "install_code": told["install_code"],
-            "device_type": str(told["kind"]).upper(),
-            "join_time": 300,
-        }
-        counter = now.ask(party, "take_counter")["counter"]
-        sent = now.ask(
-            "broker", "command", use_case="CCS01", device=_eui(hub), on_behalf=_eui(party), counter=counter,
-            args=args, delivery=delivery.value,
-        )  # fmt: skip
-        return {"use_case": "CCS01", "device": hub, "party": party, "since": since, **sent}
+        target = hub or now.hub_of(device)
+        return self.request("CCS01", target, delivery=delivery, party=party, device=device)
 
     @keyword
     def local_copy_of(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -119,14 +141,10 @@ class Supplier:
         Of a command that was spoilt: the good one."""
         now = session()
         now.begin_action(command["use_case"])
-        if "final" in command:
-            now.call("wan.send", device=command["device"], octets=command["final"])
-            return
-        sent = [e for e in now.events if e.kind == MessageSent.kind and e.fields.get("counter") == command["counter"]]
-        final = [e for e in sent if e.fields["device"] == "broker" and e.fields.get("cra") == "command"]
-        if not final:
-            raise Misused(f"{command['use_case']} with counter {command['counter']} was never sent by the broker")
-        now.call("wan.send", device=command["device"], octets=final[-1].fields["octets"])
+        octets = command.get("final") or _final_of(command)
+        command["sent"] = now.mark
+        now.asked = asked_of(command)
+        now.call("wan.send", device=command["device"], octets=octets)
 
     @keyword
     def send_spoilt_command(
@@ -146,100 +164,60 @@ class Supplier:
 
     @keyword
     @judged("response-arrives")
-    def response_should_arrive(
-        self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)
-    ) -> dict[str, Any]:
-        """The verified response to ``command`` must reach the supplier by the WAN; returns what it says.
+    def response_should_arrive(self, command: dict[str, Any], *, within: timedelta | None = None) -> dict[str, Any]:
+        """The verified response to ``command`` must reach who sent it by the WAN; returns what it says.
 
-        Returned: ``success``, ``results`` (codes), ``values`` (of what was read), ``verified``.
+        It is known by the three ids of the command: originator, recipient and counter.  ``within``: left out, as long
+        as the device may take by the bench file, and as long again.  Returned: ``success`` (as the use case sees it),
+        ``results`` (codes), ``values`` (of what was read), ``verified``.
         """
-        called = f"a response to {command['use_case']} #{command['counter']} at {command['party']}"
-        wanted = Matcher(PartyReceived, command["party"], {"counter": command["counter"], "cra": RESPONSE}, called)
-        event = session().expect(wanted, within, command["since"])
-        return _judge(event.fields, command)
+        now = session()
+        allowed = now.takes(command["device"], "wake", "answer")
+        found = now.expect(_response_to(command), allowed, command["sent"], within=within, asked=asked_of(command))
+        if not found.fields.get("verified"):
+            raise now.unmet(f"a response to {_called(command)} with valid protection", now.words(found))
+        values = [axdr.decode(bytes.fromhex(datum), 0)[0].value for datum in found.fields["data"]]
+        return {**found.fields, "values": values}
 
     @keyword
     @judged("command-succeeds")
-    def command_should_succeed(
-        self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)
-    ) -> dict[str, Any]:
-        """As `Response Should Arrive`, and every result in it must be success."""
+    def command_should_succeed(self, command: dict[str, Any], *, within: timedelta | None = None) -> dict[str, Any]:
+        """As `Response Should Arrive`, and the response must be a success, as its use case knows one.
+
+        That is every result 0 where there are results, and otherwise the data, list or certificate that was asked for.
+        """
         answer = self.response_should_arrive(command, within=within)
         if not answer.get("success"):
-            raise session().unmet(f"{command['use_case']} carried out", f"results {answer.get('results')}")
+            results = answer.get("results") or "an answer that is no success of this use case"
+            raise session().unmet(f"{_called(command)} carried out", {"results": results})
         return answer
 
     @keyword
     @judged("no-response")
-    def no_response_should_arrive(self, command: dict[str, Any], *, within: timedelta = timedelta(seconds=30)) -> None:
-        """For so long no response to ``command`` may reach the supplier."""
-        wanted = Matcher(PartyReceived, command["party"], {"counter": command["counter"], "cra": RESPONSE})
-        event = session().wait(wanted, within, command["since"])
+    def no_response_should_arrive(self, command: dict[str, Any], *, within: timedelta | None = None) -> None:
+        """For so long no response to ``command`` may reach who sent it; left out: as long as the device may take."""
+        now = session()
+        span = within or now.takes(command["device"], "wake", "answer").declared
+        begun, wanted = now.now, _response_to(command)
+        event = now.wait(wanted, span, command["sent"])
         if event is not None:
             results = event.fields.get("results")
-            raise session().unmet(
-                f"no response to {command['use_case']} #{command['counter']}",
-                f"one at {event.at_ns / 1e9:.6f} s with results {results}",
+            raise now.unmet(
+                f"no response to {_called(command)}", f"one at {event.at_ns / 1e9:.6f} s with results {results}"
             )
+        now.tell_nothing_came(f"response to {_called(command)}", begun, f"messages at {wanted.device}")
 
     @keyword
     @judged("one-response")
     def one_response_should_have_arrived(self, command: dict[str, Any]) -> None:
         """The supplier must have heard of this command once: by WAN or from a terminal, and not again."""
-        wanted = Matcher(PartyReceived, command["party"], {"counter": command["counter"], "cra": RESPONSE})
+        wanted = _response_to(command)
         heard = [event for event in session().events if event.order > command["since"] and wanted.fits(event)]
         if len(heard) != 1:
             times = ", ".join(f"{event.at_ns / 1e9:.6f} s" for event in heard)
             raise session().unmet(
-                f"one response to {command['use_case']} #{command['counter']}",
-                f"{len(heard)}" + (f", at {times}" if times else ""),
+                f"one response to {_called(command)}", f"{len(heard)}" + (f", at {times}" if times else "")
             )
-
-    @keyword
-    @judged("alert-arrives:{code}")
-    def alert_should_arrive(
-        self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int | None = None
-    ) -> dict[str, Any]:
-        """A verified alert with this code must reach ``party``; returns what it says.
-
-        Example:
-        | ${alert}=    Alert Should Arrive    0x8F36    party=network_operator |
-        """
-        wanted = Matcher(PartyReceived, party, {"cra": ALERT, "alert": _code(code)}, f"alert {code} at {party}")
-        event = session().expect(wanted, within, session().since(since))
-        if not event.fields.get("verified"):
-            raise session().unmet(f"alert {code} with valid protection", dict(event.fields))
-        return {**event.fields, **self._alert_times(party, event.fields["counter"])}
-
-    def _alert_times(self, party: str, counter: int) -> dict[str, float]:
-        """The times that an alert carries, in seconds since the Unix epoch: its own, then those of what it tells."""
-        inbox = session().ask(party, "inbox")["messages"]
-        octets = next(
-            entry["octets"] for entry in reversed(inbox) if entry["cra"] == ALERT and entry["counter"] == counter
-        )
-        body = cosem.decode(gbcs.decode(bytes.fromhex(octets)).payload)
-        parts = body.body.value if isinstance(body, cosem.Notification) and isinstance(body.body.value, tuple) else ()
-        times = [_civil(part.value) for part in parts if isinstance(part.value, bytes) and len(part.value) == 12]
-        return dict(zip(("at", "interrupted", "restored"), times, strict=False))
-
-    @keyword
-    def times_should_agree(self, told: float, true: float, *, within: timedelta = timedelta(seconds=1)) -> None:
-        """A time that a device told must agree with the bench's own; how exactly is a limit of the test's own."""
-        limit = Limit(-within.total_seconds(), within.total_seconds(), "s")
-        held = replace(judge().expectation("times-agree"), limit=limit)
-        reading = Reading(round(told - true, 6), "s", at_ns=session().now)
-        logger.info(f"told {_clock(told)}, true {_clock(true)}: {judge().measured(held, '', reading)}")
-
-    @keyword
-    @judged("no-alert:{code}")
-    def no_alert_should_arrive(
-        self, code: str, *, party: str = "supplier", within: timedelta = timedelta(minutes=5), since: int | None = None
-    ) -> None:
-        """For so long no alert with this code may reach ``party``."""
-        wanted = Matcher(PartyReceived, party, {"cra": ALERT, "alert": _code(code)})
-        event = session().wait(wanted, within, session().since(since))
-        if event is not None:
-            raise session().unmet(f"no alert {code} at {party}", f"one at {event.at_ns / 1e9:.6f} s")
 
     @keyword
     def prepare_work_order(
@@ -256,24 +234,30 @@ class Supplier:
         for item in use_cases:
             name, _, target = item.partition(":")
             command = self.send_command(
-                name, target or (hub if name.startswith("CCS") else device), delivery=Delivery.LOCAL, party=party
+                name, target or (hub if name.startswith(OF_BROKER) else device), delivery=Delivery.LOCAL, party=party
             )
             order.append(self._local_copy(command))
         return order
 
     def _local_copy(self, command: dict[str, Any]) -> dict[str, Any]:
-        wanted = Matcher(LocalCopyReceived, command["party"], {"counter": command["counter"]})
-        event = session().expect(wanted, timedelta(seconds=5), command["since"])
-        orders = session().ask(command["party"], "work_order", device=_eui(command["device"]))["commands"]
-        octets = next(order["octets"] for order in orders if _counter_of(order["octets"]) == event.fields["counter"])
-        return {**command, "name": command["use_case"], "octets": octets, "target": _eui(command["device"])}
+        now = session()
+        wanted = Matcher(
+            LocalCopyReceived,
+            command["party"],
+            {"counter": command["counter"], "for": now.eui(command["device"])},
+            f"a local copy of {_called(command)}",
+        )
+        now.expect(wanted, now.takes(now.of_kind("access_control_broker"), "answer"), command["since"])
+        orders = now.ask(command["party"], "work_order", device=now.eui(command["device"]))["commands"]
+        octets = next(order["octets"] for order in orders if _ids(order["octets"]) == _ids_of(command))
+        return {**command, "name": command["use_case"], "octets": octets, "target": now.eui(command["device"])}
 
     @keyword
     def upload_responses(self, responses: list[str], *, party: str = "supplier") -> list[dict[str, Any]]:
         """Hand the supplier what a terminal brought back (SR 8.13); returns what it made of each message.
 
-        Each of them: ``from`` (device), ``counter``, ``verified``, ``matched`` (to a command it sent), ``results``
-        and ``alert``.
+        Each of them: ``from`` (device), ``counter``, ``verified``, ``matched`` (to a command it sent), ``success``,
+        ``results`` and ``alert``.
         """
         now = session()
         since = now.mark
@@ -297,56 +281,88 @@ class Supplier:
         | ${told}=    Upload Responses    ${brought} |
         | Uploaded Response Should Succeed    ${told}    ECS42 |
         """
+        now = session()
         sent = [
-            e.fields
-            for e in session().events
-            if e.kind == MessageSent.kind and e.fields.get("use_case") == command.upper()
+            event.fields
+            for event in now.events
+            if event.kind == MessageSent.kind and event.fields.get("use_case") == command.upper()
         ]
-        counters = {fields["counter"] for fields in sent if fields.get("cra") == "command"}
-        fit = [one for one in told if one["from"] == device and one["counter"] in counters and one["cra"] == RESPONSE]
-        if not any(one["verified"] and one["results"] and not any(one["results"]) for one in fit):
-            raise session().unmet(
-                f"a verified success of {command} from {device}", [one["results"] for one in fit] or "none"
-            )
+        commands = {(fields["counter"], fields["originator"]) for fields in sent if fields.get("cra") == "command"}
+        mine = [one for one in told if one["from"] == device and one["cra"] == RESPONSE]
+        fit = [one for one in mine if (one["counter"], now.printed(one["recipient"])) in commands]
+        if not any(one["verified"] and one.get("success") for one in fit):
+            seen = [{"verified": one["verified"], "results": one["results"]} for one in fit]
+            raise now.unmet(f"a verified success of {command} from {device}", seen or "none")
 
 
-def _counter_of(octets: str) -> int:
-    return gbcs.decode(bytes.fromhex(octets)).counter
+def asked_of(command: Mapping[str, Any]) -> Asked:
+    """The three ids of a command, for following it from tap to tap."""
+    now = session()
+    return Asked(now.eui(_originator(command)), now.eui(command["device"]), command["counter"], command["sent"],
+                 _originator(command))  # fmt: skip
+
+
+def _originator(command: Mapping[str, Any]) -> str:
+    """Who is the originator of a command, and so hears its response first and can verify it."""
+    return str(command.get("builder") or command["party"])
+
+
+def _response_to(command: Mapping[str, Any]) -> Matcher:
+    now, party = session(), _originator(command)
+    ids = {"from": now.eui(command["device"]), "recipient": now.eui(party), "counter": command["counter"]}
+    return Matcher(PartyReceived, party, {**ids, "cra": RESPONSE}, f"a response to {_called(command)} at {party}")
+
+
+def _called(command: Mapping[str, Any]) -> str:
+    return f"{command['use_case']} #{command['counter']}"
+
+
+def _ids(octets: str) -> tuple[str, str, int]:
+    message = gbcs.decode(bytes.fromhex(octets))
+    return message.originator.hex(), message.recipient.hex(), message.counter
+
+
+def _ids_of(command: Mapping[str, Any]) -> tuple[str, str, int]:
+    now = session()
+    return now.eui(_originator(command)), now.eui(command["device"]), command["counter"]
+
+
+def _final_of(command: Mapping[str, Any]) -> str:
+    """The octets of a command as the broker put them on the WAN, or handed them out."""
+    asked, broker = asked_of(command), session().of_kind("access_control_broker")
+
+    def final(event: Event) -> bool:
+        return event.kind == MessageSent.kind and event.fields["device"] == broker and asked.carries(event)
+
+    sent = [event for event in session().events if final(event)]
+    if not sent:
+        raise Misused(f"{_called(command)} was never sent by the broker")
+    return str(sent[-1].fields["octets"])
+
+
+def _joiner(device: str) -> dict[str, Any]:
+    """What the bench file says of a device that is to join."""
+    told = session().devices.get(device)
+    if told is None:
+        return {}
+    return {
+        "install_code": told["install_code"],
+        "device_type": str(told["kind"]).upper(),
+        "join_time": JOIN_TIME_S,
+        "device": told["eui"],
+    }
+
+
+def _eui_of(name: str, value: object) -> object:
+    """The EUI-64 of a device of this bench that an argument called ``device`` names."""
+    told = session().devices.get(value) if name == "device" and isinstance(value, str) else None
+    return value if told is None else told["eui"]
 
 
 def _clock_window() -> dict[str, object]:
     """A window of a minute on either side of the bench's civil time, as the clock command wants it."""
     civil = session().call("clock.civil")["civil_ns"] // 1_000_000_000
-    return {name: _clock(civil + offset) for name, offset in (("start", -60), ("end", 60))}
-
-
-def _eui(device: str) -> str:
-    devices = session().devices
-    if device not in devices:
-        raise Misused(f"no device {device!r} on this bench; it has {', '.join(devices)}")
-    return str(devices[device]["eui"])
-
-
-def _code(code: str) -> int:
-    if not re.fullmatch(r"0x[0-9A-Fa-f]{4}", code):
-        raise Misused(f"an alert code has four hexadecimal digits, such as 0x8F36; got {code!r}")
-    return int(code, 16)
-
-
-def _civil(octets: bytes) -> float:
-    """A 12-octet DLMS date-time (UTC) in seconds since the Unix epoch."""
-    year, month, day = struct.unpack(">HBB", octets[:4])
-    hour, minute, second = octets[5:8]
-    return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
-
-
-def _clock(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _judge(fields: Any, command: dict[str, Any]) -> dict[str, Any]:
-    if not fields.get("verified"):
-        raise session().unmet(f"a response to {command['use_case']} with valid protection", dict(fields))
-    results = list(fields["results"])
-    values = [axdr.decode(bytes.fromhex(datum), 0)[0].value for datum in fields["data"]]
-    return {**fields, "success": bool(results) and not any(results), "values": values}
+    return {
+        name: f"{datetime.fromtimestamp(civil + offset, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        for name, offset in (("start", -60), ("end", 60))
+    }

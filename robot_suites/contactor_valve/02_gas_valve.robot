@@ -50,7 +50,7 @@ Arm Opens Nothing Until The Consumer Acts
     Valve Should Be    opened=False
     Press Button    a    gsme
     Valve Should Open
-    Flow Check Should Be Recorded    above=False
+    Flow Check Should Be Reported    above=False
     Gas Meter Should Report Supply    ON
 
 A Flow That Nobody Controls Is Seen
@@ -62,7 +62,7 @@ A Flow That Nobody Controls Is Seen
     Let Gas Flow    2000
     Press Button    a    gsme
     Valve Should Open
-    Flow Check Should Be Recorded    above=True
+    Flow Check Should Be Reported    above=True
 
 Button Of A Shut Supply Does Nothing
     [Documentation]    A consumer cannot open a valve that was shut and not armed.

@@ -60,7 +60,7 @@ Connection Lost In Mid-Transfer Is Resumed
     Command Should Be    ECS43    ANSWERED
     Display Should Show    supply off
     FOR    ${command}    IN    @{order}
-        Command Should Take Effect Once    ${command}
+        Execution Should Be Reported Once    ${command}
     END
 
 The Same Command By WAN And By Terminal
@@ -75,9 +75,9 @@ The Same Command By WAN And By Terminal
     Installer Connects    ${order}
     Apply Command    ECS43
     Contact Should Not Move    within=15s
-    Refusal Should Be Recorded    esme    check=REPLAY
+    Refusal Should Be Reported    esme    check=REPLAY
     One Response Should Have Arrived    ${command}
-    Command Should Take Effect Once    ${command}
+    Execution Should Be Reported Once    ${command}
 
 Executed By Terminal, Response Lost, Sent Again By WAN
     [Documentation]    The response got lost with terminal and hub; sent again by WAN the command is refused, and the supplier reads the outcome.
@@ -96,5 +96,5 @@ Executed By Terminal, Response Lost, Sent Again By WAN
     Restore WAN
     Send Again By WAN    ${command}
     No Response Should Arrive    ${command}
-    Refusal Should Be Recorded    esme    check=REPLAY
+    Refusal Should Be Reported    esme    check=REPLAY
     Meter Should Report Supply    DISABLED

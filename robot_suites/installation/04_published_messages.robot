@@ -53,7 +53,7 @@ The Next With The Same Counter Is Refused
     Load Work Order    ${order}
     Apply Command    ECS43
     Contact Should Not Move    within=15s
-    Refusal Should Be Recorded    esme    check=REPLAY
+    Refusal Should Be Reported    esme    check=REPLAY
 
 
 *** Keywords ***
@@ -79,4 +79,4 @@ Replay Is Refused
     Load Work Order    ${order}
     Apply Command    ${name}
     Contact Should Not Move    within=15s
-    Refusal Should Be Recorded    esme    check=REPLAY
+    Refusal Should Be Reported    esme    check=REPLAY

@@ -42,7 +42,7 @@ Supply State And Replay Protection Outlive An Outage
     Meter Should Report Supply    DISABLED
     Send Again By WAN    ${command}
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    check=REPLAY
+    Refusal Should Be Reported    esme    check=REPLAY
 
 A Closed Contact Is Closed After A Week Without Supply
     [Documentation]    The load switch keeps its state, and the load is lit again when the supply is back.

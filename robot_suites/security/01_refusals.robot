@@ -20,7 +20,7 @@ Replayed Command Is Refused
     Contact Should Close
     Send Again By WAN    ${open}
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    check=REPLAY
+    Refusal Should Be Reported    esme    check=REPLAY
     Meter Should Report Supply    ENABLED
 
 Tampered Command Is Refused
@@ -28,7 +28,7 @@ Tampered Command Is Refused
     [Tags]    req:sa-9
     Send Spoilt Command    ECS43    spoil=payload
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    check=SIGNATURE
+    Refusal Should Be Reported    esme    check=SIGNATURE
     Meter Should Report Supply    ENABLED
 
 Wrongly Signed Command Is Refused
@@ -36,7 +36,7 @@ Wrongly Signed Command Is Refused
     [Tags]    req:sa-9    req:im-7
     Send Spoilt Command    ECS43    spoil=signature
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    check=SIGNATURE
+    Refusal Should Be Reported    esme    check=SIGNATURE
     Meter Should Report Supply    ENABLED
 
 Command With A Wrong MAC Is Refused
@@ -44,7 +44,7 @@ Command With A Wrong MAC Is Refused
     [Tags]    req:sa-9    req:im-7
     Send Spoilt Command    ECS43    spoil=mac
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    check=MAC
+    Refusal Should Be Reported    esme    check=MAC
     Meter Should Report Supply    ENABLED
 
 A Forgery Uses Up No Counter
@@ -55,7 +55,7 @@ A Forgery Uses Up No Counter
         Contact Should Not Move
         Send Again By WAN    ${command}
         Command Should Succeed    ${command}
-        Command Should Take Effect Once    ${command}
+        Execution Should Be Reported Once    ${command}
     END
     Contact Should Be    closed=${False}
 
@@ -65,7 +65,7 @@ Command For Another Device Is Refused
     [Setup]    Prepare Premises    needs=ENABLED    leaves=ENABLED    variant=misdirecting-hub
     Send Spoilt Command    ECS43    spoil=recipient
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    check=ADDRESSEE
+    Refusal Should Be Reported    esme    check=ADDRESSEE
     Meter Should Report Supply    ENABLED
 
 Command From A Party Without The Role Is Refused
@@ -73,7 +73,7 @@ Command From A Party Without The Role Is Refused
     [Tags]    req:sa-10
     Send Command    ECS43    party=network_operator
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    check=ROLE
+    Refusal Should Be Reported    esme    check=ROLE
     Meter Should Report Supply    ENABLED
 
 Command From A Stranger Is Refused
@@ -81,5 +81,5 @@ Command From A Stranger Is Refused
     [Tags]    bench:other_supplier    req:sa-10
     Send Command    ECS43    party=other_supplier
     Contact Should Not Move
-    Refusal Should Be Recorded    esme    check=ROLE
+    Refusal Should Be Reported    esme    check=ROLE
     Meter Should Report Supply    ENABLED

@@ -91,8 +91,8 @@ def test_what_may_be_left_out_is_left_out() -> None:
 
 def test_a_name_that_python_keeps_is_plain_in_json() -> None:
     got = PartyReceived(
-        party=b"\x01", from_=b"\x02", cra=2, message_code=1, counter=1, verified=None, results=(0,), data=(b"\x03",),
-        alert=None,
+        party=b"\x01", from_=b"\x02", recipient=b"\x01", cra=2, message_code=1, counter=1, octets=b"\xdf", success=True,
+        verified=None, results=(0,), data=(b"\x03",), alert=None,
     )  # fmt: skip
     assert events.fields(got)["from"] == "02"
     assert events.of("party.received", events.fields(got)) == got

@@ -1,0 +1,115 @@
+"""Robot library `rig.keywords.alerts.Alerts`: what devices tell of their own accord.
+
+Must not live here: responses (``supplier``).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from robot.api import logger
+from robot.api.deco import keyword, library
+
+from devices.events.parties import PartyReceived
+from devices.wire import cosem, gbcs
+from rig.evidence.judging import Limit, Reading
+from rig.keywords.connection import Misused
+from rig.keywords.judge import judge, judged
+from rig.keywords.matching import Matcher
+from rig.keywords.session import ALERT, session
+
+__all__ = ["Alerts"]
+
+
+@library(scope="GLOBAL", auto_keywords=False)
+class Alerts:
+    """Alerts as the parties that they are for received and verified them.
+
+    An alert that nobody asked for is kept, counted and shown at the end of its test; it fails none whose claim is about
+    something else.
+    """
+
+    @keyword
+    @judged("alert-arrives:{code}")
+    def alert_should_arrive(
+        self,
+        code: str,
+        *,
+        device: str = "esme",
+        party: str = "supplier",
+        within: timedelta | None = None,
+        since: int | None = None,
+    ) -> dict[str, Any]:
+        """A verified alert of the device with this code must reach ``party``; returns what it says.
+
+        ``within``: left out, as long as the device may take by the bench file, and as long again.
+
+        Example:
+        | ${alert}=    Alert Should Arrive    0x8F36    party=network_operator |
+        """
+        now = session()
+        allowed = now.takes(device, "wake", "rejoin", "alert")
+        event = now.expect(_alert(code, device, party), allowed, now.since(since), within=within)
+        now.claimed.add(event.order)
+        if not event.fields.get("verified"):
+            raise now.unmet(f"alert {code} with valid protection", now.words(event))
+        return {**event.fields, **_times(str(event.fields["octets"]))}
+
+    @keyword
+    @judged("no-alert:{code}")
+    def no_alert_should_arrive(
+        self,
+        code: str,
+        *,
+        device: str = "esme",
+        party: str = "supplier",
+        within: timedelta | None = None,
+        since: int | None = None,
+    ) -> None:
+        """For so long no alert of the device with this code may reach ``party``; left out: as long as it may take."""
+        now = session()
+        begun = now.now
+        span = within or now.takes(device, "wake", "alert").declared
+        event = now.wait(_alert(code, device, party), span, now.since(since))
+        if event is not None:
+            raise now.unmet(f"no alert {code} at {party}", f"one at {event.at_ns / 1e9:.6f} s")
+        now.tell_nothing_came(f"alert {code} of {device}", begun, f"messages at {party}")
+
+    @keyword
+    def times_should_agree(self, told: float, true: float, *, within: timedelta = timedelta(seconds=1)) -> None:
+        """A time that a device told must agree with the bench's own; how exactly is a limit of the test's own."""
+        limit = Limit(-within.total_seconds(), within.total_seconds(), "s")
+        held = replace(judge().expectation("times-agree"), limit=limit)
+        reading = Reading(round(told - true, 6), "s", at_ns=session().now)
+        logger.info(f"told {_clock(told)}, true {_clock(true)}: {judge().measured(held, '', reading)}")
+
+
+def _alert(code: str, device: str, party: str) -> Matcher:
+    if not re.fullmatch(r"0x[0-9A-Fa-f]{4}", code):
+        raise Misused(f"an alert code has four hexadecimal digits, such as 0x8F36; got {code!r}")
+    fields = {"cra": ALERT, "alert": int(code, 16), "from": session().eui(device)}
+    return Matcher(PartyReceived, party, fields, f"alert {code} of {device} at {party}")
+
+
+def _times(octets: str) -> dict[str, float]:
+    """The times that an alert carries, in seconds since the Unix epoch: its own, then those of what it tells."""
+    payload = gbcs.decode(bytes.fromhex(octets)).payload
+    body = cosem.decode(payload) if payload[:1] == b"\x0f" else None
+    parts = body.body.value if isinstance(body, cosem.Notification) and isinstance(body.body.value, tuple) else ()
+    times = [_civil(part.value) for part in parts if isinstance(part.value, bytes) and len(part.value) == 12]
+    return dict(zip(("at", "interrupted", "restored"), times, strict=False))
+
+
+def _civil(octets: bytes) -> float:
+    """A 12-octet DLMS date-time (UTC) in seconds since the Unix epoch."""
+    year, month, day = struct.unpack(">HBB", octets[:4])
+    hour, minute, second = octets[5:8]
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

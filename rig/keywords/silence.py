@@ -1,0 +1,180 @@
+"""What it means that nothing came: whether the device is silent, or the bench cannot tell.
+
+A device that does not answer or act fails its test only where three things are shown, none of them by its own word: the
+tap has the message crossing to it, its supply was sensed, and the way back carried something in this test, or in answer
+to a read made at once.  Otherwise the test is INFRA and says what was missing.
+
+The message is followed from tap to tap by its three ids (originator, recipient, counter).  Whoever had it last and did
+not pass it on is the silent one: a hub that swallows a command is not excused by a meter that never got it.
+
+Must not live here: waiting, the taps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from robot.api import SkipExecution, logger
+
+from devices.events.messages import MessageReceived, MessageSent
+from devices.wire import eui64, gbcs
+from rig.bus.messages import Event
+from rig.evidence.leaks import HAN
+from rig.keywords.matching import Matcher
+from rig.keywords.taps import crossed, frames_since
+
+if TYPE_CHECKING:
+    from rig.keywords.session import Session
+
+__all__ = ["PARTIES", "Asked", "Loaded", "blame"]
+
+PARTIES = ("supplier", "network_operator", "access_control_broker")
+"""Kinds of device that are part of the bench: what they do not do is never a device's failure."""
+PROBES = {"esme": "ECS45", "gsme": "GCS33", "gpf": "GCS33", "comms_hub": "CCS05"}
+"""A read that every device of a kind answers, for finding out whether the way back carries anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The three ids of a command (EUI-64s in hex, counter), and the last event before it was sent.
+
+    ``party`` hears the answer: a party behind the WAN, or a terminal.
+    """
+
+    originator: str
+    recipient: str
+    counter: int
+    since: int
+    party: str
+
+    def carries(self, event: Event) -> bool:
+        """Whether a tapped message is this command."""
+        return self._ids(event) == (_text(self.originator), _text(self.recipient), self.counter)
+
+    def answers(self, event: Event) -> bool:
+        """Whether a tapped message answers this command: the same counter, the ends swapped."""
+        return self._ids(event) == (_text(self.recipient), _text(self.originator), self.counter)
+
+    @staticmethod
+    def _ids(event: Event) -> tuple[object, object, object]:
+        return event.fields.get("originator"), event.fields.get("recipient"), event.fields.get("counter")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A command in a terminal: its octets (hex), and the last event before it was loaded."""
+
+    octets: str
+    since: int
+
+    def asked(self, terminal: str, since: int | None = None) -> Asked:
+        """Its three ids, as they are followed when the terminal sends it."""
+        message = gbcs.decode(bytes.fromhex(self.octets))
+        ends = message.originator.hex(), message.recipient.hex()
+        return Asked(*ends, message.counter, self.since if since is None else since, terminal)
+
+
+def blame(now: Session, device: str, asked: Asked | None, failure: AssertionError, *, answer: bool = True) -> NoReturn:
+    """Raise ``failure`` where the device is shown to be the silent one, naming what shows it; else skip as INFRA.
+
+    ``asked`` is the command that it had to take, if there was one; ``answer``: it had to answer it, so that the way
+    back counts.
+    """
+    if now.kind_of(device) in PARTIES:
+        _infra(failure, f"{device} is part of the bench")
+    shown = []
+    if asked is not None:
+        device, word = _holder(now, device, asked, failure, answer=answer)
+        shown.append(word)
+    shown.append(_supply(now, device, failure))
+    if asked is not None and answer:
+        shown.append(_way_back(now, device, asked, failure))
+    logger.info(f"{device} is the silent one: {'; '.join(shown)}")
+    raise type(failure)(f"{failure}; {device} is the silent one: {'; '.join(shown)}")
+
+
+def _infra(failure: AssertionError, missing: str) -> NoReturn:
+    raise SkipExecution(f"INFRA: {failure}; but it is not shown that a device failed: {missing}")
+
+
+def _holder(now: Session, device: str, asked: Asked, failure: AssertionError, *, answer: bool) -> tuple[str, str]:
+    """Who had the command (or its ``answer``) last, and when that crossed to him."""
+    tapped = _tapped(now, asked.since)
+    taps = [event for event in tapped if asked.carries(event) or (answer and asked.answers(event))]
+    if not taps:
+        _infra(failure, f"no tap has the message #{asked.counter} for {device}")
+    last = taps[-1]
+    where, at = str(last.fields["device"]), f"at {last.at_ns / 1e9:.6f} s"
+    word = "its answer" if asked.answers(last) else "the message"
+    if last.kind == MessageSent.kind:
+        _infra(failure, f"{word} left {where} by {last.fields['port']} {at} and no tap has it arriving")
+    if now.kind_of(where) in PARTIES or where == asked.party:
+        _infra(failure, f"{word} came to {where} {at}, which is part of the bench, and went no further")
+    return where, f"{word} crossed to it {at}"
+
+
+def _supply(now: Session, device: str, failure: AssertionError) -> str:
+    told = now.call("supply.sense", device=device)
+    if told["good"] is None:
+        _infra(failure, f"nothing on this bench senses the supply of {device}")
+    if not told["good"]:
+        _infra(failure, f"{device} has no supply, as {told['by']} shows")
+    return f"its supply was sensed by {told['by']}"
+
+
+def _way_back(now: Session, device: str, asked: Asked, failure: AssertionError) -> str:
+    """What shows that an answer could have come."""
+    by_terminal = now.kind_of(asked.party) == "hht"
+    at_ns = _frames(now, device, asked.party) if by_terminal else _messages(now, device)
+    if at_ns is None and not by_terminal and now.kind_of(device) in PROBES:
+        _probe(now, device)
+        at_ns = _messages(now, device)
+    if at_ns is None:
+        _infra(failure, f"the way from {device} back to {asked.party} has carried nothing in this test")
+    return f"the way back carried something at {at_ns / 1e9:.6f} s"
+
+
+def _messages(now: Session, device: str) -> int | None:
+    """When, in ns, a message from the device last came to a party since the roads were changed in this test."""
+    origins = {_text(now.eui(device))}
+    if now.kind_of(device) == "comms_hub":  # what came from behind it came through it
+        origins |= {_text(now.eui(name)) for name, told in now.devices.items() if told.get("behind") == device}
+    came = [
+        event.at_ns for event in _tapped(now, now.changed)
+        if event.kind == MessageReceived.kind and event.fields.get("originator") in origins
+        and now.kind_of(str(event.fields["device"])) in PARTIES
+    ]  # fmt: skip
+    return max(came, default=None)
+
+
+def _frames(now: Session, device: str, terminal: str) -> int | None:
+    """As :func:`_messages`, for the way to a terminal, by frames: from the device to its hub, and on from there."""
+    hub = now.hub_of(device)
+    legs = crossed(now, now.changed, hub, terminal)
+    if device != hub and legs:
+        peer = bytes.fromhex(now.eui(device))
+        mine = [one for one in frames_since(now, now.changed) if (one.device, one.port, one.peer) == (hub, HAN, peer)]
+        legs = [one for one in mine if not one.out]
+    return max((one.at_ns for one in legs), default=None)
+
+
+def _probe(now: Session, device: str) -> None:
+    """Read something that the device answers if it can be heard at all."""
+    use_case = PROBES[now.kind_of(device)]
+    logger.info(f"Whether anything comes back from {device} is tried with a read ({use_case}).")
+    broker = now.of_kind("access_control_broker")
+    sender = broker if now.kind_of(device) == "comms_hub" else now.of_kind("supplier")
+    since = now.mark
+    now.ask(sender, "command", use_case=use_case, device=now.eui(device), args={}, delivery="wan")
+    heard = Matcher(MessageReceived, broker, {"originator": _text(now.eui(device))})
+    now.wait(heard, now.takes(device, "wake", "answer").patience, since)
+
+
+def _tapped(now: Session, since: int) -> list[Event]:
+    kinds = (MessageSent.kind, MessageReceived.kind)
+    return [event for event in now.events if event.order > since and event.kind in kinds]
+
+
+def _text(eui: str) -> str:
+    return eui64.text(bytes.fromhex(eui))
