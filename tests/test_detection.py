@@ -39,6 +39,7 @@ CAUGHT_BY = {
     "wrong-outage-code": ("outage", "Long Outage Raises The Long Alert"),
     "loses-supply-state-over-outage": ("outage", "A Closed Contact Is Closed After A Week Without Supply"),
     "responds-with-stale-counter": ("installation/01_no_wan", "Install A Premises With No WAN"),
+    "arms-without-a-word": ("contactor_valve/01_load_switch", "Arm Moves Nothing Until The Consumer Acts"),
     "accepts-tampered": ("security/01_refusals", "Tampered Command Is Refused"),
     "counts-forgeries": ("security/01_refusals", "A Forgery Uses Up No Counter"),
     "opens-from-afar": ("contactor_valve/02_gas_valve", "Arm Opens Nothing Until The Consumer Acts"),

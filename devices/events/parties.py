@@ -14,11 +14,11 @@ __all__ = ["BrokerRefused", "LocalCopyReceived", "PartyReceived", "PartyUnreadab
 class PartyReceived(Event):
     """The party (EUI-64) has received a response or an alert of the device ``from_``.
 
-    ``recipient`` (EUI-64) is whom the message is for: the party, or who commanded on its behalf; ``octets`` are the whole
-    message.  ``cra``: 2 response, 3 alert.  ``success``: whether the command succeeded, by its use case; None where that
-    cannot be said, and with an alert.  ``verified``: whether signature or MAC are good, None where only another party can
-    tell.  ``matched``: it answers a command of the party's own; ``duplicate``: not for the first time.  ``results``,
-    ``data`` (A-XDR of each datum) and ``alert`` (its code): what the payload says.
+    ``recipient`` (EUI-64) is whom the message is for: the party, or who commanded on its behalf; ``octets`` are the
+    whole message.  ``cra``: 2 response, 3 alert.  ``success``: whether the command succeeded, by its use case; None
+    where that cannot be said, and with an alert.  ``verified``: whether signature or MAC are good, None where only
+    another party can tell.  ``matched``: it answers a command of the party's own; ``duplicate``: not for the first
+    time.  ``results``, ``data`` (A-XDR of each datum) and ``alert`` (its code): what the payload says.
     """
 
     party: bytes

@@ -22,6 +22,7 @@ from devices.machines.parts.contactor import TRANSITIONS, Supply, SupplyEvent
 from devices.machines.parts.outage import RESTORED
 from devices.machines.parts.valve import TRANSITIONS as VALVE_TRANSITIONS
 from devices.machines.parts.valve import ValveEvent, ValveState
+from devices.model import use_cases
 from devices.model.credentials import CredentialCells
 from devices.trust.keystore import KeyStore
 from devices.wire.gbcs import Message
@@ -165,6 +166,13 @@ _TABLE = (
         "answers with the counter before that of the command",
         "HHT-10",
         _commands(before_protection=_stale),
+    ),
+    Fault(
+        "arms-without-a-word",
+        "ESME",
+        "carries out the arming of its supply (ECS44) and does not answer",
+        "CV-1",
+        _commands(unanswered=frozenset({use_cases.by_name("ECS44").code})),
     ),
     Fault("accepts-tampered", "ESME", "checks neither signature nor MAC", "SA-9", _skips("signature", "mac")),
     Fault(

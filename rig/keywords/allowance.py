@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-__all__ = ["Allowance", "Slow", "allowance"]
+from rig.evidence.judging import Basis, BasisKind, Finding, Limit, Outcome, Reading
+
+__all__ = ["Allowance", "allowance"]
 
 PATIENCE = 2
 """A wait lasts so many times what was declared: who is slow is told apart from who is silent."""
@@ -25,27 +27,21 @@ class Allowance:
     device: str
     what: tuple[str, ...]
     declared: timedelta
-    basis: str
+    basis: Basis
 
     @property
     def patience(self) -> timedelta:
         """How long to wait before nothing is held to come."""
         return PATIENCE * self.declared
 
-
-@dataclass(frozen=True, slots=True)
-class Slow:
-    """A device took longer than was declared of it: a finding of its own."""
-
-    allowance: Allowance
-    took: timedelta
-    at_ns: int
-
-    def __str__(self) -> str:
-        told = self.allowance
-        return (
-            f"{told.device} took {self.took.total_seconds():g} s ({' and '.join(told.what)}), declared are "
-            f"{told.declared.total_seconds():g} s ({told.basis})"
+    def held_against(self, took: timedelta, at_ns: int) -> Finding | None:
+        """What it means that the device took so long: nothing, or a finding of its own."""
+        if took <= self.declared:
+            return None
+        reading, limit = Reading(took.total_seconds(), "s"), Limit(None, self.declared.total_seconds(), "s")
+        what = f"{self.device} takes no longer for {' and '.join(self.what)} than it may"
+        return Finding(
+            what, Outcome.MISSED, self.basis, "takes", self.device, reading=reading, limit=limit, at_ns=at_ns
         )
 
 
@@ -54,4 +50,7 @@ def allowance(device: str, told: Mapping[str, Any], *what: str) -> Allowance:
     device that never sleeps has no ``wake``) takes no time for it."""
     takes = {name: told["takes"][name] for name in what if name in told["takes"]}
     span = timedelta(microseconds=sum(int(time["ns"]) for time in takes.values()) // 1000)
-    return Allowance(device, tuple(takes), span, "; ".join(f"{name}: {time['basis']}" for name, time in takes.items()))
+    declared = bool(takes) and all(time["declared"] for time in takes.values())
+    kind = BasisKind.DECLARATION if declared else BasisKind.OWN_DEFAULT
+    source = "; ".join(f"{name}: {time['basis']}" for name, time in takes.items())
+    return Allowance(device, tuple(takes), span, Basis(kind, source))

@@ -158,6 +158,10 @@ class Judge:
             return replace(reading, expired=f"{reading.instrument} is calibrated until {until}")
         return reading
 
+    def noted(self, finding: Finding) -> None:
+        """A finding of its own, beside what a keyword looks at; it ends nothing."""
+        self.findings.append(self._tolerated(finding) if finding.outcome in MISSES else finding)
+
     def _tolerated(self, finding: Finding) -> Finding:
         issue = tolerated.issue_for(finding, self.test, date.today(), self.issues)
         return finding.tolerate(str(issue)) if issue and finding.basis.kind.counts else finding

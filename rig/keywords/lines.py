@@ -6,7 +6,6 @@ Must not live here: which events a keyword waits for.
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from devices.events.tunnels import TransferBroken, TransferDropped, TunnelGivenU
 from devices.wire import ieee802154
 from devices.wire.errors import WireError
 from rig.bus.messages import Event
+from rig.keywords.matching import spoken
 
 __all__ = ["html_line", "shown", "words"]
 
@@ -39,7 +39,7 @@ FORMS: dict[type[Told], str] = {
     FlowChecked: "{device}: flow {flow}, threshold {threshold}",
     PowerSwitched: "{device}: power {on}",
     DisplayShown: "{device} shows: {text}",
-    PartyReceived: "{device} has received alert or response #{counter} of {from_name}, verified: {verified}",
+    PartyReceived: "{device} has received {what} #{counter} of {from_name}, verified: {verified}",
     ReadingTaken: "{instrument}: {quantity} {value:.5g} {unit} ± {uncertainty:.2g}",
     HubFlags: "{device}: joining {beaconing}, inter-PAN {interpan} ({cause})",
     FirewallDropped: "{device}'s firewall drops a frame: {reason}",
@@ -81,6 +81,8 @@ def words(event: Event, names: Mapping[str, str]) -> str:
     }
     fields["peer_name"] = names.get(str(fields.get("peer")), fields.get("peer"))
     fields["from_name"] = names.get(str(fields.get("from")), fields.get("from"))
+    if event.kind == PartyReceived.kind:
+        fields["what"] = "response" if fields.get("alert") is None else f"alert 0x{fields['alert']:04X}"
     form = _FORM_OF.get(event.kind)
     try:
         text = form.format_map(_Blank(fields)) if form else None
@@ -88,7 +90,7 @@ def words(event: Event, names: Mapping[str, str]) -> str:
         text = None
     if text is None:
         rest = {key: value for key, value in event.fields.items() if key not in ("octets", "device")}
-        text = f"{event.fields.get('device', event.node)} {event.kind} {json.dumps(rest, ensure_ascii=False)}"
+        text = f"{event.fields.get('device', event.node)} {event.kind} ({spoken(rest)})"
     return f"{event.at_ns / 1e9:.6f} s  {text}"
 
 

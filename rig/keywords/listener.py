@@ -126,6 +126,8 @@ def _message(told: Conclusion, end: Ending) -> str:
     Robot's, and with what broke in the end."""
     robots = (Verdict.PASS, Verdict.FAIL, Verdict.INFRA, Verdict.ABORTED, Verdict.SKIPPED)
     message = end.message
+    if told.verdict is Verdict.FAIL and end.status == "PASS":  # a finding that ended nothing
+        message = told.reason
     if told.verdict not in robots:
         message = f"{told.verdict.value}: {told.reason}"
     if told.broke and told.verdict is not Verdict.INFRA:

@@ -31,7 +31,7 @@ from devices.wire import eui64
 from rig.bus.errors import BusError
 from rig.bus.messages import Answer, Context, Event
 from rig.keywords import lines
-from rig.keywords.allowance import Allowance, Slow, allowance
+from rig.keywords.allowance import Allowance, allowance
 from rig.keywords.connection import Connection, Misused, allowance_s
 from rig.keywords.judge import Unmet, judge
 from rig.keywords.matching import Matcher, nanoseconds, spoken
@@ -93,8 +93,6 @@ class Session:
         """The last event before links, radios or supplies were last changed: what was carried before shows nothing."""
         self.loaded: dict[str, Loaded] = {}
         """The commands in a terminal, by name."""
-        self.slow: list[Slow] = []
-        """Devices that took longer than was declared of them, in this test."""
         self.claimed: set[int] = set()
         """The alerts that this test has asked for, by order number."""
 
@@ -184,7 +182,6 @@ class Session:
         self.changed = before
         self.prepared = self.test
         self.loaded.clear()
-        self.slow.clear()
         self.claimed.clear()
         self.describe()
 
@@ -284,7 +281,7 @@ class Session:
 
         No event is a failure of that device where it is shown to be the silent one (:mod:`rig.keywords.silence`), and
         INFRA otherwise; ``asked`` is the command that it should have taken.  An event that came later than was declared
-        is noted in :attr:`slow`.
+        is a finding of its own.
         """
         span = allowed.patience if within is None else within
         found = self.wait(wanted, span, since)
@@ -305,10 +302,10 @@ class Session:
 
     def timed_span(self, allowed: Allowance, took_ns: int) -> None:
         """As :meth:`timed`, of a time in ns that was measured already."""
-        took = timedelta(microseconds=took_ns // 1000)
-        if took > allowed.declared:
-            self.slow.append(Slow(allowed, took, self.now))
-            logger.warn(str(self.slow[-1]))
+        finding = allowed.held_against(timedelta(microseconds=took_ns // 1000), self.now)
+        if finding is not None:
+            judge().noted(finding)
+            logger.warn(str(finding))
 
     def takes(self, device: str, *what: str) -> Allowance:
         """What a device may take for these things together."""

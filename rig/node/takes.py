@@ -22,17 +22,18 @@ OURS = "our default"
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """So long something takes at the most, in ns, and who says so."""
+    """So long something takes at the most, in ns, and who says so: the bench file (``declared``), or a default."""
 
     ns: int
     basis: str = OURS
+    declared: bool = False
 
-    def as_json(self) -> dict[str, int | str]:
-        return {"ns": self.ns, "basis": self.basis}
+    def as_json(self) -> dict[str, int | str | bool]:
+        return {"ns": self.ns, "basis": self.basis, "declared": self.declared}
 
 
-_ANSWER = Time(60 * S, "facts/dcc.md 16 row 3: a response is waited for 60 s on demand")
-_WAKE = Time(30 * MINUTE, "facts/field.md: a gas meter wakes every 30 min")
+_ANSWER = Time(60 * S, "our default, after facts/dcc.md 16 row 3: a response is waited for 60 s on demand")
+_WAKE = Time(30 * MINUTE, "our default, after facts/field.md: gas meters wake every 30 min")
 _HAN = {
     "boot": Time(2 * MINUTE),  # from power until it does its work
     "join": Time(5 * MINUTE),  # from the admission until the hub has its tunnel to it
@@ -72,7 +73,8 @@ def declared(kind: str, section: Section, key: str = "takes") -> Iterator[tuple[
         where = f"{section.at(key)}.{name}"
         if name not in known:
             raise BenchFileError(where, f"one of {', '.join(known)}", name)
-        yield name, Time(span(text, where), f"declared in the bench file: {where.partition('.devices.')[2] or where}")
+        place = where.partition(".devices.")[2] or where
+        yield name, Time(span(text, where), f"declared in the bench file: {place}", declared=True)
 
 
 def span(text: object, where: str) -> int:

@@ -367,9 +367,10 @@ def test_a_device_without_its_supply_is_sensed_so(desk: Desk, supply: str, witho
 
 def test_the_bench_tells_how_long_its_devices_take_and_who_says_so(desk: Desk) -> None:
     takes = desk.call("bench.describe")["devices"]["gsme"]["takes"]
-    assert takes["wake"] == {"ns": 300 * SECOND, "basis": "declared in the bench file: gsme.takes.wake"}
-    assert takes["boot"]["basis"] == "our default"
-    assert takes["answer"]["basis"].startswith("facts/")
+    basis = "declared in the bench file: gsme.takes.wake"
+    assert takes["wake"] == {"ns": 300 * SECOND, "basis": basis, "declared": True}
+    assert takes["boot"] == {"ns": 120 * SECOND, "basis": "our default", "declared": False}
+    assert "facts/dcc.md" in takes["answer"]["basis"]
 
 
 def test_a_wan_that_is_cut_carries_nothing_until_it_is_back(desk: Desk) -> None:

@@ -52,6 +52,7 @@ class CommandSettings:
     asn1: Asn1Settings = field(default_factory=Asn1Settings)
     skipped_checks: frozenset[str] = frozenset()  # names of CHECKS that are not enforced: faulty devices only
     counts_refused: bool = False  # a command that is refused uses up its counter: faulty devices only
+    unanswered: frozenset[int] = frozenset()  # message codes that get no response: faulty devices only
     before_protection: Callable[[Message], Message] | None = None  # changes a response: faulty devices only
 
 

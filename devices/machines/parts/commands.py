@@ -195,6 +195,8 @@ class CommandProcessor:
         except (TrustError, WireError) as error:
             effects.append(Record(ResponseUnsendable(reason=str(error), code=message.message_code)))
             response = None
+        if message.message_code in self.settings.unanswered:
+            response = None
         for step in context.afterwards:
             step()
         done = CommandExecuted(
