@@ -2,6 +2,7 @@
 
     WireError(ValueError)        something about octets
     ├── DecodeError              octets that are no valid message: layer, offset and reason
+    │   └── CutShort             octets that end before the message does: how many it needs
     └── EncodeError              values that no octets can carry: layer and reason
 
 Every decoder raises :class:`DecodeError` and nothing else, whatever it is given.
@@ -9,7 +10,7 @@ Every decoder raises :class:`DecodeError` and nothing else, whatever it is given
 
 from __future__ import annotations
 
-__all__ = ["DecodeError", "EncodeError", "WireError"]
+__all__ = ["CutShort", "DecodeError", "EncodeError", "WireError"]
 
 
 class WireError(ValueError):
@@ -36,6 +37,15 @@ class DecodeError(WireError):
 
     def __str__(self) -> str:
         return f"{self.layer}: at octet {self.offset}: {self.reason}"
+
+
+class CutShort(DecodeError):
+    """Octets that end before what they began does.  ``needed`` is how many it has from its first octet on, at least."""
+
+    def __init__(self, layer: str, offset: int, reason: str, needed: int) -> None:
+        super().__init__(layer, offset, reason)
+        self.args = (layer, offset, reason, needed)
+        self.needed = needed
 
 
 class EncodeError(WireError):

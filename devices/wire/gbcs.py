@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from struct import Struct, error
 
-from devices.wire.errors import DecodeError, EncodeError
+from devices.wire.errors import CutShort, DecodeError, EncodeError
 
 __all__ = [
     "CRA",
@@ -23,6 +23,7 @@ __all__ = [
     "Message",
     "decode",
     "encode",
+    "extent",
     "grouping",
     "length_octets",
     "read_length",
@@ -194,6 +195,53 @@ def _read_supplement(octets: bytes, position: int, length: int) -> tuple[bytes, 
     if length == 26:
         return party, counter, int.from_bytes(octets[position + 18 : end], "big"), None
     return party, counter, None, octets[position + 18 : end]
+
+
+def extent(octets: bytes, start: int = 0) -> int:
+    """Where the message that begins at ``start`` ends by its own lengths; what follows is no part of it.
+
+    Without a MAC header nothing says whether a signature field follows the payload: one is taken where it fits.
+    Raises ``CutShort`` where the octets end before the message does, ``DecodeError`` where no message begins.
+    """
+    try:
+        if octets[start] == 0xDD:
+            if octets[start : start + 7] != _MAC_HEADER:
+                raise DecodeError(_LAYER, start + 1, f"MAC header is not {_MAC_HEADER.hex()}")
+            length, end = read_length(octets, start + 7)
+            return _within(octets, start, end + length, f"MAC header announces {length} octets")
+        fields = _GROUPING.unpack_from(octets, start)
+        tag, nine, cra, _, eight, _, also_eight, _, dated, _, _ = fields
+        if tag != 0xDF or nine != 9 or eight != 8 or also_eight != 8 or not 1 <= cra <= 3:
+            raise _bad_grouping(start, tag, nine, cra, eight, also_eight)
+        length, position = read_length(octets, start + _TO_DATE_TIME + 1 + dated)
+        length, position = read_length(octets, position + length)
+        after = _within(octets, start, position + length, f"a payload of {length} octets is announced")
+        return _after_signature(octets, start, after, cra)
+    except (IndexError, error):
+        needed = max(len(octets) - start + 1, _GROUPING.size)
+        raise CutShort(_LAYER, len(octets) - start, "the message ends inside its header", needed) from None
+
+
+def _within(octets: bytes, start: int, end: int, announced: str) -> int:
+    if end <= len(octets):
+        return end
+    missing = end - len(octets)
+    reason = f"{announced}, the last {missing} of the message {'is' if missing == 1 else 'are'} missing"
+    raise CutShort(_LAYER, len(octets) - start, reason, end - start)
+
+
+def _after_signature(octets: bytes, start: int, after: int, cra: int) -> int:
+    """The end of a message without MAC header whose payload ends at ``after``."""
+    if after < len(octets):
+        if octets[after] == 0:
+            return after + 1
+        if octets[after] == SIGNATURE_SIZE:
+            return _within(octets, start, after + 1 + SIGNATURE_SIZE, "a signature of 64 octets is announced")
+    if cra != CRA.COMMAND:
+        if after == len(octets):
+            raise CutShort(_LAYER, after - start, "the message ends before its signature field", after + 1 - start)
+        raise DecodeError(_LAYER, after - start, f"{octets[after]:02x} after the payload is no signature field")
+    return after
 
 
 def read_length(octets: bytes, position: int) -> tuple[int, int]:

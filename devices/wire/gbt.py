@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from struct import Struct, error
 
 from devices.wire import gbcs
-from devices.wire.errors import DecodeError, EncodeError
+from devices.wire.errors import CutShort, DecodeError, EncodeError
 
-__all__ = ["Block", "Key", "Reassembler", "Settings", "decode", "encode", "is_block", "message_of", "split"]
+__all__ = ["Block", "Key", "Reassembler", "Settings", "decode", "encode", "extent", "is_block", "message_of", "split"]
 
 _LAYER = "gbt"
 _LAST, _STREAMING, _WINDOW = 0x80, 0x40, 0x3F
@@ -110,6 +110,24 @@ def decode(octets: bytes) -> Block:
         security,
         invocation,
     )
+
+
+def extent(octets: bytes, start: int = 0) -> int:
+    """Where the block that begins at ``start`` ends by its own length.
+
+    Raises ``CutShort`` where the octets end before the block does, ``DecodeError`` for a length in no valid form.
+    """
+    position = start + _ROUTING.size
+    try:
+        length, position = gbcs.read_length(octets, position)
+    except IndexError:
+        raise CutShort(_LAYER, len(octets) - start, "the block ends inside its header", _ROUTING.size + 1) from None
+    end = position + length
+    if end > len(octets):
+        missing = end - len(octets)
+        reason = f"a block of {length} octets is announced, the last {missing} {'is' if missing == 1 else 'are'} missing"
+        raise CutShort(_LAYER, len(octets) - start, reason, end - start)
+    return end
 
 
 def encode(block: Block) -> bytes:

@@ -1,0 +1,294 @@
+"""Messages in text: logs, dumps, source code, documents, in every notation of ``notations``.
+
+Where a message is longer than its line, what stands in the same place of the lines that follow is added, up to its own
+length.  Nothing is taken for a message that does not begin like one and whose lengths do not fit; what began like one
+and is none is told, with its line and what is wrong.
+
+Work is linear in the text: each line is read once by each notation that may begin there, and joining lines has a
+budget.
+
+Must not live here: how octets are written (``notations``), what is done with what was found (``sources``).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rig.gbcs.notations import NOTATIONS, Notation, Run, shows
+from rig.gbcs.search import START, TAIL, Broken, Piece, take
+
+__all__ = ["Fault", "Place", "Taken", "search"]
+
+_GAP_LINES = 3  # lines of something else that may stand between two lines of one message
+_DUMP_WIDTH = 32  # octets a line that dumps print at most
+_BUDGET = 16  # symbols looked at in joining lines, for each character of the text
+_LINE_END = re.compile(r"\r\n|\r|\n|\Z")
+_COMMENTS = ("//", "/*", "#", "--", ";", "<")  # after octets on a line of source code or of a document
+_LITERAL_PREFIX = re.compile(r"(?<![0-9A-Za-z])[bBrRuUfF]{1,2}(?=[\"'])")
+_WORD = re.compile(r"[0-9A-Fa-f]+")
+
+
+class Place(NamedTuple):
+    """A line, counted from 1, and a column."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A whole message or block: from where to where it stands, and how many octets stand before and after it."""
+
+    start: Place
+    end: Place
+    octets: bytes
+    before: int = 0
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What began like a message and is none."""
+
+    start: Place
+    reason: str
+
+
+def search(text: str) -> tuple[list[Taken], list[Fault]]:
+    """Everything that is found in a text, by its place."""
+    lines = _Lines(text)
+    taken: list[Taken] = []
+    faults: list[Fault] = []
+    for notation in NOTATIONS:
+        found = list(_Search(lines, notation).results())
+        taken = _merged(taken, [one for one in found if isinstance(one, Taken)])
+        faults += [one for one in found if isinstance(one, Fault)]
+    starts = [one.start for one in taken]
+
+    def told(fault: Fault) -> bool:
+        at = bisect_right(starts, fault.start) - 1
+        return at >= 0 and fault.start < taken[at].end
+
+    first = {fault.start: fault for fault in reversed(faults) if not told(fault)}
+    return taken, sorted(first.values(), key=lambda fault: fault.start)
+
+
+def _merged(taken: list[Taken], more: list[Taken]) -> list[Taken]:
+    """Both by their place, those of ``more`` that overlap nothing."""
+    starts = [one.start for one in taken]
+    ends = [one.end for one in taken]
+
+    def free(one: Taken) -> bool:
+        at = bisect_right(starts, one.start)
+        return (at == 0 or ends[at - 1] <= one.start) and (at == len(starts) or one.end <= starts[at])
+
+    return sorted([*taken, *filter(free, more)], key=lambda one: one.start)
+
+
+class _Lines:
+    """A text by its lines, whatever ends them."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.starts, self.ends = [0], []
+        for end in _LINE_END.finditer(text):
+            self.ends.append(end.start())
+            self.starts.append(end.end())
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, number: int) -> str:
+        return self.text[self.starts[number] : self.ends[number]]
+
+    def matching(self, pattern: re.Pattern[str]) -> Iterator[int]:
+        """The numbers, from 0, of the lines in which a pattern is found."""
+        at = 0
+        while found := pattern.search(self.text, at):
+            number = bisect_right(self.starts, found.start(), 0, len(self.ends)) - 1
+            yield number
+            at = self.starts[number + 1]
+
+
+@dataclass(slots=True)
+class _Joined:
+    """Runs of several lines that are taken for one: symbols from ``phase`` of the first run on."""
+
+    lines: list[int]
+    runs: list[Run]
+    symbols: list[str]
+
+    def at(self, symbol: int) -> tuple[int, int]:
+        """In which of the runs a symbol is, and which of its own it is there."""
+        for number, part in enumerate(self.symbols):
+            if symbol < len(part) or number == len(self.symbols) - 1:
+                return number, symbol
+            symbol -= len(part)
+        return 0, symbol
+
+
+class _Search:
+    """One notation's search through a text."""
+
+    def __init__(self, lines: _Lines, notation: Notation) -> None:
+        self._lines, self._notation = lines, notation
+        self._used: dict[tuple[int, int], int] = {}  # line and column of a run -> its symbols that are spoken for
+        self._budget = _BUDGET * len(lines.text) + 4096
+        self._split: dict[int, list[Run]] = {}
+
+    def results(self) -> Iterator[Taken | Fault]:
+        for number in self._lines.matching(self._notation.gate):
+            runs = self._runs(number)
+            for run in runs:
+                yield from self._in_run(number, run)
+            for passed in [line for line in self._split if line < number]:
+                del self._split[passed]
+
+    def _runs(self, number: int) -> list[Run]:
+        if number not in self._split:
+            self._split[number] = self._notation.runs(self._lines[number])
+        return self._split[number]
+
+    # ------------------------------------------------------------------------------------------------------- one run
+
+    def _in_run(self, number: int, run: Run) -> Iterator[Taken | Fault]:
+        for phase in range(self._notation.width):
+            octets = self._notation.octets(run.symbols[phase:])
+            if b"\xdd" in octets or b"\xdf" in octets:
+                yield from self._in_octets(number, run, phase, octets)
+
+    def _in_octets(self, number: int, run: Run, phase: int, octets: bytes) -> Iterator[Taken | Fault]:
+        at = last = self._first_free(number, run, phase)
+        while start := START.search(octets, at):
+            outcome = take(octets, start.start())
+            if isinstance(outcome, Broken) and outcome.needed:
+                joined, outcome = self._continued(number, run, phase, outcome)
+                yield self._told(joined, phase, outcome, last)
+                if isinstance(outcome, Piece):
+                    return
+            else:
+                joined = _Joined([number], [run], [run.symbols[phase:]])
+                yield self._told(joined, phase, outcome, last, octets)
+            at = outcome.end if isinstance(outcome, Piece) else outcome.resume
+            last = at
+        if tail := TAIL.search(octets, at):
+            joined, outcome = self._continued(number, run, phase, Broken(tail.start(), len(octets), "", 1))
+            if isinstance(outcome, Piece) or outcome.reason:
+                yield self._told(joined, phase, outcome, last)
+
+    def _first_free(self, number: int, run: Run, phase: int) -> int:
+        used = self._used.get((number, run.start), 0) - phase
+        return max(0, -(-used * self._notation.share // self._notation.width)) if used > 0 else 0
+
+    def _symbol(self, octet: int) -> int:
+        """The first symbol that belongs to no octet before this one."""
+        return octet * self._notation.width // self._notation.share
+
+    # -------------------------------------------------------------------------------------------------- several lines
+
+    def _continued(self, number: int, run: Run, phase: int, broken: Broken) -> tuple[_Joined, Piece | Broken]:
+        """What ``broken`` comes to with the lines that follow; ``broken`` itself where they don't help."""
+        joined = _Joined([number], [run], [run.symbols[phase:]])
+        size = len(joined.symbols[0])
+        outcome: Piece | Broken = broken
+        while isinstance(outcome, Broken) and outcome.needed:
+            wanted = self._symbol(outcome.start + outcome.needed) + self._notation.width
+            while size < wanted:
+                if not self._add_line(joined):
+                    break
+                size += len(joined.symbols[-1])
+            octets = self._notation.octets("".join(joined.symbols))
+            if START.match(octets, outcome.start):
+                now = take(octets, outcome.start)
+            elif (tail := TAIL.search(octets, outcome.start)) and tail.start() == outcome.start:
+                now = Broken(outcome.start, outcome.resume, "", len(octets) - outcome.start + 1)
+            else:
+                return joined, Broken(outcome.start, broken.resume, "")
+            if isinstance(now, Broken) and size < wanted:
+                outcome = now if now.reason else broken
+                break
+            outcome = now
+        if isinstance(outcome, Piece) and not self._regular(joined, outcome, octets):
+            return _Joined([number], [run], [run.symbols[phase:]]), broken
+        self._speak_for(joined, phase, outcome.end if isinstance(outcome, Piece) else outcome.resume)
+        return joined, outcome
+
+    def _add_line(self, joined: _Joined) -> bool:
+        """Add the run of the next line that carries on."""
+        shape = self._shape(joined.lines[0], joined.runs[0])
+        last = joined.lines[-1]
+        for number in range(last + 1, min(last + 2 + _GAP_LINES, len(self._lines))):
+            run = self._carrying_on(number, shape)
+            if run is None:
+                continue
+            self._budget -= len(run.symbols)
+            begins = START.match(self._notation.octets(run.symbols[:64]))
+            if begins or self._budget < 0:
+                return False
+            joined.lines.append(number)
+            joined.runs.append(run)
+            joined.symbols.append(run.symbols)
+            return True
+        return False
+
+    def _carrying_on(self, number: int, shape: str) -> Run | None:
+        """The run of a line that may carry a message on: one behind the same words, or the whole line."""
+        runs = [run for run in self._runs(number) if run.symbols]
+        if shape and (same := [run for run in runs if self._shape(number, run) == shape]):
+            return max(same, key=lambda run: len(run.symbols))
+        if not runs or self._shape(number, runs[0]):
+            return None
+        rest = self._lines[number][runs[0].end :].strip()
+        if any(map(str.isalnum, rest)) and not rest.startswith(_COMMENTS):
+            octets = self._notation.octets(runs[0].symbols)
+            return runs[0] if shows(rest.strip("|<>"), octets) else None
+        return runs[0]
+
+    def _shape(self, number: int, run: Run) -> str:
+        """What stands before a run on its line, numbers alike; nothing where that is no word."""
+        before = _LITERAL_PREFIX.sub("", self._lines[number][: run.start])
+        if not any(character.isalnum() for character in before):
+            return ""
+        return " ".join(_WORD.sub("#", before).split())
+
+    def _regular(self, joined: _Joined, piece: Piece, octets: bytes) -> bool:
+        """Whether the lines look like one text that was wrapped, not like a message cut short and something else."""
+        widths = [len(run.symbols) for run in joined.runs]
+        if len(widths) == 1:
+            return True
+        shapes = {self._shape(number, run) for number, run in zip(joined.lines[1:], joined.runs[1:], strict=True)}
+        if shapes != {""} and (len(set(widths[:-1])) > 1 or widths[-1] > widths[0]):
+            return False
+        narrow = self._notation.octets(joined.runs[0].symbols[: 2 * _DUMP_WIDTH + 2])
+        return piece.end == len(octets) or len(widths) > 2 or len(narrow) <= _DUMP_WIDTH
+
+    def _speak_for(self, joined: _Joined, phase: int, end: int) -> None:
+        last, symbol = joined.at(self._symbol(end))
+        for position, (number, run) in enumerate(zip(joined.lines, joined.runs, strict=True)):
+            used = len(run.symbols) if position < last else symbol + (phase if position == 0 else 0)
+            if position <= last:
+                self._used[number, run.start] = max(used, self._used.get((number, run.start), 0))
+
+    # ------------------------------------------------------------------------------------------------------- places
+
+    def _told(
+        self, joined: _Joined, phase: int, outcome: Piece | Broken, last: int, octets: bytes = b""
+    ) -> Taken | Fault:
+        start = self._place(joined, phase, outcome.start)
+        if isinstance(outcome, Broken):
+            return Fault(start, outcome.reason)
+        octets = octets or self._notation.octets("".join(joined.symbols))
+        end = self._place(joined, phase, outcome.end - 1)
+        end = Place(end.line, end.column + 1)
+        return Taken(start, end, outcome.octets, outcome.start - last, len(octets) - outcome.end)
+
+    def _place(self, joined: _Joined, phase: int, octet: int) -> Place:
+        number, symbol = joined.at(self._symbol(octet))
+        run = joined.runs[number]
+        symbol += phase if number == 0 else 0
+        mark, column = run.marks[bisect_right(run.marks, (symbol, 1 << 60)) - 1]
+        return Place(joined.lines[number] + 1, column + symbol - mark)
