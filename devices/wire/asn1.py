@@ -20,6 +20,7 @@ __all__ = [
     "Tag",
     "bit_string",
     "decode",
+    "decode_partly",
     "encode",
     "enumerated",
     "generalized_time",
@@ -122,6 +123,30 @@ def _read(octets: bytes, start: int, limit: int, depth: int) -> tuple[Node, int]
         child, position = _read(octets, position, end, depth + 1)
         children.append(child)
     return Node(tag, b"", tuple(children), length_octets, start), end
+
+
+def decode_partly(octets: bytes) -> tuple[tuple[Node, ...], int]:
+    """The elements that can be read of octets that :func:`decode` refuses, those inside the outermost one if that is
+    not whole, and where they end."""
+    if octets[:1] == bytes((Tag.SEQUENCE,)) and len(octets) > 1:
+        size = octets[1]
+        position = 2 if size < 0x80 else 2 + (size & 0x7F)
+    else:
+        position = 0
+    found: list[Node] = []
+    try:
+        node, end = _read(octets, 0, len(octets), 0)
+        return (node,), end
+    except (DecodeError, IndexError):
+        end = position
+    while position < len(octets):
+        try:
+            node, position = _read(octets, position, len(octets), 0)
+        except (DecodeError, IndexError):
+            break
+        found.append(node)
+        end = position
+    return tuple(found), min(end, len(octets))
 
 
 def read_long_length(octets: bytes, position: int, size: int) -> tuple[int, int, int]:

@@ -84,7 +84,7 @@ class PacketReader:
         if stub.security:
             return (Finding(Reason.ENCRYPTED, "APS security is set", way, mark, mark, octets=frame.payload),)
         if stub.cluster != tunnelling.CLUSTER:
-            return _none(_OTHER_CLUSTER, way, mark)
+            return self._messages.zcl(way, stub.cluster, stub.payload, mark) or _none(_OTHER_CLUSTER, way, mark)
         if self._heard(way, stub.payload):
             return _repeated(way, mark)
         return self._messages.zcl(way, stub.cluster, stub.payload, mark)
@@ -104,7 +104,8 @@ class PacketReader:
         if part.frame_type is not zigbee.ApsType.DATA:
             return _none("it is a command or an acknowledgement of the APS layer", way, mark)
         if part.cluster != tunnelling.CLUSTER:
-            return _none(_OTHER_CLUSTER, way, mark)
+            content = part.payload if part.fragment is None and part.profile else b""
+            return self._messages.zcl(way, part.cluster, content, mark) or _none(_OTHER_CLUSTER, way, mark)
         if self._heard(link, network.source, network.destination, network.payload):
             return _repeated(way, mark)
         whole = self._fragments.feed(link.encode() + network.source, part, mark.at_ns)

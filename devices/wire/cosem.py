@@ -7,15 +7,28 @@ Layout: facts/gbcs.md 3.1 and 3.9.  Decoding is strict: no octet may be left ove
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct, error
+from typing import TypeVar
 
 from devices.wire import axdr
 from devices.wire.axdr import Data
 from devices.wire.errors import DecodeError, EncodeError
 
-__all__ = ["AccessRequest", "AccessResponse", "Notification", "Op", "Pdu", "Result", "Spec", "decode", "encode"]
+__all__ = [
+    "AccessRequest",
+    "AccessResponse",
+    "Notification",
+    "Op",
+    "Pdu",
+    "Result",
+    "Spec",
+    "decode",
+    "decode_partly",
+    "encode",
+]
 
 _LAYER = "cosem"
 _REQUEST = 0xD9
@@ -129,6 +142,84 @@ def _read(octets: bytes) -> tuple[Pdu, int]:
     data, position = _read_data(octets, position)
     results, position = _read_results(octets, position)
     return AccessResponse(invoke, date_time, specs, data, results), position
+
+
+def decode_partly(octets: bytes) -> tuple[Pdu | None, int, DecodeError]:
+    """What can be read of octets that :func:`decode` refuses: the PDU with the elements that are whole, where they end,
+    and what is wrong there.  No PDU where not even its header can be read."""
+    try:
+        decode(octets)
+    except DecodeError as fault:
+        wrong = fault
+    else:
+        raise ValueError("these octets are a whole PDU")
+    try:
+        tag = octets[0]
+        invoke, dated = _HEADER.unpack_from(octets, 1)
+    except (IndexError, error):
+        return None, 0, wrong
+    start = 6 + dated
+    if tag not in (_REQUEST, _RESPONSE, _NOTIFICATION) or dated not in (0, 12) or start > len(octets):
+        return None, 0, wrong
+    date_time = octets[6:start]
+    if tag == _NOTIFICATION:
+        body, end = _body_partly(octets, start)
+        return Notification(invoke, date_time, body), end, wrong
+    lists = _Partly(octets, start)
+    if tag == _REQUEST:
+        specs, data = lists.read(_read_specs), lists.read(_read_data)
+        return AccessRequest(invoke, date_time, specs, data), lists.end, wrong
+    specs = lists.optional_specs()
+    return (
+        AccessResponse(invoke, date_time, specs, lists.read(_read_data), lists.read(_read_results)),
+        lists.end,
+        wrong,
+    )
+
+
+_Element = TypeVar("_Element")
+
+
+class _Partly:
+    """Lists one after another, each as far as its elements can be read; nothing after one that isn't whole."""
+
+    def __init__(self, octets: bytes, position: int) -> None:
+        self._octets, self.end, self._whole = octets, position, True
+
+    def read(self, elements: Callable[[bytes, int], tuple[tuple[_Element, ...], int]]) -> tuple[_Element, ...]:
+        found: list[_Element] = []
+        if not self._whole:
+            return ()
+        try:
+            count, self.end = axdr.read_length(self._octets, self.end)
+            for _ in range(count):
+                one, after = elements(b"\x01" + self._octets[self.end :], 0)
+                if self.end + after - 1 > len(self._octets):
+                    raise IndexError
+                found += one
+                self.end += after - 1
+        except (DecodeError, IndexError, error):
+            self._whole = False
+        return tuple(found)
+
+    def optional_specs(self) -> tuple[Spec, ...]:
+        present = self._octets[self.end : self.end + 1]
+        if present == b"\x00":
+            self.end += 1
+        elif present == b"\x01":
+            self.end += 1
+            return self.read(_read_specs)
+        else:
+            self._whole = False
+        return ()
+
+
+def _body_partly(octets: bytes, start: int) -> tuple[Data, int]:
+    """The body of a notification: a structure with the elements that are whole."""
+    if octets[start : start + 1] != bytes((axdr.Tag.STRUCTURE,)):
+        return axdr.null(), start
+    elements = _Partly(octets, start + 1)
+    return axdr.structure(*elements.read(_read_data)), elements.end
 
 
 def _read_count(octets: bytes, position: int, smallest: int) -> tuple[int, int]:

@@ -25,6 +25,7 @@ __all__ = [
     "encode",
     "extent",
     "grouping",
+    "is_precommand",
     "length_octets",
     "read_length",
     "received",
@@ -83,6 +84,12 @@ class Message:
     def _replace(self, **changes: object) -> Message:
         """A copy with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+
+def is_precommand(message: Message) -> bool:
+    """Whether a message is a pre-command: a command that nobody has signed or MACed yet, without a signature field or,
+    as current DUIS has it, with an empty one."""
+    return message.signature is None or (message.cra == CRA.COMMAND and not message.signature and message.mac is None)
 
 
 # ------------------------------------------------------------------------------------------------------------- decoding

@@ -125,7 +125,9 @@ def extent(octets: bytes, start: int = 0) -> int:
     end = position + length
     if end > len(octets):
         missing = end - len(octets)
-        reason = f"a block of {length} octets is announced, the last {missing} {'is' if missing == 1 else 'are'} missing"
+        reason = (
+            f"a block of {length} octets is announced, the last {missing} {'is' if missing == 1 else 'are'} missing"
+        )
         raise CutShort(_LAYER, len(octets) - start, reason, end - start)
     return end
 

@@ -32,6 +32,7 @@ __all__ = [
     "decode",
     "encode",
     "scan",
+    "scan_partly",
 ]
 
 PROFILE = b"\x01\x09"  # Smart Energy
@@ -158,6 +159,34 @@ def scan(octets: bytes, make: Make[Made]) -> tuple[tuple[int, int] | None, Alert
         return None, _read_components(octets, 3, octets[2], make)
     except (IndexError, error):
         raise DecodeError(_LAYER, len(octets), "the payload ends too early") from None
+
+
+def scan_partly(octets: bytes, make: Make[Made]) -> tuple[tuple[int, int] | None, list[Made], int, str]:
+    """What can be read of a payload that :func:`scan` refuses: code and time of an alert, the components that are
+    whole, where they end, and what is wrong there (nothing where only ``make`` had refused one)."""
+    head, position = None, 3
+    try:
+        scan(octets, make)
+        reason = ""
+    except DecodeError as fault:
+        reason = fault.reason
+    if octets[:2] != PROFILE or len(octets) < 4:
+        return None, [], 0, reason
+    if octets[3] & 0x80:
+        position += _ALERT.size
+        if len(octets) < position:
+            return None, [], 3, reason
+        head = _ALERT.unpack_from(octets, 3)
+    components: list[Made] = []
+    while position + _COMPONENT.size <= len(octets):
+        end = position + _COMPONENT.size + int.from_bytes(octets[position + 3 : position + 5], "big")
+        one = bytes((octets[position] | _LAST,)) + octets[position + 1 : end]
+        try:
+            components += _read_components(one, 0, 1, make)
+        except (DecodeError, IndexError, error):
+            break
+        position = end
+    return head, components, position, reason
 
 
 def _make(

@@ -39,10 +39,12 @@ __all__ = [
     "ReadAttributesResponse",
     "ReportAttributes",
     "Sealed",
+    "Unread",
     "WriteAttributes",
     "WriteAttributesResponse",
     "components_of",
     "decode",
+    "decode_partly",
     "encode",
     "opened",
     "read",
@@ -60,7 +62,16 @@ class Sealed(NamedTuple):
     blob: bytes
 
 
-Body = Command | General | Sealed
+class Unread(NamedTuple):
+    """The contents of a component as far as they could be read (``decode_partly``): the command with the fields that
+    are whole, None where nothing is known of it; the octets from where it went wrong, and why."""
+
+    command: Command | None
+    rest: bytes
+    reason: str
+
+
+Body = Command | General | Sealed | Unread
 
 
 class Component(NamedTuple):
@@ -131,6 +142,8 @@ def write(body: Body) -> bytes:
         return zcl_fields.write(body)
     if isinstance(body, Sealed):
         return body.blob
+    if isinstance(body, Unread):
+        raise EncodeError(_LAYER, f"contents that could not be read can't be written: {body.reason}")
     return zcl_general.write(body)
 
 
@@ -153,6 +166,33 @@ def _make(
     control, manufacturer, sequence, command = header
     body = Sealed(payload) if additional is not None else _contents(cluster, control, command, payload)
     return Component(cluster, control, sequence, command, body, manufacturer, from_time, additional)
+
+
+def decode_partly(octets: bytes) -> tuple[Payload | Alert | None, bytes, str]:
+    """What can be read of a payload that :func:`decode` refuses: the components, unread ones among them; the octets
+    after those that have no place in them, and why."""
+    head, components, end, reason = gbz.scan_partly(octets, _make_partly)
+    if head is not None:
+        return Alert(*head, tuple(components)), octets[end:], reason
+    return (Payload(tuple(components)) if components else None), octets[end:], reason
+
+
+def _make_partly(
+    cluster: int,
+    header: tuple[int, int | None, int, int],
+    payload: bytes,
+    from_time: int | None,
+    additional: AdditionalHeader | None,
+) -> Component:
+    control, manufacturer, sequence, command = header
+    try:
+        return _make(cluster, header, payload, from_time, additional)
+    except DecodeError as cause:
+        fault, known = cause, None
+    if control & 3 == zcl.CLUSTER_SPECIFIC and manufacturer is None:
+        known, fault = zcl_fields.read_partly(cluster, control & zcl.TO_CLIENT != 0, command, payload)
+    unread = Unread(known, payload[fault.offset :], fault.reason)
+    return Component(cluster, control, sequence, command, unread, manufacturer, from_time, additional)
 
 
 def encode(payload: Payload | Alert) -> bytes:
@@ -184,7 +224,7 @@ def _untyped(component: Component) -> gbz.Component:
 def _agree(component: Component, body: Body) -> None:
     """Refuse a header that says another command than the body."""
     control = component.frame_control
-    if isinstance(body, Sealed):
+    if isinstance(body, Sealed | Unread):
         return
     if isinstance(body, Command):
         header = (component.cluster, control & zcl.TO_CLIENT != 0, component.command, zcl.CLUSTER_SPECIFIC)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from devices.wire import gbcs, gbt, tunnelling, zcl
+from devices.wire import gbcs, gbt, tunnelling, zcl, zcl_general
 from devices.wire.errors import DecodeError
 
 __all__ = ["Finding", "Mark", "Reason", "Reassembler", "Result", "Way", "Whole", "numbers"]
@@ -50,6 +50,7 @@ class Reason(Enum):
     CARRIES_NONE = "carries no message by its kind"
     REPEATED = "repeats what was heard before"
     RESTARTED = "was given up and sent anew"
+    REFUSED = "was refused by its receiver"
     ENCRYPTED = "is encrypted"
     BROKEN_FRAME = "is broken"
     UNKNOWN_LINK = "is of a link type that is not read"
@@ -61,7 +62,7 @@ class Reason(Enum):
     @property
     def lost(self) -> bool:
         """Whether a message may have been lost to the reader with it."""
-        return self not in (Reason.CARRIES_NONE, Reason.REPEATED, Reason.RESTARTED)
+        return self not in (Reason.CARRIES_NONE, Reason.REPEATED, Reason.RESTARTED, Reason.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,17 @@ def numbers(wanted: Iterable[int]) -> str:
             runs.append([number, number])
     words = [str(first) if first == last else f"{first} to {last}" for first, last in runs]
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _refusal(way: Way, cluster: int, frame: zcl.Frame, mark: Mark) -> Sequence[Result]:
+    """The finding of a default response that says no; nothing of any other command that all clusters share."""
+    if frame.command != zcl_general.DEFAULT_RESPONSE or len(frame.payload) != 2 or not frame.payload[1]:
+        return _NOTHING
+    command, status = frame.payload
+    meaning = zcl_general.STATUSES.get(status)
+    detail = f"command {command:02X} of cluster {cluster:04X}, sequence {frame.sequence}: status {status:02X}"
+    detail += f" ({meaning})" if meaning else ""
+    return (Finding(Reason.REFUSED, detail, way, mark, mark, octets=frame.payload),)
 
 
 # ------------------------------------------------------------------------------------------------- one block transfer
@@ -173,13 +185,16 @@ class Reassembler:
         self._transfers: OrderedDict[tuple[Way, gbt.Key], _Transfer] = OrderedDict()
 
     def zcl(self, way: Way, cluster: int, octets: bytes, mark: Mark) -> Sequence[Result]:
-        """Take one ZCL frame of any cluster; only the tunnelling cluster carries messages."""
-        if cluster != tunnelling.CLUSTER:
-            return _NOTHING
+        """Take one ZCL frame of any cluster; only the tunnelling cluster carries messages.
+
+        A default response of any cluster that refuses something is a finding: whoever sent that must be told.
+        """
         try:
             frame = zcl.decode(octets)
             if not frame.cluster_specific:
-                return _NOTHING  # a default response, say
+                return _refusal(way, cluster, frame, mark)
+            if cluster != tunnelling.CLUSTER:
+                return _NOTHING
             command = tunnelling.decode(frame)
             if not isinstance(command, tunnelling.TransferData):
                 return _NOTHING
@@ -190,6 +205,8 @@ class Reassembler:
                 if not carried:
                     return _NOTHING  # a question, or the answer that nothing waits
         except DecodeError as fault:
+            if cluster != tunnelling.CLUSTER:
+                return _NOTHING
             return (Finding(Reason.BROKEN_FRAME, str(fault), way, mark, mark, octets=octets),)
         return self.carried(way, carried, mark)
 

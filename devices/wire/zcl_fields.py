@@ -36,7 +36,17 @@ from devices.wire.zcl_general import (
     WriteAttributes,
     WriteAttributesResponse,
 )
-from devices.wire.zcl_layouts import Field, Fields, Layout, Records, Value, layout, read_fields, write_fields
+from devices.wire.zcl_layouts import (
+    Field,
+    Fields,
+    Layout,
+    Records,
+    Value,
+    layout,
+    read_fields,
+    read_fields_partly,
+    write_fields,
+)
 
 __all__ = [
     "AttributeRecord",
@@ -58,6 +68,7 @@ __all__ = [
     "layouts",
     "name_of",
     "read",
+    "read_partly",
     "same_name",
     "write",
 ]
@@ -133,6 +144,15 @@ def read(cluster: int, to_client: bool, command: int, payload: bytes) -> Command
     if found is None:
         raise DecodeError(_LAYER, 0, _no_layout(cluster, to_client, command))
     return Command(cluster, to_client, command, found.name, read_fields(found, payload))
+
+
+def read_partly(cluster: int, to_client: bool, command: int, payload: bytes) -> tuple[Command | None, DecodeError]:
+    """What can be read of a payload that :func:`read` refuses, and what is wrong after it; nothing without a layout."""
+    found = layouts().get((cluster, to_client, command))
+    if found is None:
+        return None, DecodeError(_LAYER, 0, _no_layout(cluster, to_client, command))
+    fields, fault = read_fields_partly(found, payload)
+    return Command(cluster, to_client, command, found.name, fields), fault
 
 
 def write(command: Command) -> bytes:

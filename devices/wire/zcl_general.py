@@ -12,6 +12,8 @@ from devices.wire.errors import DecodeError, EncodeError
 from devices.wire.zcl_types import read_typed, write_typed
 
 __all__ = [
+    "DEFAULT_RESPONSE",
+    "STATUSES",
     "AttributeRecord",
     "AttributeStatus",
     "AttributeValue",
@@ -32,6 +34,17 @@ _RECORD = Struct("<HB")
 
 READ, READ_RESPONSE, WRITE, WRITE_UNDIVIDED, WRITE_RESPONSE, WRITE_NO_RESPONSE = range(6)
 REPORT, DEFAULT_RESPONSE = 0x0A, 0x0B
+
+STATUSES = {
+    0x00: "success", 0x01: "failure", 0x7E: "not authorised", 0x80: "malformed command",
+    0x81: "unsupported cluster command", 0x82: "unsupported general command",
+    0x83: "unsupported manufacturer's cluster command", 0x84: "unsupported manufacturer's general command",
+    0x85: "invalid field", 0x86: "unsupported attribute", 0x87: "invalid value", 0x88: "read only",
+    0x89: "insufficient space", 0x8A: "duplicate exists", 0x8B: "not found", 0x8C: "unreportable attribute",
+    0x8D: "invalid data type", 0x8E: "invalid selector", 0x8F: "write only", 0x94: "time-out", 0x95: "abort",
+    0x97: "wait for data", 0xC0: "hardware failure", 0xC1: "software failure", 0xC3: "unsupported cluster",
+}  # fmt: skip
+"""ZCL statuses in words (Zigbee Cluster Library, status enumeration)."""
 
 
 class AttributeRecord(NamedTuple):

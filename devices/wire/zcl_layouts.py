@@ -14,7 +14,17 @@ from typing import Any, NamedTuple, Protocol, cast
 from devices.wire.errors import DecodeError, EncodeError
 from devices.wire.zcl_types import WORDS, Number, Type
 
-__all__ = ["Field", "Fields", "Layout", "Records", "Value", "layout", "read_fields", "write_fields"]
+__all__ = [
+    "Field",
+    "Fields",
+    "Layout",
+    "Records",
+    "Value",
+    "layout",
+    "read_fields",
+    "read_fields_partly",
+    "write_fields",
+]
 
 _LAYER = "zcl"
 
@@ -98,8 +108,12 @@ class _Many:
         count = self._expected(found)
         while len(records) != count and (position < end or count is not None):
             record: list[Field] = []
-            for step in self.steps:
-                position = step.read(octets, position, end, record)
+            try:
+                for step in self.steps:
+                    position = step.read(octets, position, end, record)
+            except DecodeError:
+                found.append((self.name, (*records, *((tuple(record),) if record else ()))))
+                raise
             records.append(tuple(record))
         found.append((self.name, tuple(records)))
         return position
@@ -227,6 +241,18 @@ def read_fields(layout: Layout, octets: bytes) -> Fields:
     if position != end:
         raise DecodeError(_LAYER, position, f"{end - position} octets left over after {layout.name}")
     return tuple(found)
+
+
+def read_fields_partly(layout: Layout, octets: bytes) -> tuple[Fields, DecodeError]:
+    """The fields that can be read of octets that :func:`read_fields` refuses, and what is wrong after them."""
+    position, end = 0, len(octets)
+    found: list[Field] = []
+    try:
+        for step in layout.steps:
+            position = step.read(octets, position, end, found)
+    except DecodeError as fault:
+        return tuple(found), fault
+    return tuple(found), DecodeError(_LAYER, position, f"{end - position} octets left over after {layout.name}")
 
 
 def write_fields(layout: Layout, fields: Fields) -> bytes:

@@ -24,14 +24,14 @@ def layout(words: Words) -> str:
 
 def _lines(words: Words) -> Iterator[str]:
     yield "  ".join(filter(None, (words["use_case"], words["kind"], words["title"])))
-    if words["source"]:
-        yield _line("found", words["source"])
+    if found := _found(words):
+        yield _line("found", found)
     code = words["message_code"]
     requests = ", ".join(words["service_requests"])
     yield _line("code", "  ".join(filter(None, (code, words["category"], requests and f"service request {requests}"))))
     yield _line("from", words["originator"])
     yield _line("to", words["recipient"])
-    yield _line("counter", f"{words['counter']}  (0x{words['counter']:X})")
+    yield _line("counter", f"{words['counter']}  (0x{int(words['counter']):X})")
     if words["date_time"]:
         yield _line("time", words["date_time"])
     if words["supplementary"]:
@@ -42,6 +42,20 @@ def _lines(words: Words) -> Iterator[str]:
     yield from _payload(words["payload"])
     for part in words["encrypted"]:
         yield from _encrypted(part)
+
+
+def _found(words: Words) -> str:
+    """Where a message was, and what stood beside it on its line that is no part of it."""
+    beside = [
+        f"{words[key]} octet{'s' if words[key] > 1 else ''} {name} it"
+        for key, name in (("octets_before", "before"), ("octets_after", "after"))
+        if words.get(key)
+    ]
+    if beside:
+        beside = [
+            f"{' and '.join(beside)} {'is' if beside[0].startswith('1 ') and len(beside) == 1 else 'are'} no part of it"
+        ]
+    return ", ".join(filter(None, (words["source"], *beside)))
 
 
 def _line(label: str, text: str, depth: int = 1) -> str:
@@ -67,7 +81,8 @@ def _verdict(check: Words) -> str:
 
 
 def _payload(words: Words) -> Iterator[str]:
-    yield _line("payload", f"{words['family'].upper().replace('ASN1', 'ASN.1')} {words['pdu']}")
+    family = (words["family"] or "").upper().replace("ASN1", "ASN.1")
+    yield _line("payload", f"{family} {words['pdu']}".strip())
     if alert := words.get("alert"):
         yield _line("alert", f"{alert['code']}  {alert['name']}", 2)
         yield _line("at", alert["time"], 2)
@@ -90,6 +105,16 @@ def _payload(words: Words) -> Iterator[str]:
         yield _line("issue", str(words["issue"]), 2)
     for field in words.get("fields", ()):
         yield from _value(field, 2)
+    if unread := words.get("unread"):
+        yield from _unread(unread, 2)
+
+
+def _unread(words: Words, depth: int) -> Iterator[str]:
+    """The octets that could not be read, all of them: whoever asks wants to look at them."""
+    yield _line("UNREAD", words["reason"] or "the octets after the payload", depth)
+    digits = words["hex"]
+    for at in range(0, len(digits), LONGEST):
+        yield _line("", digits[at : at + LONGEST], depth)
 
 
 def _access(number: int, words: Words) -> Iterator[str]:
@@ -154,6 +179,8 @@ def _component(number: int, words: Words) -> Iterator[str]:
         yield "       encrypted, see below"
     for field in words.get("fields", ()):
         yield from _value(field if isinstance(field.get("value"), list) else {**field, "type": ""}, 4)
+    if unread := words.get("unread"):
+        yield from _unread(unread, 4)
 
 
 def _encrypted(words: Words) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The ways in which people and tools write octets as text, as a table: a line in, runs of octets with their columns out.
+"""The ways in which people and tools write octets as text, as a table: a line in, runs with their columns out.
 
 A run is what one notation makes of a stretch of a line: groups with one separator and one width, so that an offset, a
 time stamp, or the column of characters beside a dump is no part of it.  What a run holds is its ``symbols``:
@@ -48,7 +48,9 @@ class Notation:
 Token = tuple[int, int, str]  # from column, to column, the digits of its octets
 
 _GAP = re.compile(r"[\s,;:|_\-/'\"+%=<>\[\](){}&.$#\\]{1,10}")
+_IN_STAMPS = (":", "-", ".", "/")
 _LONGEST_WORD = 16  # digits of a group that a dump prints; a longer one is a text of its own
+_WIDEST_ROW = 64  # groups in a row of a dump
 _BLOB = 68  # digits of the shortest message
 _PREFIXES = re.compile(
     r"\((?:byte|char|signed char|unsigned char|u?int8_t|u8)\)"  # casts
@@ -129,13 +131,13 @@ def _grouped(line: str, plain: str, tokens: Iterable[Token], even: bool) -> list
         bare = "".join(gap.split())
         width, first = len(token[2]), len(current[0][2]) if current else 0
         fits = not even or width == first or (width < first <= _LONGEST_WORD and len(current) > 1)
-        if closed or not (fits and _joins(gap)) or _is_characters(line, gap, current, token):
+        if closed or not (fits and _joins(gap)) or _is_characters(line, current, token):
             runs.append([token])
             key, closed = None, False
             continue
         if even and key is not None and bare != key:
-            # "11:12 dd 00" begins a run with dd, and so does "12 dd:00": punctuation binds, blanks don't
-            runs.append([current[-1], token] if len(current) == 2 and not key else [token])
+            # "11:12 dd 00" begins a run with dd, and so do "12 dd:00" and "[76]={dd,00": a time of day binds most
+            runs.append([current[-1], token] if len(current) == 2 and key not in _IN_STAMPS else [token])
             key = bare if len(runs[-1]) == 2 else None
             continue
         current.append(token)
@@ -157,20 +159,20 @@ def _run(tokens: list[Token]) -> Run:
     return Run(tokens[0][0], tokens[-1][1], "".join(digits for _, _, digits in tokens), tuple(marks))
 
 
-def _is_characters(line: str, gap: str, before: list[Token], token: Token) -> bool:
+def _is_characters(line: str, before: list[Token], token: Token) -> bool:
     """Whether from ``token`` on stands the column of a dump that shows the octets before it as characters."""
-    if len(gap) < 2 or not gap.isspace():
+    gap = line[before[-1][1] : token[0]]
+    if len(gap) < 2 or not gap.isspace() or len(before) > _WIDEST_ROW:
         return False
     digits = "".join(group for _, _, group in before)
-    text = line[token[0] :].rstrip()
-    return len(digits) % 2 == 0 and shows(text, bytes.fromhex(digits))
+    return len(digits) % 2 == 0 and shows(line[token[0] :].rstrip(), bytes.fromhex(digits))
 
 
 def shows(text: str, octets: bytes) -> bool:
     """Whether a text is what a dump prints of octets as characters."""
-    shown = zip(text, octets, strict=False)
-    return len(text) <= len(octets) and all(
-        c == chr(octet) if 0x20 <= octet < 0x7F else not c.isalnum() for c, octet in shown
+    padded = text.ljust(len(octets))  # what prints as blanks at the end is often cut off
+    return len(padded) == len(octets) and all(
+        c == chr(octet) if 0x20 <= octet < 0x7F else not c.isalnum() for c, octet in zip(padded, octets, strict=True)
     )
 
 
@@ -183,7 +185,7 @@ def _word_tokens(width: int) -> Callable[[str], Iterator[Token]]:
     def tokens(line: str) -> Iterator[Token]:
         """Words of ``width`` digits, the least significant octet first: what hexdump and od print of themselves."""
         words = [token for token in _hex_tokens(line) if len(token[2]) <= width]
-        if any(len(digits) == width for _, _, digits in words[:-1]):
+        if any(len(digits) == width for _, _, digits in words):
             yield from ((start, end, _swapped(digits)) for start, end, digits in words)
 
     return tokens
@@ -200,8 +202,8 @@ _NAMED = {"0": 0, "a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "e
 
 @dataclass(frozen=True, slots=True)
 class _Escapes:
-    """Octets as text, those that don't print written as escapes; ``pattern`` has the groups hex, number (in
-    ``base``), name, meta, caret or plain."""
+    """Octets as text, those that don't print written as escapes; ``pattern`` has the groups hex or code, number (in
+    ``base``), name, or plain."""
 
     pattern: re.Pattern[str]
     stop: str = ""
@@ -215,44 +217,49 @@ class _Escapes:
             return int(text, self.base)
         if kind == "name":
             return _NAMED.get(text, ord(text))
-        if kind == "meta":
-            return 0x80 | ((ord(text[1]) ^ 0x40) if len(text) == 2 else ord(text))
-        return ord(text) ^ 0x40 if kind == "caret" else 0x20 if self.stop and text == "+" else ord(text)
+        return 0x20 if self.stop and text == "+" else ord(text)
 
 
+_NUMBERED = r"(?:x(?P<hex>[0-9A-Fa-f]{2})|u00(?P<code>[0-9A-Fa-f]{2})|(?P<number>[0-3]?[0-7]{1,2})|(?P<name>[^xu0-7]))"
 _ESCAPES = {
-    "backslash": _Escapes(
-        re.compile(
-            r"\\+(?:x(?P<hex>[0-9A-Fa-f]{2})|u00(?P<code>[0-9A-Fa-f]{2})|(?P<number>[0-3]?[0-7]{1,2})|(?P<name>[^xu0-7]))"
-            r"|(?P<plain>[ -~])"
-        )
-    ),
+    "backslash": _Escapes(re.compile(r"\\" + _NUMBERED + r"|(?P<plain>[ -~])")),
+    "backslashes": _Escapes(re.compile(r"\\\\" + _NUMBERED + r"|(?P<plain>[ -~])")),
     "percent": _Escapes(re.compile(r"%(?P<hex>[0-9A-Fa-f]{2})|(?P<plain>[!-~])"), stop="&"),
     "quoted-printable": _Escapes(re.compile(r"=(?P<hex>[0-9A-Fa-f]{2})|(?P<plain>[ -<>-~])")),
     "entities": _Escapes(
         re.compile(r"&#(?:[xX](?P<hex>[0-9A-Fa-f]{1,2})|(?P<number>[0-9]{1,3}));|(?P<plain>[ -%'-;=-~])"), base=10
     ),
-    "cat -v": _Escapes(re.compile(r"M-(?P<meta>\^?[ -~])|\^(?P<caret>[?-_])|(?P<plain>[ -~])")),
 }
-_LITERAL = re.compile(r"\\+(?:x[0-9A-Fa-f]{2}|u00[0-9A-Fa-f]{2}|[0-7]{1,3}|[abtnvfre\\'\"/])")
+_IN_LITERAL = re.compile(r"\\+(?:x[0-9A-Fa-f]{2}|u00[0-9A-Fa-f]{2}|[0-7]{1,3}|[abtnvfre\\'\"/])")
+_BEGINS = {
+    "backslash": _IN_LITERAL,
+    "backslashes": _IN_LITERAL,
+    "percent": re.compile(r"%[0-9A-Fa-f]{2}"),
+    "quoted-printable": re.compile("^"),
+    "entities": re.compile(r"&#[0-9xX]"),
+}
+"""Where a run begins: at the first escape of its literal, of its line in quoted-printable."""
 
 
-def _escaped(style: str, begins: re.Pattern[str]) -> Callable[[str], list[Run]]:
-    rule = _ESCAPES[style]
+def _escaped(style: str) -> Callable[[str], list[Run]]:
+    rule, begins = _ESCAPES[style], _BEGINS[style]
 
     def runs(line: str) -> list[Run]:
         found: list[Run] = []
         at = 0
         while first := begins.search(line, at):
-            start, end = _within_quotes(line, first.start()) if style == "backslash" else (first.start(), len(line))
-            digits, at = [], start
+            start, end = (
+                _within_quotes(line, first.start()) if style.startswith("backslash") else (first.start(), len(line))
+            )
+            tokens: list[Token] = []
+            at = start
             while at < end and (match := rule.pattern.match(line, at)) is not None:
                 if rule.stop and match.group() in rule.stop:
                     break
-                digits.append(f"{rule.octet(match) & 0xFF:02x}")
+                tokens.append((at, match.end(), f"{rule.octet(match) & 0xFF:02x}"))
                 at = match.end()
-            marks = tuple((2 * index, start + index) for index in range(len(digits)))
-            found.append(Run(start, at, "".join(digits), marks))
+            if tokens:
+                found.append(_run(tokens))
             at = max(at + 1, first.end())
         return found
 
@@ -292,7 +299,6 @@ def _cells(line: str) -> list[Run]:
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+")
-_LONG_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12}")
 _WRITTEN = (
     (re.compile(r"\\/"), "/"),
     (re.compile(r"\\u002[bB]|%2[bB]|&#43;|&#[xX]2[bB];"), "+"),
@@ -311,7 +317,7 @@ def _base64_runs(line: str) -> list[Run]:
     return [
         Run(start, start + len(text), text, ((0, start),))
         for number, (start, text) in enumerate(tokens, 1)
-        if len(text) >= 8 or number == len(tokens)
+        if len(text) >= 8 or number == len(tokens) or not line[:start].strip()
     ]
 
 
@@ -324,44 +330,54 @@ def _from_hex(symbols: str) -> bytes:
     return bytes.fromhex(symbols[: len(symbols) & ~1])
 
 
-def _gate(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
-
-
-_DD_OR_DF = _gate(r"[dD][dDfF]")
+# What a line has in which a message may begin: DD and then 00 or 09, or DF and 09, or the first of them at the end of a
+# row.  It must be quick, for it is looked for in all of a log, and may be wrong in finding too much.
+_BETWEEN = r"(?:[^0-9A-Za-z\n]|0[xX]|\\+x|&#[xX]|16#|\(\w{2,13}\)|[hH](?![0-9A-Za-z])|u8){0,10}"
+_ROW_ENDS = r"(?=[^0-9A-Za-z\n]*(?:\s\s|\||$))"
+_HEX_GATE = re.compile(rf"[dD][dD](?:{_BETWEEN}0[09]|{_ROW_ENDS})|[dD][fF](?:{_BETWEEN}09|{_ROW_ENDS})", re.MULTILINE)
+_SHORT_GATE = re.compile(
+    rf"[dD][dDfF](?:{_BETWEEN}[09](?![0-9A-Fa-f]))|(?<![0-9A-Fa-f])[dD][dDfF]{_ROW_ENDS}", re.MULTILINE
+)
+_WORD_GATE = re.compile(
+    r"0[09][dD][dDfF]|(?<![0-9A-Fa-f])[dD][dDfF](?:[0-9A-Fa-f]{2}){1,7}\b|(?<=[0-9A-Fa-f])[dD][dDfF]\b"
+)
+_DECIMAL_GATE = re.compile(
+    r"(?:22[13]|-3[35])(?![0-9])(?:(?:[^0-9A-Za-z\n]|\(\w+\)|\"[0-9]+\":|u8){1,12}[09](?![0-9])|\W*$)", re.MULTILINE
+)
+_OCTAL_GATE = re.compile(r"33[57](?:\W+0(?:00|11)|\W*$|\s+\\[0t])", re.MULTILINE)
+_BINARY_GATE = re.compile(r"110111[01]1(?:\W+(?:0b)?0000[01]00[01]|\s\s|\W*$)", re.MULTILINE)
+_BASE64_GATE = re.compile(r"3QAA|3Qk[BCD]|3wk[BCD]|[Ndt9](?:0AAAA|[08]J)|dAAAA|[df]CQ")
+_CODE = r"(?:x[dD][dDfF]|u00[dD][dDfF]|33[57])"
 
 NOTATIONS: tuple[Notation, ...] = (
-    Notation("hexadecimal", _DD_OR_DF, _in_groups(_hex_tokens), _from_hex),
-    Notation("hexadecimal in fields", _DD_OR_DF, _in_groups(_field_tokens, even=False), _from_hex),
-    Notation("hexadecimal without leading zeros", _DD_OR_DF, _in_groups(_short_tokens), _from_hex),
-    Notation("words of 2 octets", _DD_OR_DF, _in_groups(_word_tokens(4)), _from_hex),
-    Notation("words of 4 octets", _DD_OR_DF, _in_groups(_word_tokens(8)), _from_hex),
-    Notation("words of 8 octets", _DD_OR_DF, _in_groups(_word_tokens(16)), _from_hex),
-    Notation("decimal", _gate(r"22[13](?![0-9])|-3[53](?![0-9])"), _in_groups(_decimal, _DECIMAL_EXTRAS), _from_hex),
-    Notation("octal", _gate(r"33[57](?![0-9])"), _in_groups(_octal), _from_hex),
+    Notation("hexadecimal", _HEX_GATE, _in_groups(_hex_tokens), _from_hex),
+    Notation("hexadecimal in fields", _HEX_GATE, _in_groups(_field_tokens, even=False), _from_hex),
+    Notation("hexadecimal without leading zeros", _SHORT_GATE, _in_groups(_short_tokens), _from_hex),
+    Notation("words of 2 octets", _WORD_GATE, _in_groups(_word_tokens(4)), _from_hex),
+    Notation("words of 4 octets", _WORD_GATE, _in_groups(_word_tokens(8)), _from_hex),
+    Notation("words of 8 octets", _WORD_GATE, _in_groups(_word_tokens(16)), _from_hex),
+    Notation("decimal", _DECIMAL_GATE, _in_groups(_decimal, _DECIMAL_EXTRAS), _from_hex),
+    Notation("octal", _OCTAL_GATE, _in_groups(_octal), _from_hex),
     Notation("octal words", _OCTAL_WORD, _in_groups(_octal_words), _from_hex),
-    Notation("binary", _gate(r"110111[01]1"), _in_groups(_bit_tokens), _from_hex),
+    Notation("binary", _BINARY_GATE, _in_groups(_bit_tokens), _from_hex),
     Notation(
-        "a string with escapes",
-        _gate(r"\\+(?:x[dD][dDfF]|u00[dD][dDfF]|33[57])"),
-        _escaped("backslash", _LITERAL),
-        _from_hex,
+        "a string with escapes", re.compile(rf"(?<!\\)\\{_CODE}(?:\\|\W*$)", re.M), _escaped("backslash"), _from_hex
     ),
-    Notation("percent-encoded", _gate(r"%[dD][dDfF]"), _escaped("percent", re.compile(r"%[0-9A-Fa-f]{2}")), _from_hex),
+    Notation("a string in a string", re.compile(rf"\\\\{_CODE}(?:\\|\W*$)", re.M), _escaped("backslashes"), _from_hex),
+    Notation("percent-encoded", re.compile(r"%[dD][dDfF]%0[09]"), _escaped("percent"), _from_hex),
     Notation(
         "quoted-printable",
-        _gate(r"=[dD][dDfF]"),
-        _escaped("quoted-printable", re.compile(r"=[0-9A-Fa-f]{2}")),
+        re.compile(r"=D[DF]=(?:0[09]|$)", re.MULTILINE),
+        _escaped("quoted-printable"),
         _from_hex,
     ),
     Notation(
         "character references",
-        _gate(r"&#(?:22[13]|[xX][dD][dDfF]);"),
-        _escaped("entities", re.compile(r"&#[0-9xX]")),
+        re.compile(r"&#(?:22[13]|[xX][dD][dDfF]);(?:&#|$)", re.M),
+        _escaped("entities"),
         _from_hex,
     ),
-    Notation("cat -v", _gate(r"M-[\]_]"), _escaped("cat -v", re.compile(r"M-[\]_]")), _from_hex),
-    Notation("od -c", _gate(r"33[57](?![0-9])"), _cells, _from_hex),
-    Notation("base64", _LONG_BASE64, _base64_runs, _from_base64, 4, 3),
+    Notation("od -c", _OCTAL_GATE, _cells, _from_hex),
+    Notation("base64", _BASE64_GATE, _base64_runs, _from_base64, 4, 3),
 )
 """Every notation; where two find a message at the same place, the earlier one is believed."""

@@ -20,8 +20,9 @@ from devices.wire.axdr import Data
 from devices.wire.errors import DecodeError
 from devices.wire.gbcs import CRA, Message
 from devices.wire.payload import Typed
+from rig.gbcs.partial import Partial, read_partly
 
-__all__ = ["BROKER", "Keys", "Opened", "Reading", "Verdict", "read"]
+__all__ = ["BROKER", "Keys", "Opened", "PartReading", "Reading", "Verdict", "read", "read_as_far_as_possible"]
 
 BROKER = bytes.fromhex("90B3D51F30000002")
 """The access control broker of the published test keys."""
@@ -76,6 +77,16 @@ class Reading(NamedTuple):
     sealed: tuple[Opened, ...]
 
 
+class PartReading(NamedTuple):
+    """The same of a message whose payload cannot be read to its end."""
+
+    message: Message
+    partial: Partial
+    signature: Check
+    mac: Check
+    sealed: tuple[Opened, ...]
+
+
 _ABSENT = Check(Verdict.ABSENT)
 _NO_KEYS = Check(Verdict.UNCHECKED, reason="no keys given")
 
@@ -100,6 +111,27 @@ def read(
     covered = gbcs.received(octets)
     signature = _signature(message, covered, keys, signer)
     return Reading(message, body, signature, _mac(message, covered, keys, mac_keys), parts)
+
+
+def read_as_far_as_possible(octets: bytes, keys: Keys | None = None) -> Reading | PartReading:
+    """:func:`read`, with the part of a payload that can be read where not all of it can.
+
+    Raises ``DecodeError`` where the octets are no message.
+    """
+    message = gbcs.decode(octets)
+    try:
+        payload.typed(message)
+    except DecodeError as fault:
+        partial = read_partly(message, fault)
+    else:
+        return read(octets, keys)
+    covered = gbcs.received(octets)
+    parts: tuple[Opened, ...] = ()
+    content = partial.content
+    if message.cra != CRA.COMMAND and content is not None and not isinstance(content, tuple):
+        parts = _open(message, content, keys)
+    signature = _signature(message, covered, keys, None)
+    return PartReading(message, partial, signature, _mac(message, covered, keys, None), parts)
 
 
 def _signature(message: Message, covered: bytes, keys: Keys | None, signer: str | None) -> Check:

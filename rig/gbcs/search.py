@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from devices.wire import gbcs, gbt
 from devices.wire.errors import CutShort, DecodeError
 
-__all__ = ["START", "TAIL", "Broken", "Piece", "take"]
+__all__ = ["INNER", "START", "TAIL", "Broken", "Piece", "take"]
 
 START = re.compile(
     rb"\xdd\x00{6}(?=(?:[\x00-\x7f]|\x81.|\x82..)\x11)"  # a MAC header, its length, the security header
@@ -26,7 +26,8 @@ TAIL = re.compile(
 )
 """The same where the octets end too soon to tell."""
 
-_INNER = 16  # a message's own grouping header starts within so many octets of its MAC header
+INNER = 16, 80
+"""Within how many octets of its start a message's own grouping header stands, and a message in a block the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,6 @@ def take(octets: bytes, start: int) -> Piece | Broken:
 def _resume(octets: bytes, start: int, block: bool) -> int:
     """Where to look for the next message: behind what only looks like one because it is inside this one."""
     if not block:
-        return start + (_INNER if octets[start] == 0xDD else 1)
-    inner = START.search(octets, start + 1, start + 64)
-    return start + 1 if inner is None else inner.start() + (_INNER if octets[inner.start()] == 0xDD else 1)
+        return start + (INNER[0] if octets[start] == 0xDD else 1)
+    inner = START.search(octets, start + 1, start + INNER[1])
+    return start + 1 if inner is None else inner.start() + (INNER[0] if octets[inner.start()] == 0xDD else 1)

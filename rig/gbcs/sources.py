@@ -1,32 +1,39 @@
-"""Where messages come from: hexadecimal text, a log with messages among other text, or a capture file.
+"""Where messages come from: text in any form (``text``), a capture (``captures``), or their bare octets.
 
-In a capture the messages are taken out of the tunnelling cluster (APS fragments put together), out of inter-PAN frames,
-and out of link type 147, which holds one message a packet.  GBT blocks are put together wherever they come from.
+Blocks of larger messages are put together wherever they come from.  What began like a message and is none, and what of
+a capture could not be read, is told: nothing is left out without a word.
 
     SourceError    nothing that could be decoded: what was given, what is wrong with it, what to give instead
 
-Must not live here: what a message means (``words``).
+Must not live here: what a message means (``words``), the notations of octets (``notations``).
 """
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from devices.wire import gbcs, gbt, ieee802154, interpan, pcap, tunnelling, zcl, zigbee
-from devices.wire.errors import DecodeError, WireError
+from devices.wire import gbcs
+from devices.wire.errors import DecodeError
+from devices.wire.reassembly import Finding, Mark, Reassembler, Way, Whole, numbers
+from rig.gbcs import captures, text
+from rig.gbcs.search import START, Broken, take
+from rig.gbcs.text import Fault, Taken
 
 __all__ = ["Found", "Given", "SourceError", "messages"]
 
-_MESSAGE_LINK = 147  # DLT_USER0: one GBCS message a packet, with no header
-_MAGICS = tuple(bytes.fromhex(magic) for magic in ("0a0d0d0a", "a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1"))
-_SHORTEST = 34  # octets of the shortest message: a grouping header, an empty payload
-_LONGEST_HEADER = 64  # octets that a log may print before a message, in one go with it
-_PLAIN = re.compile(r"[0-9A-Fa-f]*")
-_RUN = re.compile(rf"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{{2}}[ :-]?){{{_SHORTEST},}}(?![0-9A-Fa-f])")
-_SEPARATORS = str.maketrans("", "", " \t\r\n\v\f:-")
+_LARGEST = 1 << 28  # octets that a compressed file may grow to
+_DIGITS = re.compile(r"(?:0[xX])?[0-9A-Fa-f\s:-]*")
+_BYTE_ORDER_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\x00\x00", "utf-32-le"),
+    (b"\x00\x00\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+_GIVE = "give one whole message, from DD or DF to its end"
 
 
 class SourceError(Exception):
@@ -35,172 +42,183 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The octets of one whole message and where they were, None where they are all that was given."""
+    """The octets of one whole message and where they were, None where they are all that was given; and how many octets
+    stood beside it that are no part of it."""
 
     octets: bytes
     where: str | None = None
+    before: int = 0
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Every message found, at least one, and what else there is to say: a ``note`` on a source that is not whole."""
+    """What was found, what of it had to be left out and why, and what else there is to say."""
 
     found: list[Found]
-    note: str = ""
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def messages(data: bytes, name: str) -> Given:
-    """Every message in what was given; ``name`` is what to call that.  Raises :class:`SourceError` if none is."""
-    if data.startswith(_MAGICS):
+    """Everything in what was given; ``name`` is what to call that.  Raises :class:`SourceError` where there is nothing
+    that even begins like a message."""
+    if data[:2] == b"\x1f\x8b":
+        data = _unpacked(data, name)
+    if data.startswith(captures.MAGICS):
         return _from_capture(data, name)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
+    written = _as_text(data)
+    given = _from_octets(data) if written is None else _from_text(written)
+    if given.found or given.left_out:
+        return given
+    if written is None:
         raise SourceError(f"{name} is neither text nor a capture; give hexadecimal digits, a log, pcap or pcapng")
-    if not text.strip():
+    if not written.strip():
         raise SourceError(f"{name} is empty; give a message in hexadecimal digits, a log or a capture")
-    whole = text.translate(_SEPARATORS).removeprefix("0x")
-    if _PLAIN.fullmatch(whole):
-        return Given(_from_hexadecimal(text, whole, name))
-    found = _assembled(_runs(text))
-    if not found:
-        raise SourceError(_nothing_in(text, name))
-    return Given(found)
+    raise SourceError(_nothing_in(written, name))
 
 
-# ----------------------------------------------------------------------------------------------------------------- text
-
-
-def _from_hexadecimal(text: str, digits: str, name: str) -> list[Found]:
-    """Hexadecimal digits and nothing else: one message, however the lines are broken, or one a line."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(digits) % 2:
-        raise SourceError(f"{name} has {len(digits)} hexadecimal digits, an odd number; is one missing at an end?")
-    octets = bytes.fromhex(digits)
+def _unpacked(data: bytes, name: str) -> bytes:
+    """What gzip packed, as Wireshark does on request."""
     try:
-        gbcs.decode(octets)
-    except WireError as fault:
-        found = _assembled(_runs(text)) if len(lines) > 1 or gbt.is_block(octets) else []
-        if found:
-            return found
-        if gbt.is_block(octets):
-            raise SourceError(f"{name} is one block of a larger message (GBT); give all its blocks, one a line")
-        raise SourceError(f"{name} is no GBCS message: {fault}; give one whole message, from DD or DF to its end")
-    return [Found(octets)]
+        return zlib.decompressobj(wbits=31).decompress(data, _LARGEST)
+    except zlib.error as fault:
+        raise SourceError(f"{name} is a broken gzip file: {fault}; pack it again, or give it unpacked")
 
 
-def _runs(text: str) -> Iterator[Found]:
-    """Runs of hexadecimal digits that decode, by line."""
-    for number, line in enumerate(text.splitlines(), 1):
-        for run in _RUN.finditer(line):
-            digits = run.group().translate(_SEPARATORS)
-            if octets := _message_in(bytes.fromhex(digits)):
-                yield Found(octets, f"line {number}")
-
-
-def _message_in(octets: bytes) -> bytes:
-    """The message or block that octets are, or end with after a header that a log printed before it; or nothing."""
-    starts = range(min(_LONGEST_HEADER, len(octets) - _SHORTEST) + 1)
-    for start in (at for at in starts if octets[at] in (0xDD, 0xDF)):
-        if _is_message(octets[start:]):
-            return octets[start:]
-    return b""
-
-
-def _is_message(octets: bytes) -> bool:
-    if gbt.is_block(octets):
-        return True
+def _as_text(data: bytes) -> str | None:
+    """The text that octets are, in the encodings that people's tools write; None where they are none."""
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    if b"\x00" in data:
+        for encoding, zeros in (("utf-16-le", data[1::2]), ("utf-16-be", data[::2])):
+            if len(data) % 2 == 0 and zeros.count(0) > 0.8 * len(zeros):
+                return data.decode(encoding, "replace")
     try:
-        gbcs.decode(octets)
-    except DecodeError:
-        return False
-    return True
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        printed = sum(octet >= 0x20 or octet in b"\t\r\n" for octet in data[:4096])
+        return None if START.search(data) or printed < len(data[:4096]) else data.decode("cp1252", "replace")
 
 
-def _nothing_in(text: str, name: str) -> str:
-    first = text.split()[0]
-    if len(text.split()) == 1 and not _PLAIN.fullmatch(first):
-        wrong = next((c for c in first.removeprefix("0x") if not _PLAIN.fullmatch(c) and c not in ":-"), first[0])
+# ------------------------------------------------------------------------------------------------------------- text
+
+
+def _from_text(written: str) -> Given:
+    taken, faults = text.search(written)
+    whole, findings = _assembled((one.octets, number) for number, one in enumerate(taken))
+    found = [
+        Found(message.octets, _lines(taken, message), *_beside(taken, message))
+        for message in sorted(whole, key=lambda message: message.first.place)
+    ]
+    if len(found) == 1 and not (faults or findings) and "\n" not in written.strip() and _is_bare(written):
+        found = [Found(found[0].octets, None, found[0].before, found[0].after)]
+    left_out = [(fault.start.line, _fault(fault)) for fault in faults]
+    notes: list[str] = []
+    for finding in findings:
+        line = taken[finding.first.place].start.line
+        if finding.lost:
+            left_out.append((line, _finding(taken, finding)))
+        else:
+            notes.append(_finding(taken, finding))
+    return Given(found, [reason for _, reason in sorted(left_out)], notes)
+
+
+def _assembled(pieces: Iterable[tuple[bytes, int]]) -> tuple[list[Whole], list[Finding]]:
+    """Whole messages, from pieces that are whole or blocks, each with its place."""
+    blocks = Reassembler()
+    results = [result for octets, place in pieces for result in blocks.carried(Way(), octets, Mark(0, place))]
+    results += blocks.unfinished()
+    wholes = [result for result in results if isinstance(result, Whole)]
+    return wholes, [result for result in results if isinstance(result, Finding)]
+
+
+def _is_bare(written: str) -> bool:
+    return len(written.split()) == 1 or _DIGITS.fullmatch(written) is not None
+
+
+def _lines(taken: list[Taken], message: Whole) -> str:
+    return _named("line", [taken[message.first.place].start.line, taken[message.last.place].end.line])
+
+
+def _named(word: str, lines: list[int]) -> str:
+    first, last = min(lines), max(lines)
+    return f"{word} {first}" if first == last else f"{word}s {first} to {last}"
+
+
+def _beside(taken: list[Taken], message: Whole) -> tuple[int, int]:
+    one = taken[message.first.place]
+    return (one.before, one.after) if message.pieces == 1 else (0, 0)
+
+
+def _fault(fault: Fault) -> str:
+    return f"what begins like a message in line {fault.start.line}, column {fault.start.column + 1}: {fault.reason}"
+
+
+def _finding(taken: list[Taken], finding: Finding) -> str:
+    where = _named("line", [taken[finding.first.place].start.line, taken[finding.last.place].end.line])
+    what = captures.transfer(finding) if finding.key is not None else "a message"
+    return f"{what}, in {where}: {finding.detail}"
+
+
+def _nothing_in(written: str, name: str) -> str:
+    if _DIGITS.fullmatch(written):
+        digits = re.sub(r"[\s:-]|^0[xX]", "", written.strip())
+        if len(digits) % 2:
+            return f"{name} has {len(digits)} hexadecimal digits, an odd number; is one missing at an end?"
+        try:
+            gbcs.decode(bytes.fromhex(digits))
+        except DecodeError as fault:
+            return f"{name} is no GBCS message: {fault}; {_GIVE}"
+    first = written.split()[0]
+    if len(written.split()) == 1:
+        wrong = next((c for c in first.removeprefix("0x") if c not in "0123456789abcdefABCDEF:-"), first[0])
         return f"{name} is not hexadecimal: {wrong!r} is no digit; give a message in hexadecimal digits, or a file"
-    return f"{name} holds no GBCS message; give one whole message, from DD or DF to its end, or a log with some"
+    return f"{name} holds no GBCS message; {_GIVE}, or a log with some"
 
 
-# ------------------------------------------------------------------------------------------------------------- captures
+# ---------------------------------------------------------------------------------------------- octets and captures
+
+
+def _from_octets(data: bytes) -> Given:
+    """A file that holds the octets themselves."""
+    pieces: list[tuple[bytes, int]] = []
+    left_out: list[str] = []
+    at = 0
+    while start := START.search(data, at):
+        outcome = take(data, start.start())
+        if isinstance(outcome, Broken):
+            left_out.append(f"what begins like a message at octet {outcome.start}: {outcome.reason}")
+            at = outcome.resume
+        else:
+            pieces.append((outcome.octets, outcome.start))
+            at = outcome.end
+    whole, findings = _assembled(pieces)
+    found = [Found(one.octets, f"octet {one.first.place}") for one in whole]
+    for finding in findings:
+        what = captures.transfer(finding) if finding.key is not None else "a message"
+        left_out.append(f"{what}, from octet {finding.first.place} on: {finding.detail}")
+    return Given(found, left_out)
 
 
 def _from_capture(data: bytes, name: str) -> Given:
     """The messages of a capture; one that breaks off gives those before the break."""
-    pieces: list[Found] = []
-    broken = ""
-    try:
-        pieces.extend(_packets(data))
-    except pcap.CaptureError as fault:
-        broken = f"{name} is a broken capture: {fault}; record it again"
-    found = _assembled(pieces)
-    if not found:
-        raise SourceError(broken or f"{name} is a capture without a GBCS message in link types 147, 195, 230 or 283")
-    return Given(found, broken and f"{broken}; what came before is shown")
+    results, broken = captures.read(data)
+    found = [
+        Found(result.octets, f"packet{'s' if result.pieces > 1 else ''} {numbers(_places(result))}")
+        for result in results
+        if isinstance(result, Whole)
+    ]
+    left_out, notes = captures.lines_of(results)
+    if broken and not found and not left_out:
+        raise SourceError(f"{name} is a broken capture: {broken}; record it again")
+    if broken:
+        left_out.append(f"{name} is a broken capture: {broken}; what came before is shown; record it again")
+    if not found and not left_out:
+        raise SourceError("; ".join([f"{name} is a capture without a GBCS message", *notes]))
+    return Given(found, left_out, notes)
 
 
-def _packets(data: bytes) -> Iterator[Found]:
-    """What each packet of a capture carries: messages and blocks, in order."""
-    fragments = zigbee.ApsReassembler()
-    for number, record in enumerate(pcap.read(io.BytesIO(data)), 1):
-        if record.link_type == _MESSAGE_LINK:
-            octets = record.octets
-        else:
-            octets = _from_frame(record, fragments)
-        if octets and _is_message(octets):
-            yield Found(octets, f"packet {number}")
-
-
-def _from_frame(record: pcap.Record, fragments: zigbee.ApsReassembler) -> bytes:
-    """What the tunnel of an 802.15.4 frame carries, or nothing: captures hold much that is no message."""
-    try:
-        frame = ieee802154.decode(pcap.mac_record(record).frame)
-        if frame.frame_type is not ieee802154.FrameType.DATA:
-            return b""
-        if interpan.is_stub(frame.payload):
-            stub = interpan.decode(frame.payload)
-            return b"" if stub.security else _from_zcl(stub.cluster, stub.payload)
-        network = zigbee.decode_nwk(frame.payload)
-        if network.frame_type is not zigbee.NwkType.DATA or network.security:
-            return b""
-        whole = fragments.feed(network.source, zigbee.decode_aps(network.payload), record.at_ns)
-        if whole is None or whole.frame_type is not zigbee.ApsType.DATA or whole.security:
-            return b""
-        return _from_zcl(whole.cluster, whole.payload)
-    except (DecodeError, pcap.CaptureError):
-        return b""
-
-
-def _from_zcl(cluster: int, octets: bytes) -> bytes:
-    if cluster != tunnelling.CLUSTER:
-        return b""
-    command = tunnelling.decode(zcl.decode(octets))
-    if not isinstance(command, tunnelling.TransferData):
-        return b""
-    if command.octets[:1] in (b"\x02", b"\x03"):
-        gas = tunnelling.decode_gas(command.octets)
-        return gas.octets if isinstance(gas, tunnelling.Put | tunnelling.GetResponse) else b""
-    return command.octets
-
-
-# ----------------------------------------------------------------------------------------------------------- GBT blocks
-
-
-def _assembled(pieces: Iterable[Found]) -> list[Found]:
-    """Whole messages: those found whole, and those whose blocks are all there."""
-    assembler = gbt.Reassembler()
-    found: list[Found] = []
-    for piece in pieces:
-        if not gbt.is_block(piece.octets):
-            found.append(piece)
-            continue
-        try:
-            whole = assembler.feed(piece.octets)
-        except DecodeError:
-            continue  # a block out of order, or sent again: the others may still make a message
-        if whole is not None and _is_message(whole):
-            found.append(Found(whole, f"blocks up to {piece.where}"))
-    return found
+def _places(whole: Whole) -> list[int]:
+    return sorted({whole.first.place, whole.last.place})

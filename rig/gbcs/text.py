@@ -13,21 +13,21 @@ Must not live here: how octets are written (``notations``), what is done with wh
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rig.gbcs.notations import NOTATIONS, Notation, Run, shows
-from rig.gbcs.search import START, TAIL, Broken, Piece, take
+from rig.gbcs.search import INNER, START, TAIL, Broken, Piece, take
 
 __all__ = ["Fault", "Place", "Taken", "search"]
 
 _GAP_LINES = 3  # lines of something else that may stand between two lines of one message
 _DUMP_WIDTH = 32  # octets a line that dumps print at most
-_BUDGET = 16  # symbols looked at in joining lines, for each character of the text
+_BUDGET = 2  # symbols looked at in joining lines, for each character of the text
 _LINE_END = re.compile(r"\r\n|\r|\n|\Z")
-_COMMENTS = ("//", "/*", "#", "--", ";", "<")  # after octets on a line of source code or of a document
+_AFTERWARDS = ("//", "/*", "#", "--", ";", "<", "=")  # after octets on a line of source code or of a document
 _LITERAL_PREFIX = re.compile(r"(?<![0-9A-Za-z])[bBrRuUfF]{1,2}(?=[\"'])")
 _WORD = re.compile(r"[0-9A-Fa-f]+")
 
@@ -64,7 +64,7 @@ def search(text: str) -> tuple[list[Taken], list[Fault]]:
     taken: list[Taken] = []
     faults: list[Fault] = []
     for notation in NOTATIONS:
-        found = list(_Search(lines, notation).results())
+        found = list(_Search(lines, notation).results(taken))
         taken = _merged(taken, [one for one in found if isinstance(one, Taken)])
         faults += [one for one in found if isinstance(one, Fault)]
     starts = [one.start for one in taken]
@@ -78,15 +78,16 @@ def search(text: str) -> tuple[list[Taken], list[Fault]]:
 
 
 def _merged(taken: list[Taken], more: list[Taken]) -> list[Taken]:
-    """Both by their place, those of ``more`` that overlap nothing."""
-    starts = [one.start for one in taken]
-    ends = [one.end for one in taken]
-
-    def free(one: Taken) -> bool:
-        at = bisect_right(starts, one.start)
-        return (at == 0 or ends[at - 1] <= one.start) and (at == len(starts) or one.end <= starts[at])
-
-    return sorted([*taken, *filter(free, more)], key=lambda one: one.start)
+    """Both by their place.  Where two overlap the earlier notation is believed, or the one that has all of the other:
+    what looks like a whole message may lack its MAC in a notation that is not quite right."""
+    kept = list(taken)
+    for one in more:
+        first = bisect_left(kept, one.start, key=lambda had: had.end)
+        first += first < len(kept) and kept[first].end == one.start
+        last = bisect_left(kept, one.end, key=lambda had: had.start)
+        if all(one.start <= had.start and had.end <= one.end and had.octets != one.octets for had in kept[first:last]):
+            kept[first:last] = [one]
+    return kept
 
 
 class _Lines:
@@ -105,11 +106,18 @@ class _Lines:
     def __getitem__(self, number: int) -> str:
         return self.text[self.starts[number] : self.ends[number]]
 
-    def matching(self, pattern: re.Pattern[str]) -> Iterator[int]:
-        """The numbers, from 0, of the lines in which a pattern is found."""
+    def matching(self, pattern: re.Pattern[str], taken: list[Taken]) -> Iterator[int]:
+        """The numbers, from 0, of the lines in which a pattern is found outside of what was taken already."""
+        starts = [one.start for one in taken]
         at = 0
         while found := pattern.search(self.text, at):
             number = bisect_right(self.starts, found.start(), 0, len(self.ends)) - 1
+            place = Place(number + 1, found.start() - self.starts[number])
+            before = bisect_right(starts, place) - 1
+            if before >= 0 and place < taken[before].end:
+                end = taken[before].end
+                at = max(found.start() + 1, self.starts[end.line - 1] + end.column)
+                continue
             yield number
             at = self.starts[number + 1]
 
@@ -140,13 +148,17 @@ class _Search:
         self._budget = _BUDGET * len(lines.text) + 4096
         self._split: dict[int, list[Run]] = {}
 
-    def results(self) -> Iterator[Taken | Fault]:
-        for number in self._lines.matching(self._notation.gate):
+    def results(self, taken: list[Taken]) -> Iterator[Taken | Fault]:
+        """What this notation finds, but for places at which something was taken already."""
+        for number in self._lines.matching(self._notation.gate, taken):
             runs = self._runs(number)
             for run in runs:
                 yield from self._in_run(number, run)
-            for passed in [line for line in self._split if line < number]:
-                del self._split[passed]
+            self._forget_before(number)
+
+    def _forget_before(self, number: int) -> None:
+        while self._split and (first := next(iter(self._split))) < number:
+            del self._split[first]
 
     def _runs(self, number: int) -> list[Run]:
         if number not in self._split:
@@ -196,10 +208,8 @@ class _Search:
         size = len(joined.symbols[0])
         outcome: Piece | Broken = broken
         while isinstance(outcome, Broken) and outcome.needed:
-            wanted = self._symbol(outcome.start + outcome.needed) + self._notation.width
-            while size < wanted:
-                if not self._add_line(joined):
-                    break
+            wanted = -(-(outcome.start + outcome.needed) * self._notation.width // self._notation.share)
+            while size < wanted and self._add_line(joined, outcome.start):
                 size += len(joined.symbols[-1])
             octets = self._notation.octets("".join(joined.symbols))
             if START.match(octets, outcome.start):
@@ -212,13 +222,27 @@ class _Search:
                 outcome = now if now.reason else broken
                 break
             outcome = now
+        if isinstance(outcome, Piece) and outcome.octets[0] == 0xDF and outcome.end == len(octets):
+            outcome, octets = self._with_its_signature(joined, outcome, octets)
         if isinstance(outcome, Piece) and not self._regular(joined, outcome, octets):
             return _Joined([number], [run], [run.symbols[phase:]]), broken
         self._speak_for(joined, phase, outcome.end if isinstance(outcome, Piece) else outcome.resume)
         return joined, outcome
 
-    def _add_line(self, joined: _Joined) -> bool:
-        """Add the run of the next line that carries on."""
+    def _with_its_signature(self, joined: _Joined, piece: Piece, octets: bytes) -> tuple[Piece, bytes]:
+        """A message without MAC header that seems to end with a line: its signature field may be on the next one."""
+        if not self._add_line(joined, piece.start):
+            return piece, octets
+        more = self._notation.octets("".join(joined.symbols))
+        longer = take(more, piece.start)
+        if isinstance(longer, Piece) and longer.end > piece.end and self._regular(joined, longer, more):
+            return longer, more
+        for last in (joined.lines, joined.runs, joined.symbols):
+            last.pop()
+        return piece, octets
+
+    def _add_line(self, joined: _Joined, start: int) -> bool:
+        """Add the run of the next line that carries on the message which begins at octet ``start``."""
         shape = self._shape(joined.lines[0], joined.runs[0])
         last = joined.lines[-1]
         for number in range(last + 1, min(last + 2 + _GAP_LINES, len(self._lines))):
@@ -226,14 +250,23 @@ class _Search:
             if run is None:
                 continue
             self._budget -= len(run.symbols)
-            begins = START.match(self._notation.octets(run.symbols[:64]))
-            if begins or self._budget < 0:
+            if self._budget < 0 or self._begins_anew(joined, start, run):
                 return False
             joined.lines.append(number)
             joined.runs.append(run)
             joined.symbols.append(run.symbols)
             return True
         return False
+
+    def _begins_anew(self, joined: _Joined, start: int, run: Run) -> bool:
+        """Whether a run begins with another message, and not with one that is inside the one which is under way."""
+        begins = START.match(self._notation.octets(run.symbols[:64]))
+        if begins is None:
+            return False
+        so_far = self._notation.octets("".join(joined.symbols))[start:]
+        if so_far[:2] == b"\xdd\x09":
+            return len(so_far) > INNER[1] or begins.group() == b"\xdd\x09"
+        return len(so_far) > INNER[0] or begins.group()[0] != 0xDF
 
     def _carrying_on(self, number: int, shape: str) -> Run | None:
         """The run of a line that may carry a message on: one behind the same words, or the whole line."""
@@ -243,7 +276,7 @@ class _Search:
         if not runs or self._shape(number, runs[0]):
             return None
         rest = self._lines[number][runs[0].end :].strip()
-        if any(map(str.isalnum, rest)) and not rest.startswith(_COMMENTS):
+        if any(map(str.isalnum, rest)) and not rest.startswith(_AFTERWARDS):
             octets = self._notation.octets(runs[0].symbols)
             return runs[0] if shows(rest.strip("|<>"), octets) else None
         return runs[0]

@@ -14,6 +14,7 @@ from typing import Any
 from devices.trust import certificates
 from devices.trust.errors import BadCertificate
 from devices.wire import asn1_typed, gbz_typed, zcl_fields
+from devices.wire.asn1 import Node
 from devices.wire.axdr import BitString, CompactArray, Data, Tag
 from devices.wire.gbz_typed import (
     AttributeRecord,
@@ -23,12 +24,14 @@ from devices.wire.gbz_typed import (
     ReadAttributesResponse,
     ReportAttributes,
     Sealed,
+    Unread,
     WriteAttributes,
     WriteAttributesResponse,
 )
+from devices.wire.zcl_general import STATUSES
 from devices.wire.zcl_types import TYPES
 
-__all__ = ["asn1_view", "certificate", "date_time", "dlms_value", "readable", "zcl_body", "zigbee_time"]
+__all__ = ["asn1_node", "asn1_view", "certificate", "date_time", "dlms_value", "readable", "zcl_body", "zigbee_time"]
 
 Value = dict[str, Any]
 
@@ -89,6 +92,8 @@ def dlms_value(data: Data, names: Sequence[str] = ()) -> Value:
         return _octets(kind, tag, value)
     if tag == Tag.BOOLEAN:
         return {"type": kind, "value": bool(value)}
+    if tag in (Tag.LONG64, Tag.LONG64_UNSIGNED):
+        return {"type": kind, "value": str(value)}  # more than the 53 bits that a number of JavaScript keeps
     return {"type": kind, "value": value}
 
 
@@ -117,12 +122,6 @@ def _dates(octets: bytes) -> bool:
 
 # ------------------------------------------------------------------------------------------------------------ ZCL
 
-_ZCL_STATUS = {0x00: "success", 0x01: "failure", 0x7E: "not authorised", 0x80: "malformed command",
-    0x81: "unsupported cluster command", 0x82: "unsupported general command", 0x85: "invalid field",
-    0x86: "unsupported attribute", 0x87: "invalid value", 0x88: "read only", 0x89: "insufficient space",
-    0x8B: "not found", 0x8D: "invalid data type", 0xC0: "hardware failure",
-}  # fmt: skip
-
 
 def zcl_body(body: gbz_typed.Body, names: Mapping[int, str]) -> list[Value]:
     """The fields of a cluster's own command, or attributes and statuses; ``names`` are those of the attributes."""
@@ -148,6 +147,8 @@ def zcl_body(body: gbz_typed.Body, names: Mapping[int, str]) -> list[Value]:
             ]
         case DefaultResponse(command, status):
             return [{"name": f"command {command:02X}", **_status(status)}]
+        case Unread(command, _, _):
+            return [] if command is None else zcl_body(command, names)
         case Sealed():
             return []
 
@@ -159,8 +160,25 @@ def _fields(fields: zcl_fields.Fields, kinds: Mapping[str, str]) -> list[Value]:
             rows: list[Value] = [{"type": "record", "value": _fields(row, kinds)} for row in value]
             found.append({"name": name, "type": "list", "value": rows})
         else:
-            found.append({"name": name, "type": kinds.get(name, ""), **_simple(kinds.get(name, ""), value)})
+            simple = _simple(kinds.get(name, ""), value)
+            if kinds.get(name) == "uint48" or name in _SAMPLES:
+                simple |= _no_value(kinds[name], value)
+            found.append({"name": name, "type": kinds.get(name, ""), **simple})
     return found
+
+
+_SAMPLES = ("Sample",)  # of a profile; registers are uint48, other numbers of all ones mean what their field says
+_LONG = ("data56", "data64", "bitmap56", "bitmap64", "uint56", "uint64", "int56", "int64")  # above 53 bits
+
+
+def _no_value(kind: str, value: object) -> Value:
+    """What ZCL means by the one value of a number type that is no value: all ones, the least one of signed types."""
+    word = kind.rstrip("0123456789")
+    if word not in ("uint", "int", "enum"):
+        return {}
+    bits = int(kind.removeprefix(word))
+    none = -(1 << bits - 1) if word == "int" else (1 << bits) - 1
+    return {"text": "not captured"} if value == none else {}
 
 
 def _simple(kind: str, value: object) -> Value:
@@ -173,7 +191,7 @@ def _simple(kind: str, value: object) -> Value:
         return {"value": octets.hex(), "text": repr(value)}
     if kind == "utc" and isinstance(value, int):
         return {"value": value, "text": zigbee_time(value)}
-    return {"value": value}
+    return {"value": str(value) if kind in _LONG else value}
 
 
 def _zcl_date(octets: bytes) -> str:
@@ -191,7 +209,7 @@ def _attribute(number: int, names: Mapping[int, str]) -> str:
 
 
 def _status(status: int) -> Value:
-    return {"value": status, "text": _ZCL_STATUS.get(status, f"status {status:02X}")}
+    return {"value": status, "text": STATUSES.get(status, f"status {status:02X}")}
 
 
 def _record(record: AttributeRecord, names: Mapping[int, str]) -> Value:
@@ -205,12 +223,15 @@ def _typed(code: int, value: object) -> Value:
         pairs = value if code == _STRUCTURE else [(value[0], element) for element in value[1]]
         return {"type": "list", "value": [_typed(inner, element) for inner, element in pairs]}
     kind = TYPES.get(code)
-    return {"type": kind.name if kind is not None else f"type {code:02X}"} | _simple(kind.name if kind else "", value)
+    if kind is None:
+        return {"type": f"type {code:02X}"} | _simple("", value)
+    return {"type": kind.name} | _simple(kind.name, value) | _no_value(kind.name, value)
 
 
 # ------------------------------------------------------------------------------------------------------------ ASN.1
 
 _SHORTEST_CERTIFICATE = 200
+_COUNTERS = ("counter", "floor", "seq_number", "authorising_seq_number")  # numbers of 64 bits
 
 
 def asn1_view(view: object) -> list[Value]:
@@ -221,8 +242,27 @@ def asn1_view(view: object) -> list[Value]:
     for field in fields(view):
         value = getattr(view, field.name)
         if value is not None:
-            found.append({"name": field.name.replace("_", " ")} | _asn1_field(value))
+            entry: Value = {"value": str(value)} if field.name in _COUNTERS else _asn1_field(value)
+            found.append({"name": field.name.replace("_", " ")} | entry)
     return found
+
+
+_ASN1_TAGS = {
+    0x01: "boolean", 0x02: "integer", 0x03: "bit string", 0x04: "octet string", 0x05: "null",
+    0x06: "object identifier", 0x0A: "enumerated", 0x0C: "text", 0x13: "text", 0x17: "time", 0x18: "time",
+    0x30: "sequence", 0x31: "set",
+}  # fmt: skip
+
+
+def asn1_node(node: Node) -> Value:
+    """An element of which nobody knows what it means: its tag, and its contents or the elements in it."""
+    kind = _ASN1_TAGS.get(node.tag, f"element {node.tag:02X}")
+    if node.tag & 0x20:
+        return {"type": kind, "value": [asn1_node(child) for child in node.children]}
+    if node.tag in (0x02, 0x0A) and 0 < len(node.octets) <= 8:
+        return {"type": kind, "value": str(int.from_bytes(node.octets, "big", signed=True))}
+    text = readable(node.octets)
+    return {"type": kind, "value": node.octets.hex()} | _text(None if text is None else repr(text))
 
 
 def _asn1_field(value: object) -> Value:

@@ -16,9 +16,10 @@ from devices.wire import cosem, dlms_alerts, gbz, gbz_typed, zcl
 from devices.wire.axdr import Data, Tag
 from devices.wire.cosem import Op
 from devices.wire.eui64 import text as eui_text
-from devices.wire.gbcs import CRA, Message
-from rig.gbcs.reading import Check, Opened, Reading
-from rig.gbcs.values import asn1_view, certificate, date_time, dlms_value, zcl_body, zigbee_time
+from devices.wire.gbcs import CRA, Message, is_precommand
+from devices.wire.payload import Typed
+from rig.gbcs.reading import Check, Opened, PartReading, Reading
+from rig.gbcs.values import asn1_node, asn1_view, certificate, date_time, dlms_value, zcl_body, zigbee_time
 
 __all__ = ["describe"]
 
@@ -52,13 +53,16 @@ PROFILE_WIDE = {
 UNKNOWN = "unknown code"
 
 
-def describe(reading: Reading, octets: bytes, source: str | None = None) -> Words:
-    """Everything about one message.  ``source`` says where in a file or capture it was found."""
+def describe(reading: Reading | PartReading, octets: bytes, source: str | None = None) -> Words:
+    """Everything about one message.  ``source`` says where in a file or capture it was found.
+
+    Counters are text: they have 64 bits, of which readers of JSON in JavaScript keep 53.
+    """
     message = reading.message
     use_case = use_cases.by_code(message.message_code)
     return {
         "source": source,
-        "kind": "pre-command" if message.signature is None else CRA(message.cra).name.lower(),
+        "kind": "pre-command" if is_precommand(message) else CRA(message.cra).name.lower(),
         "message_code": f"0x{message.message_code:04X}",
         "use_case": use_case.use_case if use_case else None,
         "title": use_case.title if use_case else UNKNOWN,
@@ -66,10 +70,10 @@ def describe(reading: Reading, octets: bytes, source: str | None = None) -> Word
         "service_requests": list(use_case.service_requests) if use_case else [],
         "originator": eui_text(message.originator),
         "recipient": eui_text(message.recipient),
-        "counter": message.counter,
+        "counter": str(message.counter),
         "date_time": date_time(message.date_time) if message.date_time else None,
         "supplementary": _supplementary(message),
-        "payload": _payload(reading, use_case),
+        "payload": _payload(reading.payload, use_case) if isinstance(reading, Reading) else _partial(reading, use_case),
         "signature": _check(reading.signature),
         "mac": _check(reading.mac),
         "encrypted": [_opened(part, reading) for part in reading.sealed],
@@ -83,19 +87,23 @@ def _supplementary(message: Message) -> Words | None:
         return None
     words: Words = {
         "party": eui_text(message.supplementary_party),
-        "counter": message.supplementary_counter,
-        "originator_counter": message.supplementary_originator_counter,
+        "counter": _counter(message.supplementary_counter),
+        "originator_counter": _counter(message.supplementary_originator_counter),
     }
     if message.certificate is not None:
         words["certificate"] = certificate(message.certificate) or "not readable"
     return words
 
 
+def _counter(counter: int | None) -> str | None:
+    return None if counter is None else str(counter)
+
+
 def _check(check: Check) -> Words:
     return {"verdict": check.verdict.value, "keys": list(check.keys), "reason": check.reason}
 
 
-def _opened(part: Opened, reading: Reading) -> Words:
+def _opened(part: Opened, reading: Reading | PartReading) -> Words:
     words: Words = {"where": part.where, "octets": len(part.blob), **_check(part.check)}
     if part.plaintext is None:
         return words
@@ -109,15 +117,14 @@ def _opened(part: Opened, reading: Reading) -> Words:
     return words
 
 
-def _attributes_at(blob: bytes, reading: Reading) -> Mapping[int, str]:
+def _attributes_at(blob: bytes, reading: Reading | PartReading) -> Mapping[int, str]:
     """The names of the attributes of the cluster in which an encrypted component is."""
-    body = reading.payload
+    body = reading.payload if isinstance(reading, Reading) else reading.partial.content
     components = gbz_typed.components_of(body) if isinstance(body, gbz_typed.Payload | gbz_typed.Alert) else ()
     return next((_attribute_names(one.cluster) for one in components if one.body == gbz_typed.Sealed(blob)), {})
 
 
-def _payload(reading: Reading, use_case: UseCase | None) -> Words:
-    body = reading.payload
+def _payload(body: Typed, use_case: UseCase | None) -> Words:
     if isinstance(body, cosem.AccessRequest):
         return _request(body, use_case)
     if isinstance(body, cosem.AccessResponse):
@@ -132,6 +139,28 @@ def _payload(reading: Reading, use_case: UseCase | None) -> Words:
     if isinstance(body, gbz_typed.Alert):
         return _gbz_alert(body, use_case)
     return {"family": "asn1", "pdu": _spaced(type(body.view).__name__), "fields": asn1_view(body.view)}
+
+
+def _partial(reading: PartReading, use_case: UseCase | None) -> Words:
+    """A payload as far as it could be read, and under ``unread`` the octets that nothing explains, with the reason."""
+    partial = reading.partial
+    content = partial.content
+    if content is None:
+        words: Words = {"family": partial.family, "pdu": "unread" if partial.family else "none"}
+    elif isinstance(content, tuple):
+        words = {"family": "asn1", "pdu": "unknown", "fields": [asn1_node(node) for node in content]}
+    else:
+        words = _payload(content, use_case)
+        if isinstance(content, cosem.AccessResponse):
+            words["surplus"] = [dlms_value(data) for data in content.data[len(content.results) :]]
+    if partial.reason or partial.rest or partial.family is None:
+        words["unread"] = {
+            "offset": partial.offset,
+            "octets": len(partial.rest),
+            "hex": partial.rest.hex(),
+            "reason": partial.reason,
+        }
+    return words
 
 
 def _spaced(name: str) -> str:
@@ -192,7 +221,7 @@ def _future_dated(message_code: int, counter: int) -> Words:
     return {
         "message_code": f"0x{message_code:04X}",
         "use_case": dated.use_case if dated else None,
-        "counter": counter,
+        "counter": str(counter),
     }
 
 
@@ -256,7 +285,11 @@ def _component(component: gbz_typed.Component, use_case: UseCase | None) -> Word
         words["from"] = zigbee_time(component.from_time)
     if isinstance(component.body, gbz_typed.Sealed):
         return words | {"encrypted": True}
-    return words | {"fields": zcl_body(component.body, _attribute_names(component.cluster))}
+    words["fields"] = zcl_body(component.body, _attribute_names(component.cluster))
+    if isinstance(component.body, gbz_typed.Unread):
+        rest = component.body.rest
+        words["unread"] = {"octets": len(rest), "hex": rest.hex(), "reason": component.body.reason}
+    return words
 
 
 def _command_name(component: gbz_typed.Component, use_case: UseCase | None) -> str:
@@ -264,6 +297,8 @@ def _command_name(component: gbz_typed.Component, use_case: UseCase | None) -> s
         return PROFILE_WIDE.get(component.command, "profile-wide command")
     if isinstance(component.body, gbz_typed.Command):
         return component.body.name
+    if isinstance(component.body, gbz_typed.Unread) and component.body.command is not None:
+        return component.body.command.name
     row = _gbz_row(component, use_case)
     return row.name if row is not None else "unknown command"
 

@@ -12,7 +12,7 @@ import textwrap
 import urllib.parse
 from collections.abc import Callable, Iterator
 
-__all__ = ["DAMAGING", "FORMS"]
+__all__ = ["FORMS"]
 
 Printer = Callable[[bytes], str]
 
@@ -80,12 +80,14 @@ def reference(octet: int) -> str:
     return f"&#x{octet:X};"
 
 
-def cat_v(octets: bytes) -> str:
-    def one(octet: int) -> str:
-        low, meta = octet & 0x7F, "M-" if octet & 0x80 else ""
-        return meta + (chr(low) if 0x20 <= low < 0x7F else "^" + chr(low ^ 0x40))
-
-    return "".join(chr(octet) if octet in (9, 10) else one(octet) for octet in octets)
+def quoted_printable(octets: bytes) -> str:
+    tokens = (chr(o) if 0x20 < o < 0x7F and o != 0x3D else f"={o:02X}" for o in octets)
+    text, width = "", 0
+    for token in tokens:
+        soft = width + len(token) > 75
+        text += "=\n" + token if soft else token
+        width = len(token) if soft else width + len(token)
+    return text
 
 
 def signed(octets: bytes) -> Iterator[str]:
@@ -130,11 +132,19 @@ FORMS: dict[str, Printer] = {
     "hex, SQL bytea": lambda o: f" 12 | \\x{o.hex()} | t",
     "hex, glued to a word": lambda o: f"RX{o.hex()}",
     "hex, h at the end": lambda o: ", ".join(f"{x:02X}h" for x in o),
-    "hex, fields set apart": lambda o: " ".join((o[:1].hex(), o[1:7].hex(), o[7:8].hex(), o[8:13].hex(), o[13:].hex(" ", 5))),
+    "hex, fields set apart": lambda o: " ".join(
+        (o[:1].hex(), o[1:7].hex(), o[7:8].hex(), o[8:13].hex(), o[13:].hex(" ", 5))
+    ),
     # source code
-    "C array": lambda o: "static const uint8_t m[] = {\n" + textwrap.fill(", ".join(f"0x{x:02x}" for x in o), 70, initial_indent="    ", subsequent_indent="    ") + ",\n};\n",
+    "C array": lambda o: (
+        "static const uint8_t m[] = {\n"
+        + textwrap.fill(", ".join(f"0x{x:02x}" for x in o), 70, initial_indent="    ", subsequent_indent="    ")
+        + ",\n};\n"
+    ),
     "C array, one line": lambda o: "uint8_t m[76]={" + ",".join(f"0X{x:02X}" for x in o) + "};",
-    "C array with comments": lambda o: joined(o, lambda at, part: "  " + ", ".join(f"0x{x:02X}" for x in part) + f", // {at} and on", 8),
+    "C array with comments": lambda o: joined(
+        o, lambda at, part: "  " + ", ".join(f"0x{x:02X}" for x in part) + f", // {at} and on", 8
+    ),
     "C string": lambda o: f'char m[] = "{all_escaped(o)}";',
     "C string, octal": lambda o: f'char m[] = "{escaped(o, octal_escape)}";',
     "C strings, one after another": lambda o: joined(o, lambda _, part: f'  "{all_escaped(part)}"'),
@@ -144,8 +154,14 @@ FORMS: dict[str, Printer] = {
     "Python bytearray": lambda o: repr(bytearray(o)),
     "Python list": lambda o: repr(list(o)),
     "Python list of hex": lambda o: "[" + ", ".join(hex(x) for x in o) + "]",
-    "Python fromhex, wrapped": lambda o: "m = bytes.fromhex(\n" + joined(o, lambda _, part: f'    "{part.hex()}"') + ")",
-    "Rust array": lambda o: "let m = [\n" + textwrap.fill(", ".join(f"{x}" for x in o), 60, initial_indent="    ", subsequent_indent="    ") + ",\n];",
+    "Python fromhex, wrapped": lambda o: (
+        "m = bytes.fromhex(\n" + joined(o, lambda _, part: f'    "{part.hex()}"') + ")"
+    ),
+    "Rust array": lambda o: (
+        "let m = [\n"
+        + textwrap.fill(", ".join(f"{x}" for x in o), 60, initial_indent="    ", subsequent_indent="    ")
+        + ",\n];"
+    ),
     "Rust array of u8": lambda o: "let m = [" + ", ".join(f"0x{x:02X}u8" for x in o) + "];",
     "Rust byte string": lambda o: f'b"{escaped(o, x_escape)}"',
     "Rust debug, one a line": lambda o: "Frame {\n    data: [\n" + "".join(f"        {x},\n" for x in o) + "    ],\n}",
@@ -169,18 +185,28 @@ FORMS: dict[str, Printer] = {
     "hexdump": lambda o: joined(o, lambda at, part: f"{at:07x} {' '.join(words(part, 2))}") + f"{len(o):07x}\n",
     "xxd": xxd,
     "xxd -p": lambda o: wrapped(o.hex(), 60),
-    "xxd -i": lambda o: "unsigned char m[] = {\n" + ",\n".join("  " + ", ".join(f"0x{x:02x}" for x in part) for _, part in rows(o, 12)) + "\n};\nunsigned int m_len = 76;\n",
-    "xxd -b": lambda o: joined(o, lambda at, part: f"{at:08x}: {' '.join(f'{x:08b}' for x in part):<53}  {shown(part)}", 6),
+    "xxd -i": lambda o: (
+        "unsigned char m[] = {\n"
+        + ",\n".join("  " + ", ".join(f"0x{x:02x}" for x in part) for _, part in rows(o, 12))
+        + "\n};\nunsigned int m_len = 76;\n"
+    ),
+    "xxd -b": lambda o: joined(
+        o, lambda at, part: f"{at:08x}: {' '.join(f'{x:08b}' for x in part):<53}  {shown(part)}", 6
+    ),
     "xxd -g 4 -c 32": lambda o: joined(o, lambda at, part: f"{at:08x}: {part.hex(' ', -4):<71}  {shown(part)}", 32),
-    "od": lambda o: joined(o, lambda at, part: f"{at:07o} {' '.join(f'{int(w, 16):06o}' for w in words(part, 2))}") + f"{len(o):07o}\n",
+    "od": lambda o: (
+        joined(o, lambda at, part: f"{at:07o} {' '.join(f'{int(w, 16):06o}' for w in words(part, 2))}")
+        + f"{len(o):07o}\n"
+    ),
     "od -t x1": lambda o: joined(o, lambda at, part: f"{at:07o} {part.hex(' ')}") + f"{len(o):07o}\n",
     "od -b": lambda o: joined(o, lambda at, part: f"{at:07o} {' '.join(f'{x:03o}' for x in part)}") + f"{len(o):07o}\n",
     "od -An -t u1": lambda o: joined(o, lambda _, part: "".join(f"{x:4}" for x in part)),
     "od -An -t d1": lambda o: joined(o, lambda _, part: "".join(f"{x:>5}" for x in signed(part))),
     "od -t x4": lambda o: joined(o, lambda at, part: f"{at:07o} {' '.join(words(part, 4))}") + f"{len(o):07o}\n",
     "Wireshark": wireshark,
-    "Wireshark, tshark -x of a larger frame": lambda o: wireshark(b"\x41\x88\x01\x34\x12\x00\x00\x34\x12\x48" + o + b"\xd0\xea"),
-    "cat -v": cat_v,
+    "Wireshark, tshark -x of a larger frame": lambda o: wireshark(
+        b"\x41\x88\x01\x34\x12\x00\x00\x34\x12\x48" + o + b"\xd0\xea"
+    ),
     # base64
     "base64": b64,
     "base64url": lambda o: base64.urlsafe_b64encode(o).decode(),
@@ -188,7 +214,9 @@ FORMS: dict[str, Printer] = {
     "base64, lines of 76": lambda o: base64.encodebytes(o).decode(),
     "base64, lines of 64": lambda o: wrapped(b64(o), 64),
     "base64 in XML": lambda o: f'<?xml version="1.0"?><sr:GBCSPayload xmlns:sr="http://x/y">{b64(o)}</sr:GBCSPayload>',
-    "base64 in XML, wrapped": lambda o: f"<Body>\n  <GBCSPayload>{wrapped(b64(o), 40, '    ').strip()}</GBCSPayload>\n</Body>",
+    "base64 in XML, wrapped": lambda o: (
+        f"<Body>\n  <GBCSPayload>{wrapped(b64(o), 40, '    ').strip()}</GBCSPayload>\n</Body>"
+    ),
     "base64 in XML, references": lambda o: f"<P>{wrapped(b64(o), 76).replace(chr(10), '&#13;&#10;')}</P>",
     "base64 in JSON": lambda o: json.dumps({"id": "90B3D51F30010000", "payload": b64(o)}),
     "base64 in JSON, slashes escaped": lambda o: json.dumps({"payload": b64(o)}).replace("/", "\\/"),
@@ -198,10 +226,12 @@ FORMS: dict[str, Printer] = {
     "base64 in a URL": lambda o: f"GET /decode?m={urllib.parse.quote(b64(o), safe='')}&x=1 HTTP/1.1",
     "PEM": lambda o: f"-----BEGIN GBCS MESSAGE-----\n{wrapped(b64(o), 64)}\n-----END GBCS MESSAGE-----\n",
     "base64, quoted-printable": lambda o: quopri.encodestring(f"Payload: {b64(o)}\n".encode()).decode(),
-    "base64 after a time stamp, wrapped": lambda o: lines(*(f"{stamp(at)} RX {line}" for at, line in enumerate(wrapped(b64(o), 32).splitlines()))),
+    "base64 after a time stamp, wrapped": lambda o: lines(
+        *(f"{stamp(at)} RX {line}" for at, line in enumerate(wrapped(b64(o), 32).splitlines()))
+    ),
     # escapes
     "percent-encoded": lambda o: f"POST /m body={urllib.parse.quote_plus(o)}&n=1",
-    "quoted-printable": lambda o: quopri.encodestring(o, quotetabs=True).decode("ascii"),
+    "quoted-printable": quoted_printable,
     "character references": lambda o: f"<m>\n{''.join(map(reference, o))}</m>",
     # logs
     "log, digits-only time stamp": lambda o: f"10:11:12 {o.hex()}\n",
@@ -211,18 +241,23 @@ FORMS: dict[str, Printer] = {
     "log, wrapped after a time stamp": lambda o: joined(o, lambda at, part: f"{stamp(at)} RX {part.hex(' ').upper()}"),
     "log, wrapped, digits only": lambda o: joined(o, lambda at, part: f"{stamp(at)[:8]} {part.hex(' ')}"),
     "log, wrapped, packed": lambda o: joined(o, lambda at, part: f"[{at:5}] <- {part.hex()}", 20),
-    "log, wrapped, 0x": lambda o: joined(o, lambda at, part: f"{stamp(at)} RX: " + " ".join(f"0x{x:02x}" for x in part)),
+    "log, wrapped, 0x": lambda o: joined(
+        o, lambda at, part: f"{stamp(at)} RX: " + " ".join(f"0x{x:02x}" for x in part)
+    ),
     "log, wrapped, decimal": lambda o: joined(o, lambda at, part: f"{stamp(at)} data {', '.join(map(str, part))}", 8),
-    "log, wrapped, level and thread": lambda o: joined(o, lambda at, part: f"2024-01-01 {stamp(at)} [main-{3}] DEBUG radio - {part.hex(':')}"),
-    "log, first line then indented": lambda o: f"10:00:00 frame received:\n" + joined(o, lambda _, part: f"          {part.hex(' ')}"),
+    "log, wrapped, level and thread": lambda o: joined(
+        o, lambda at, part: f"2024-01-01 {stamp(at)} [main-{3}] DEBUG radio - {part.hex(':')}"
+    ),
+    "log, first line then indented": lambda o: (
+        "10:00:00 frame received:\n" + joined(o, lambda _, part: f"          {part.hex(' ')}")
+    ),
     "log, offset with a slash": lambda o: joined(o, lambda at, part: f"{at}/{len(o)}: {part.hex(' ')}"),
     "log, part numbers": lambda o: joined(o, lambda at, part: f"part {at // 24 + 1} of 4 = {part.hex()}", 24),
     "log, noise between": lambda o: joined(o, lambda at, part: f"{stamp(at)} RX {part.hex(' ')}\n{stamp(at)} heap ok"),
     "syslog": lambda o: f"Jan  1 10:11:12 hub01 chd[123]: rx len={len(o)} {o.hex()}\n",
-    "kernel log": lambda o: joined(o, lambda at, part: f"[ 1234.{at:06}] spi: {at:08x}: {part.hex(' ')}  {shown(part)}"),
+    "kernel log": lambda o: joined(
+        o, lambda at, part: f"[ 1234.{at:06}] spi: {at:08x}: {part.hex(' ')}  {shown(part)}"
+    ),
     "Arduino": lambda o: "RX: " + " ".join(f"{x:X}" for x in o) + " \r\n",
-}  # fmt: skip
+}
 """By name; each takes any octets."""
-
-DAMAGING = {"cat -v", "quoted-printable"}
-"""Those whose text breaks where octets are line ends of their own: a message with such octets is cut there."""
