@@ -12,6 +12,7 @@ from typing import Any
 from devices.machines.parts.interpan_window import WindowSettings
 from rig.node.assembly import Premises
 from rig.node.bench_file import Bench
+from rig.node.settings import changed
 
 __all__ = ["not_repeatable", "profile", "state_of"]
 
@@ -54,16 +55,11 @@ def not_repeatable(bench: Bench) -> str:
     return ", ".join(reasons)
 
 
-SLIDES = {"power-up": "slides-1", "trusted-device": "slides-2", "wan-absent": "slides-3"}
-
-
 def profile(bench: Bench) -> str:
-    """Which behaviour the results show where slides and later decision differ: ``decided``, or which of the slides'
-    options; empty where the hub is none of ours, or there is none."""
-    hubs = [device for device in bench.devices.values() if device.kind == "comms_hub"]
-    if not hubs or hubs[0].under_test:
+    """By whose text the hub behaves where slides and decision differ: ``decided``, ``slides-1`` to ``slides-3`` or
+    ``other``; empty where the hub is none of ours, or there is none."""
+    hub = next((device for device in bench.devices.values() if device.kind == "comms_hub"), None)
+    if hub is None or hub.under_test:
         return ""
-    told, default = hubs[0].settings.get("window", {}), WindowSettings()
-    opened = str(told.get("opened_by", default.opened_by.value))
-    kept = told.get("keep_alive_s", default.keep_alive_s) or told.get("close_by_command", default.close_by_command)
-    return SLIDES.get(opened, opened) if kept or opened != default.opened_by.value else "decided"
+    told = hub.settings.get("window", {})
+    return changed(WindowSettings(), told, f"{bench.source}.devices.{hub.name}.settings.window").profile

@@ -100,9 +100,9 @@ def test_a_bench_that_reaches_outside_of_itself_repeats_nothing(told: Bench, wor
 @pytest.mark.parametrize(
     ("window", "name"),
     [
-        ({"keep_alive_s": 3600}, "slides-1"),
-        ({"keep_alive_s": 0, "close_by_command": True}, "slides-1"),
-        ({"keep_alive_s": 0, "close_by_command": False}, "decided"),
+        ({}, "slides-1"),
+        ({"keep_alive_s": 60}, "other"),
+        ({"keep_alive_s": 0, "close_by_command": False, "beaconing": False}, "decided"),
         ({"opened_by": "wan-absent"}, "slides-3"),
     ],
 )
