@@ -29,6 +29,7 @@ from rig.evidence.verdicts import Verdict, exit_status
 from rig.exits import MOST_FAILURES, Exit, table
 from rig.keywords.listener import RunListener
 from rig.node import bench_file
+from rig.robot_files import forgiving
 from rig.robot_options import RunOptions
 
 __all__ = ["BadRun", "add_parser", "main"]
@@ -143,7 +144,8 @@ def _robot(options: RunOptions, suites: Sequence[Path], out: Path, listener: Lis
     }
     if settings.pop("quiet", False):
         settings["console"] = "quiet"
-    return int(run_robot(*map(str, suites), **settings))
+    with forgiving():
+        return int(run_robot(*map(str, suites), **settings))
 
 
 def _status(options: RunOptions, listener: Listener, robots: int) -> int:

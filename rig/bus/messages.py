@@ -72,7 +72,8 @@ def _load(payload: bytes, what: str) -> dict[str, Any]:
 
 def _dump(what: str, body: Mapping[str, Any]) -> bytes:
     try:
-        return json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode("utf-8", "backslashreplace")  # of a lone surrogate, and then it is JSON's escape
     except (TypeError, ValueError, RecursionError) as problem:
         raise BadMessage(what, f"cannot be put into JSON: {problem}") from None
 

@@ -149,7 +149,7 @@ class Bench:
         if folder is not None:
             place = folder / now.evidence
             place.mkdir(parents=True, exist_ok=True)
-            (place / "sequence.svg").write_text(drawing, encoding="utf-8")
+            (place / "sequence.svg").write_text(drawing, encoding="utf-8", errors="backslashreplace")
             now.files = [_evidence(place, now.evidence, str(entry["name"])) for entry in manifest["files"]]
             now.files.append(_evidence(place, now.evidence, "sequence.svg"))
             inside = place.absolute().as_uri()

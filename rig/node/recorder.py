@@ -168,7 +168,7 @@ class Recorder:
             return
         self._open = self._folder / name
         self._open.mkdir(parents=True, exist_ok=True)
-        self._lines = (self._open / "timeline.jsonl").open("w", encoding="utf-8")
+        self._lines = (self._open / "timeline.jsonl").open("w", encoding="utf-8", errors="backslashreplace")
         self._captures.open(self._open)
         self._counts.clear()
 
