@@ -58,7 +58,7 @@ class Record:
 
     ``suites`` are the names of the suites around it, the outermost first; ``requirements`` the ids of its rows;
     ``attempts`` how often it ran in this run; ``bench_broke`` what broke, also where a verdict was given before;
-    ``repeatable`` is ``yes``, or ``no, because ...``.
+    ``absent`` are captures that are not there, each with the reason; ``repeatable`` is ``yes``, or ``no, because ...``.
     """
 
     test: str
@@ -79,6 +79,7 @@ class Record:
     attempts: int = 1
     devices: tuple[DeviceFacts, ...] = ()
     files: tuple[EvidenceFile, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
     repeatable: str = ""
     started: str = ""
     elapsed_s: float = 0.0

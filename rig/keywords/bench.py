@@ -152,10 +152,11 @@ class Bench:
             (place / "sequence.svg").write_text(drawing, encoding="utf-8", errors="backslashreplace")
             now.files = [_evidence(place, now.evidence, str(entry["name"])) for entry in manifest["files"]]
             now.files.append(_evidence(place, now.evidence, "sequence.svg"))
+            now.absent = dict(manifest["absent"])
             inside = place.absolute().as_uri()
             names = [str(entry["name"]) for entry in manifest["files"]] + ["sequence.svg"]
             link = "Evidence: " + " ".join(f"<a href='{inside}/{name}'>{name}</a>" for name in names)
-            link += "".join(f"; no {name}: {reason}" for name, reason in sorted(manifest["absent"].items()))
+            link += "".join(f"; no {name}: {reason}" for name, reason in sorted(now.absent.items()))
         logger.info(f"{link}<div style='max-width:100%;overflow:auto'>{drawing}</div>", html=True)
         now.evidence = now.prepared = ""
         if broke is not None:

@@ -20,7 +20,7 @@ from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher
 from rig.keywords.session import session
 from rig.keywords.silence import Loaded, blame
-from rig.keywords.taps import crossed, frames_since
+from rig.keywords.taps import crossed, tapped
 
 __all__ = ["CommandState", "HandHeld"]
 
@@ -114,7 +114,7 @@ class HandHeld:
             words = str(refusal)
         now.pass_time(now.takes(device, "connect").declared)
         peer = bytes.fromhex(now.eui(hub))
-        sent = [one for one in frames_since(now, since) if one.device == device and one.out and one.peer == peer]
+        sent = [one for one in tapped(now, since, device)[0] if one.device == device and one.out and one.peer == peer]
         if sent or not words:
             raise now.unmet(
                 f"the terminal to refuse {hub} and to send it nothing",

@@ -20,7 +20,7 @@ from rig.keywords.connection import Misused
 from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher
 from rig.keywords.session import session
-from rig.keywords.taps import frames_since, met_since
+from rig.keywords.taps import tapped
 
 __all__ = ["Hub"]
 
@@ -47,7 +47,7 @@ class Hub:
         place, start = hub or now.hub_of(device), now.since(since)
         now.expect(joined(device, place), now.takes(device, "join"), start, within=within)
         peer = bytes.fromhex(now.eui(device))
-        mine = [one for one in frames_since(now, start) if (one.device, one.port, one.peer) == (place, HAN, peer)]
+        mine = [one for one in tapped(now, start, place)[0] if (one.device, one.port, one.peer) == (place, HAN, peer)]
         if {one.out for one in mine} != {True, False}:
             raise now.unmet(f"frames both ways between {place} and {device}", f"{len(mine)} on the tap of {place}")
 
@@ -79,11 +79,10 @@ class Hub:
         start = now.since(since)
         begun = now.time_of(start)
         now.pass_time(now.takes(hub, "answer").declared if within is None else within)
-        frames = frames_since(now, start)
+        frames, met = tapped(now, start, hub)
         eui = bytes.fromhex(now.eui(hub))
         if not sent_by_terminals(frames, hub, eui):
             raise Misused(f"no terminal sent anything to {hub} by inter-PAN since then; let one do so first")
-        met = met_since(now, start, hub)
         later = [event for event in now.events if event.order > start]
         _log_report(hub, later)
         found = _passed_as_message(hub, later) or [

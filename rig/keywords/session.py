@@ -80,6 +80,8 @@ class Session:
         self.begun = 0
         self.files: list[dict[str, Any]] = []
         """The evidence of the test, as its manifest says: name in the results folder, size, SHA-256."""
+        self.absent: dict[str, str] = {}
+        """The captures that are not there, each with the reason."""
         self.described: Mapping[str, Any] = {}
         self.before: Mapping[str, Any] = {}
         self.after: Mapping[str, Any] = {}
@@ -163,7 +165,7 @@ class Session:
 
     def start_test(self) -> None:
         """A test begins: what is known of the one before is not its own."""
-        self.files, self.before, self.after = [], {}, {}
+        self.files, self.absent, self.before, self.after = [], {}, {}, {}
 
     def begin_action(self, cause: str = "") -> None:
         """The test does something now: ``cause`` is the use case that it sends, or the verb, for what is expected after

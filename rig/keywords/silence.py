@@ -22,7 +22,7 @@ from devices.wire import eui64, gbcs
 from rig.bus.messages import Event
 from rig.evidence.leaks import HAN
 from rig.keywords.matching import Matcher
-from rig.keywords.taps import crossed, frames_since
+from rig.keywords.taps import crossed, tapped
 
 if TYPE_CHECKING:
     from rig.keywords.session import Session
@@ -154,7 +154,7 @@ def _frames(now: Session, device: str, terminal: str) -> int | None:
     legs = crossed(now, now.changed, hub, terminal)
     if device != hub and legs:
         peer = bytes.fromhex(now.eui(device))
-        mine = [one for one in frames_since(now, now.changed) if (one.device, one.port, one.peer) == (hub, HAN, peer)]
+        mine = [one for one in tapped(now, now.changed, hub)[0] if (one.device, one.port, one.peer) == (hub, HAN, peer)]
         legs = [one for one in mine if not one.out]
     return max((one.at_ns for one in legs), default=None)
 

@@ -5,8 +5,7 @@ Must not live here: what the frames mean (``rig.evidence``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from robot.api import SkipExecution
 
@@ -15,36 +14,31 @@ from rig.evidence.leaks import HAN, INTERPAN, Tapped
 if TYPE_CHECKING:
     from rig.keywords.session import Session
 
-__all__ = ["crossed", "frames_since", "met_since"]
+__all__ = ["crossed", "tapped"]
 
 
-def frames_since(now: Session, since: int) -> list[Tapped]:
-    """Every ZCL frame that crossed between a device and its radio after the event ``since``.
+def tapped(now: Session, since: int, device: str) -> tuple[list[Tapped], list[bytes]]:
+    """Every ZCL frame that crossed between a device and its radios, or at the other end of those, after the event
+    ``since``; and the devices to which it had spoken on its HAN before.
 
     Skips the test as INFRA where the bench no longer holds all of them: nobody could say then what crossed.
     """
-    return [Tapped.of(frame) for frame in _told(now, since)["frames"]]
-
-
-def met_since(now: Session, since: int, hub: str) -> list[bytes]:
-    """The devices to which the hub had spoken on its HAN before the event ``since``."""
-    met = _told(now, since)["met"]
-    return [bytes.fromhex(one["peer"]) for one in met if one["device"] == hub and one["port"] == HAN]
+    frames: list[Tapped] = []
+    while True:
+        told = now.call("tap.frames", device=device, since=since, skip=len(frames))
+        if not told["whole"]:
+            raise SkipExecution(
+                "INFRA: the bench no longer holds every frame since what the test did; look at them nearer to the act"
+            )
+        frames += [Tapped.of(frame) for frame in told["frames"]]
+        if not told["more"]:
+            return frames, [bytes.fromhex(met["peer"]) for met in told["met"] if met["port"] == HAN]
 
 
 def crossed(now: Session, since: int, hub: str, terminal: str) -> list[Tapped]:
     """What came from the hub to a terminal by inter-PAN after the event ``since``, at the terminal's own tap."""
     peer = bytes.fromhex(now.eui(hub))
     return [
-        one for one in frames_since(now, since)
+        one for one in tapped(now, since, terminal)[0]
         if one.device == terminal and one.port == INTERPAN and not one.out and one.peer == peer
     ]  # fmt: skip
-
-
-def _told(now: Session, since: int) -> Mapping[str, Any]:
-    told = now.call("tap.frames", since=since)
-    if not told["whole"]:
-        raise SkipExecution(
-            "INFRA: the bench no longer holds every frame since what the test did; look at them nearer to the act"
-        )
-    return told

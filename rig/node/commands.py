@@ -36,6 +36,8 @@ SLICE_NS = 10_000_000
 # How long a bench on real time looks at its clock alone, before it looks at the bus again.
 LONGEST_NS = 400 * 86_400 * 1_000_000_000  # what one command may let pass: more is a slip, and takes for ever
 # Verbs that frame the time line of a test instead of standing on it; a reset notes itself, on the new clock.
+PAGE = 2000
+"""Tapped frames in one answer, which has to fit one message of the bus."""
 UNNOTED = ("evidence.open", "evidence.close", "bench.reset", "bench.state")
 # Verbs that a bench carries out also where a part of its premises is gone: they lead to new ones.
 UNCHECKED = ("bench.describe", "evidence.open", "evidence.close")
@@ -329,20 +331,28 @@ class Commands:
     # ------------------------------------------------------------------------------------------------------- evidence
 
     def tapped_frames(self, args: Arguments) -> Mapping[str, Any]:
-        """Every frame that crossed between a device and its radio after the event number ``since``: out of the device,
-        or into it.  ``whole`` is false where the bench remembers no more than the last of them; ``met`` says who had
-        sent a frame to whom before."""
-        whole, frames = self.recorder.frames_since(args.whole("since", LONGEST_NS))
+        """The frames that crossed between ``device`` and its radios, or at the other end of those, after the event
+        number ``since``: a page of them from number ``skip`` on, and whether there are ``more``.
+
+        ``whole`` is false where the bench remembers no more than the last of them; ``met`` says who had sent a frame to
+        whom before."""
+        device, since, skip = args.among("device", self.bench.devices), args.whole("since", LONGEST_NS), 0
+        if "skip" in args:
+            skip = args.whole("skip", LONGEST_NS)
+        whole, found = self.recorder.frames_since(since)
+        own = [one for one in found if one[0] == device.name or one[1].peer == device.eui]
+        frames = own[skip : skip + PAGE]
         told = [
-            {"device": device, "at_ns": frame.at_ns, "port": frame.port, "out": frame.out, "peer": frame.peer.hex(),
+            {"device": name, "at_ns": frame.at_ns, "port": frame.port, "out": frame.out, "peer": frame.peer.hex(),
              "cluster": frame.cluster, "octets": frame.octets.hex()}
-            for device, frame in frames
+            for name, frame in frames
         ]  # fmt: skip
         met = [
-            {"device": device, "port": port, "peer": peer.hex()}
-            for device, port, peer in self.recorder.met_before(args.whole("since", LONGEST_NS))
+            {"device": name, "port": port, "peer": peer.hex()}
+            for name, port, peer in self.recorder.met_before(since)
+            if name == device.name
         ]
-        return {"whole": whole, "frames": told, "met": met}
+        return {"whole": whole, "frames": told, "more": len(own) > skip + PAGE, "met": met}
 
     def open_evidence(self, args: Arguments) -> Mapping[str, Any]:
         self.recorder.open(args.folder("name"))

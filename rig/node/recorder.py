@@ -191,7 +191,7 @@ class Recorder:
 
     def frames_since(self, order: int) -> tuple[bool, list[tuple[str, TappedFrame]]]:
         """The tapped frames after the event with this number, with their devices, and whether those are all."""
-        whole = len(self._tapped) < FRAMES_KEPT or self._tapped[0][0] <= order
+        whole = len(self._tapped) < FRAMES_KEPT or self._tapped[0][0] < order
         return whole, [(device, frame) for at, device, frame in self._tapped if at >= order]
 
     def close(self, publics: Mapping[str, bytes] | None = None) -> dict[str, Any]:

@@ -132,17 +132,34 @@ def test_every_link_that_was_used_is_in_a_capture(installed: Installed, tmp_path
     assert installed.manifest["absent"] == ({} if AIR in files else {AIR: "this bench has no virtual air"})
 
 
+def test_frames_are_told_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rig.node.commands.PAGE", 3)
+    desk = Desk().up()
+    desk.call("clock.advance", span_ns=30 * SECOND)
+    for number in range(7):
+        desk.call("interpan.send", device="hht", hub="hub", cluster=0x0702, octets=f"00{number:02x}000000")
+    first = desk.call("tap.frames", device="hht", since=0)
+    second = desk.call("tap.frames", device="hht", since=0, skip=3)
+    third = desk.call("tap.frames", device="hht", since=0, skip=6)
+    desk.close()
+    assert [page["more"] for page in (first, second, third)] == [True, True, False]
+    told = [frame["octets"] for page in (first, second, third) for frame in page["frames"]]
+    assert told == [f"00{number:02x}000000" for number in range(7)]
+
+
 def test_frames_are_remembered_for_whoever_asks(installed: Installed) -> None:
     desk = Desk().up()
     desk.call("clock.advance", span_ns=30 * SECOND)
     desk.call("interpan.send", device="hht", hub="hub", cluster=0x0702, octets="0001000000")
     desk.call("clock.advance", span_ns=SECOND)
-    told = desk.call("tap.frames", since=0)
+    told = desk.call("tap.frames", device="hht", since=0)
     assert told["whole"] is True
     (sent,) = (frame for frame in told["frames"] if frame["device"] == "hht" and frame["out"])
     assert (sent["port"], sent["cluster"], sent["octets"]) == ("interpan", 0x0702, "0001000000")
     assert desk.commands.recorder.frames_since(10**9)[1] == []
     hub = desk.commands.bench.devices["hub"].eui.hex()
     assert told["met"] == []
-    assert {"device": "hht", "port": "interpan", "peer": hub} in desk.call("tap.frames", since=10**9)["met"]
+    assert desk.call("tap.frames", device="hht", since=10**9)["met"] == [
+        {"device": "hht", "port": "interpan", "peer": hub}
+    ]
     desk.close()
