@@ -39,7 +39,7 @@ FORMS: dict[type[Told], str] = {
     FlowChecked: "{device}: flow {flow}, threshold {threshold}",
     PowerSwitched: "{device}: power {on}",
     DisplayShown: "{device} shows: {text}",
-    PartyReceived: "{device} has received {what} #{counter} of {from_name}, verified: {verified}",
+    PartyReceived: "{device} has received {cra_name} #{counter} of {from_name}, verified: {verified}",
     ReadingTaken: "{instrument}: {quantity} {value:.5g} {unit} ± {uncertainty:.2g}",
     HubFlags: "{device}: joining {beaconing}, inter-PAN {interpan} ({cause})",
     FirewallDropped: "{device}'s firewall drops a frame: {reason}",
@@ -82,7 +82,7 @@ def words(event: Event, names: Mapping[str, str]) -> str:
     fields["peer_name"] = names.get(str(fields.get("peer")), fields.get("peer"))
     fields["from_name"] = names.get(str(fields.get("from")), fields.get("from"))
     if event.kind == PartyReceived.kind:
-        fields["what"] = "response" if fields.get("alert") is None else f"alert 0x{fields['alert']:04X}"
+        fields["cra_name"] = "response" if fields.get("alert") is None else f"alert 0x{fields['alert']:04X}"
     form = _FORM_OF.get(event.kind)
     try:
         text = form.format_map(_Blank(fields)) if form else None

@@ -50,15 +50,18 @@ class Asked:
 
     def carries(self, event: Event) -> bool:
         """Whether a tapped message is this command."""
-        return self._ids(event) == (_text(self.originator), _text(self.recipient), self.counter)
+        return self._ids(event) == ("command", _text(self.originator), _text(self.recipient), self.counter)
 
     def answers(self, event: Event) -> bool:
-        """Whether a tapped message answers this command: the same counter, the ends swapped."""
-        return self._ids(event) == (_text(self.recipient), _text(self.originator), self.counter)
+        """Whether a tapped message answers this command: the same counter, the ends swapped.
+
+        An alert is no answer, whatever its number: a device counts its alerts by itself.
+        """
+        return self._ids(event) == ("response", _text(self.recipient), _text(self.originator), self.counter)
 
     @staticmethod
-    def _ids(event: Event) -> tuple[object, object, object]:
-        return event.fields.get("originator"), event.fields.get("recipient"), event.fields.get("counter")
+    def _ids(event: Event) -> tuple[object, ...]:
+        return tuple(event.fields.get(name) for name in ("cra", "originator", "recipient", "counter"))
 
 
 @dataclass(frozen=True, slots=True)
