@@ -70,6 +70,8 @@ class GpfSettings(GasDeviceSettings):
     billing_alert: bool = True
     # A total that comes this long before a half hour ends is the one of its end: two clocks differ [our choice].
     early_s: int = 60
+    # What a tapped command dates in the future is dropped, facts/gbcs.md 10.6.1 [one vendor's inference].
+    keeps_future_dated: bool = False
     tapped_limit: int = 32  # commands that wait for the meter's answer; the oldest goes first [our choice]
 
 
@@ -209,7 +211,9 @@ class Gpf(RecordingDevice):
         clusters = TAPPED[command.message_code]
         wanted = [one for one in payload.components if not clusters or one.cluster in clusters]
         self._notes = []
-        effects = self.executor.follow(wanted, command, now, self.clock.at(now))
+        effects = self.executor.follow(
+            wanted, command, now, self.clock.at(now), keeps_future=self.settings.keeps_future_dated
+        )
         told = Tapped(message_code=command.message_code, counter=command.counter)
         for code, tell in self._notes:
             effects += self.out.event(code, now, tell=tell)

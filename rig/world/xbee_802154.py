@@ -32,7 +32,7 @@ class IEEE802154Settings:
     """Settings of a module."""
 
     module: ModuleSettings = field(default_factory=ModuleSettings)
-    largest_payload: int = 102  # what is left of 127 beside two long addresses, both PANs and check sequence
+    largest_payload: int = 104  # long addresses without the maker's header (MM=1, 2), facts/xbee-manual.md 2
 
 
 class XBee802154(XBeeModule):

@@ -146,6 +146,25 @@ def test_a_command_of_the_meter_is_tapped_once_the_meter_did_it() -> None:
     assert made.device.clusters.revision == before
 
 
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_tapped_command_of_the_future_is_dropped_unless_set_otherwise(keeps: bool) -> None:
+    """facts/gbcs.md 10.6.1 [one vendor's inference: a setting, default dropped]."""
+    made, gas = GasBench(Gpf(PROXY, KEYS, cells("GPF"), GpfSettings(meter=METER, keeps_future_dated=keeps))), meter()
+    made.handle(Started({}))
+    band = {"Provider_ID": 0, "Issuer_Event_ID": 1, "Start_Time": made.device.clock.at(0).zcl + 3600}
+    dates = {"Number_of_Seasons": 0, "Number_of_Week_Profiles": 0, "Number_of_Day_Profiles": 0}
+    named = {"Issuer_Calendar_ID": 5, "Calendar_Type": 3, "Calendar_Time_Reference": 0, "Calendar_Name": b""}
+    order = ("Provider_ID", "Issuer_Event_ID", "Issuer_Calendar_ID", "Start_Time", "Calendar_Type")
+    whole = band | named | dates
+    ordered = {name: whole[name] for name in order} | {k: v for k, v in whole.items() if k not in order}
+    octets = command("GCS05", 1000, component(0x0707, True, 0x00, **ordered))
+    tap(made, octets)
+    (response,) = [one for one in gas.line(octets) if one.cra == gbcs.CRA.RESPONSE]
+    tap(made, gbcs.encode(response))
+    assert len(made.device.clusters.pending) == int(keeps)
+    assert len(gas.device.clusters.pending) == 1
+
+
 def test_only_the_calendar_part_of_a_prepayment_configuration_is_tapped() -> None:
     made, gas = bench(), meter()
     cap = component(

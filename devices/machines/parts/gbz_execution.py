@@ -191,8 +191,17 @@ class GbzExecutor:
                 records.append(AttributeRecord(attribute, Status.SUCCESS, row.type, value))
         return [ReadAttributesResponse(tuple(records))], status
 
-    def follow(self, components: Sequence[Component], command: Message, now: int, civil: CivilTime) -> list[Effect]:
-        """Do what another device's command changed there, and answer nothing.  Raises ``WireError``."""
+    def follow(
+        self,
+        components: Sequence[Component],
+        command: Message,
+        now: int,
+        civil: CivilTime,
+        *,
+        keeps_future: bool = True,
+    ) -> list[Effect]:
+        """Do what another device's command changed there, and answer nothing; what is dated in the future is kept for
+        its time, or dropped.  Raises ``WireError``."""
         use_case = use_cases.by_code(command.message_code)
         dated = use_case is not None and use_case.future_dated
         act = Act(now, civil, command.originator, command.counter, f"tapped {command.message_code:#06x}")
@@ -202,6 +211,10 @@ class GbzExecutor:
                 conduct_rows().get((body.cluster, body.to_client, body.command)) if isinstance(body, Command) else None
             )
             if row is None or not isinstance(body, Command):
+                continue
+            if dated and not keeps_future and _due(row, component, body) > civil.zcl:
+                told = "it is dated in the future, and such a copy is dropped"
+                act.effects.append(Record(ComponentRefused(command=body.name, reason=told)))
                 continue
             try:
                 self._do(row, component, body, act, dated, (command.message_code, command.counter))
@@ -223,10 +236,7 @@ class GbzExecutor:
         ``ordered_by`` are message code and counter of the command.
         """
         gbz_steps.run(row.at_once, body, act, self.clusters, self.calls)
-        at = 0
-        if row.when is not None:
-            at = component.from_time or 0
-            at = at if row.when == gbz_answers.FROM_TIME else number(dict(body.fields)[row.when])
+        at = _due(row, component, body)
         if future_dated and at in self.settings.cancels:
             self.clusters.cancel(Entry(body))
         elif future_dated and at > act.civil.zcl:
@@ -275,6 +285,14 @@ class GbzExecutor:
             if name is not None and values[name] not in allowed:
                 return f"{name} {values[name]!r}, expected one of {sorted(allowed)}"
         return None
+
+
+def _due(row: ConductRow, component: Component, body: Command) -> int:
+    """When a command is to take effect, seconds since 2000; 0 for at once."""
+    if row.when is None:
+        return 0
+    at = component.from_time or 0
+    return at if row.when == gbz_answers.FROM_TIME else number(dict(body.fields)[row.when])
 
 
 def _is(row: GbzRow, component: Component) -> bool:
