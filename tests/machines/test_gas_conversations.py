@@ -36,7 +36,10 @@ def headers(built: House) -> list[tuple[str, int]]:
     for _, name, send in built.lab.sent:
         if send.cluster != tunnelling.CLUSTER:
             continue
-        command = tunnelling.decode(zcl.decode(send.octets))
+        frame = zcl.decode(send.octets)
+        if not frame.cluster_specific:
+            continue  # a Default Response
+        command = tunnelling.decode(frame)
         if isinstance(command, TransferData):
             found.append((name, command.octets[0]))
     return found

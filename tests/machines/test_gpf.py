@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -151,9 +152,14 @@ def test_a_tapped_command_of_the_future_is_dropped_unless_set_otherwise(keeps: b
     """facts/gbcs.md 10.6.1 [one vendor's inference: a setting, default dropped]."""
     made, gas = GasBench(Gpf(PROXY, KEYS, cells("GPF"), GpfSettings(meter=METER, keeps_future_dated=keeps))), meter()
     made.handle(Started({}))
-    band = {"Provider_ID": 0, "Issuer_Event_ID": 1, "Start_Time": made.device.clock.at(0).zcl + 3600}
+    band: dict[str, Any] = {"Provider_ID": 0, "Issuer_Event_ID": 1, "Start_Time": made.device.clock.at(0).zcl + 3600}
     dates = {"Number_of_Seasons": 0, "Number_of_Week_Profiles": 0, "Number_of_Day_Profiles": 0}
-    named = {"Issuer_Calendar_ID": 5, "Calendar_Type": 3, "Calendar_Time_Reference": 0, "Calendar_Name": b""}
+    named: dict[str, Any] = {
+        "Issuer_Calendar_ID": 5,
+        "Calendar_Type": 3,
+        "Calendar_Time_Reference": 0,
+        "Calendar_Name": b"",
+    }
     order = ("Provider_ID", "Issuer_Event_ID", "Issuer_Calendar_ID", "Start_Time", "Calendar_Type")
     whole = band | named | dates
     ordered = {name: whole[name] for name in order} | {k: v for k, v in whole.items() if k not in order}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from devices.machines.core import Effect, Received, Record, Send, SendFailed, SetTimer
 from devices.machines.parts.sleepy_tunnel import SleepyClient, SleepyServer
+from devices.machines.parts.tunnel_end import TunnelSettings
 from devices.wire import gbcs, tunnelling
 from devices.wire.gbcs import CRA, Message
 from devices.wire.tunnelling import TransferData, TunnelStatus
@@ -23,8 +24,8 @@ def message(size: int, counter: int = 1) -> bytes:
 class Pair:
     """Both ends with a wire between them; what reached each of them."""
 
-    def __init__(self) -> None:
-        self.meter, self.hub = SleepyClient("han"), SleepyServer("han")
+    def __init__(self, settings: TunnelSettings | None = None) -> None:
+        self.meter, self.hub = SleepyClient("han", settings), SleepyServer("han", settings)
         self.at_meter: list[bytes] = []
         self.at_hub: list[bytes] = []
         self.frames = 0
@@ -125,8 +126,47 @@ def test_a_get_in_a_tunnel_that_is_not_there() -> None:
     assert len([effect for effect in effects if isinstance(effect, Send)]) == 1  # the error says so
 
 
-def test_a_piece_that_got_lost_is_told() -> None:
+def _given(pair: Pair) -> tuple[list[bytes], list[Send]]:
+    """The meter asks; the sequence numbers and frames of what the hub hands out."""
+    get = next(effect for effect in pair.meter.ask(HUB, 0) if isinstance(effect, Send))
+    _, effects = pair.hub.receive(Received("han", METER, get.octets, get.cluster), 0)
+    sent = [effect for effect in effects if isinstance(effect, Send) and effect.octets[2] == 0x01]
+    return [effect.octets[1:2] for effect in sent], sent
+
+
+@pytest.mark.parametrize("size", [3, 700])
+def test_a_message_leaves_the_queue_with_the_default_response_to_its_own_transfer(size: int) -> None:
+    """facts/gbcs.md 8.3 [single source]: until then it is handed out again, piece by piece."""
     pair = Pair()
+    pair.wake()
+    pair.hub.send(METER, message(size), 0)
+    _, (first,) = _given(pair)
+    assert pair.hub.waiting(METER) == 1
+    pair.hub.failed(SendFailed("han", METER, first.token, "no acknowledgement"), 0)
+    (sequence,), (again,) = _given(pair)
+    assert again.octets[3:] == first.octets[3:]
+    for status, wrong in ((b"\x01", sequence), (b"\0", bytes((sequence[0] ^ 0x40,)))):
+        refusal = b"\x10" + wrong + b"\x0b\x01" + status
+        pair.hub.receive(Received("han", METER, refusal, 0x0704), 0)
+        assert _given(pair)[1][0].octets[3:] == first.octets[3:]
+    pair.wake()
+    assert pair.at_meter == [message(size)]
+    assert pair.hub.waiting(METER) == 0
+
+
+def test_each_transfer_of_the_meter_is_answered_by_a_default_response() -> None:
+    """facts/gbcs.md 8.3 [single source]: of success, for command 02."""
+    pair = Pair()
+    pair.wake()
+    effects = pair.meter.send(HUB, message(5), 0)
+    (put,) = [effect for effect in effects if isinstance(effect, Send)]
+    _, answers = pair.hub.receive(Received("han", METER, put.octets, 0x0704), 0)
+    (answer,) = [effect for effect in answers if isinstance(effect, Send)]
+    assert answer.octets == b"\x18" + put.octets[1:2] + b"\x0b\x02\x00"
+
+
+def test_where_no_default_response_is_waited_for_a_piece_that_got_lost_is_told() -> None:
+    pair = Pair(TunnelSettings(default_responses=False))
     pair.wake()
     pair.hub.send(METER, message(3), 0)
     get = next(effect for effect in pair.meter.ask(HUB, 0) if isinstance(effect, Send))

@@ -12,12 +12,12 @@ Source: facts/gbcs.md 8.3 [3 sources]; that the remaining count counts pieces is
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from devices.machines.core import Effect, Send, SetTimer
+from devices.machines.core import Effect, Send, SendFailed, SetTimer
 from devices.machines.parts.tunnel import TunnelClient, TunnelServer, TunnelSettings
-from devices.machines.parts.tunnel_end import Link
-from devices.wire import tunnelling
+from devices.machines.parts.tunnel_end import CLUSTER, DEFAULT_RESPONSE, Link
+from devices.wire import tunnelling, zcl
 from devices.wire.errors import WireError
 from devices.wire.tunnelling import Get, GetResponse, Put, TransferData
 
@@ -31,6 +31,23 @@ def _with_header(settings: TunnelSettings | None) -> TunnelSettings:
     """The settings with room for the header in each frame."""
     chosen = settings or TunnelSettings()
     return replace(chosen, largest_frame=chosen.largest_frame - _HEADER)
+
+
+@dataclass(frozen=True, slots=True)
+class _HandedOut:
+    """A piece that a meter was given and has not confirmed: under which sequence number, and whether it is the last."""
+
+    sequence: int
+    piece: bytes
+    is_last: bool
+
+
+def _default_response(port: str, peer: bytes, octets: bytes) -> Send:
+    """The answer of success to a frame of the cluster, from its other end."""
+    asked = zcl.decode(octets)
+    control = zcl.DISABLE_DEFAULT_RESPONSE | (0 if asked.to_client else zcl.TO_CLIENT)
+    answer = zcl.Frame(control, asked.sequence, DEFAULT_RESPONSE, bytes((asked.command, 0)))
+    return Send(port, peer, zcl.encode(answer), CLUSTER)
 
 
 class SleepyClient(TunnelClient):
@@ -69,6 +86,8 @@ class SleepyClient(TunnelClient):
         effects: list[Effect] = []
         if content.octets:
             messages, effects = super()._transfer(peer, replace(command, octets=content.octets), frame, now)
+        if self.settings.default_responses:
+            effects = [_default_response(self.port, peer, frame), *effects]
         if content.remaining:
             effects = [*effects, *self.ask(peer, now)]
         return messages, effects
@@ -82,12 +101,14 @@ class SleepyServer(TunnelServer):
 
         self._since: dict[bytes, deque[tuple[int, bytes]]] = {}  # peer to when each message came to wait
         self._expired: list[tuple[bytes, bytes]] = []
+        self._handed_out: dict[bytes, _HandedOut] = {}
 
     def reset(self) -> None:
         """See :meth:`TunnelEnd.reset`."""
         super().reset()
         self._since.clear()
         self._expired.clear()
+        self._handed_out.clear()
 
     def send(self, peer: bytes, message: bytes, now: int) -> list[Effect]:
         """Have a message wait until the meter asks, or until its time is up."""
@@ -109,10 +130,16 @@ class SleepyServer(TunnelServer):
         waits = self._since.get(link.peer, deque())
         while waits and waits[0][0] + self.settings.unfetched_ns <= now:
             _, message = waits.popleft()
-            if message in link.queue:
+            if message == link.current:
+                link.current = None
+                link.blocks.clear()
+                self._handed_out.pop(link.peer, None)
+            elif message in link.queue:
                 link.queue.remove(message)
-                self._expired.append((link.peer, message))
-                effects += self._drop(link.peer, message, "the meter did not fetch it in time")
+            else:
+                continue  # it was fetched
+            self._expired.append((link.peer, message))
+            effects += self._drop(link.peer, message, "the meter did not fetch it in time")
         following = (
             [SetTimer(self._timer("expire", link.peer), waits[0][0] + self.settings.unfetched_ns)] if waits else []
         )
@@ -122,6 +149,7 @@ class SleepyServer(TunnelServer):
         """Drop the tunnel to a meter that is gone, and what waits for it."""
         link = self._links.pop(peer, None)
         self._since.pop(peer, None)
+        self._handed_out.pop(peer, None)
         if link is None:
             return []
         waiting = ([] if link.current is None else [link.current]) + list(link.queue)
@@ -139,31 +167,68 @@ class SleepyServer(TunnelServer):
         except WireError as error:
             return [], [self._bad(peer, str(error), frame)]
         if isinstance(content, Put):
-            return super()._transfer(peer, replace(command, octets=content.octets), frame, now)
+            messages, effects = super()._transfer(peer, replace(command, octets=content.octets), frame, now)
+            return messages, [*self._success(peer, frame), *effects]
         if isinstance(content, GetResponse):
             return [], [self._bad(peer, "a meter sends GET or PUT, got GetResponse", frame)]
         messages, effects = super()._transfer(peer, replace(command, octets=b""), frame, now)
         link = self._links.get(peer)
         if link is None or link.tunnel != command.tunnel:
             return messages, effects  # no such tunnel: the answer says so already
-        return [], self._hand_out(link, now)
+        return [], [*self._success(peer, frame), *self._hand_out(link, now)]
+
+    def _success(self, peer: bytes, frame: bytes) -> list[Effect]:
+        return [_default_response(self.port, peer, frame)] if self.settings.default_responses else []
+
+    def _request(self, peer: bytes, command: tunnelling.RequestTunnel, sequence: int, now: int) -> list[Effect]:
+        """A new tunnel: what was not confirmed is handed out anew, whole."""
+        self._handed_out.pop(peer, None)
+        return super()._request(peer, command, sequence, now)
 
     def _hand_out(self, link: Link, now: int) -> list[Effect]:
-        """One piece, and how many more there are."""
+        """One piece, and how many more there are; the same once more where it was not confirmed."""
         effects: list[Effect] = []
         while link.current is None and link.queue:
             effects += self._begin(link)
+            self._handed_out.pop(link.peer, None)
         if link.current is None:
-            return [*effects, self._respond(link, 0, b"", b"")]
-        message, piece = link.current, link.blocks.popleft()
+            return [*effects, self._respond(link, 0, b"", b"", self._next_sequence())]
+        message, before = link.current, self._handed_out.get(link.peer)
+        piece = link.blocks.popleft() if before is None else before.piece
+        given = _HandedOut(self._next_sequence(), piece, not link.blocks)
+        self._handed_out[link.peer] = given
         remaining = min(_MOST_REMAINING, len(link.blocks) + len(link.queue))
-        effects.append(self._respond(link, remaining, piece, message))
-        if not link.blocks:
-            link.current = None
-            link.sent.append((now, message))
+        effects.append(self._respond(link, remaining, piece, message, given.sequence))
+        if not self.settings.default_responses:
+            self._gone(link, now)
         return effects
 
-    def _respond(self, link: Link, remaining: int, piece: bytes, message: bytes) -> Send:
+    def failed(self, event: SendFailed, now: int) -> list[Effect]:
+        """See :meth:`TunnelEnd.failed`; a piece that was not confirmed is handed out again when the meter asks."""
+        flight = self._in_flight.get(event.token) if event.port == self.port else None
+        link = self._links.get(flight[0]) if flight else None
+        if flight is not None and link is not None and flight[2] == link.current and flight[0] in self._handed_out:
+            del self._in_flight[event.token]
+            return []
+        return super().failed(event, now)
+
+    def _confirmed(self, peer: bytes, frame: zcl.Frame) -> list[Effect]:
+        """A Default Response: with success to the last piece that was handed out, that piece is gone."""
+        link, given = self._links.get(peer), self._handed_out.get(peer)
+        if link is not None and given is not None and frame.sequence == given.sequence and frame.payload[1:] == b"\0":
+            self._gone(link, None)
+        return []
+
+    def _gone(self, link: Link, now: int | None) -> None:
+        given = self._handed_out.pop(link.peer)
+        if not given.is_last or link.current is None:
+            return
+        message, link.current = link.current, None
+        if now is not None:
+            link.sent.append((now, message))
+
+    def _respond(self, link: Link, remaining: int, piece: bytes, message: bytes, sequence: int) -> Send:
         assert link.tunnel is not None
         octets = tunnelling.encode_gas(GetResponse(remaining, piece))
-        return self._frame(link, TransferData(link.tunnel, octets, to_server=self.to_server), message)
+        command = TransferData(link.tunnel, octets, to_server=self.to_server)
+        return self._frame(link, command, message, sequence)

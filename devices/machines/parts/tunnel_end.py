@@ -19,13 +19,13 @@ from devices.wire import axdr, gbt, tunnelling, zcl
 from devices.wire.errors import WireError
 from devices.wire.tunnelling import TransferStatus
 
-__all__ = ["CLUSTER", "INTERPAN", "Link", "TunnelEnd", "TunnelSettings", "rewind"]
+__all__ = ["CLUSTER", "DEFAULT_RESPONSE", "INTERPAN", "Link", "TunnelEnd", "TunnelSettings", "rewind"]
 
 CLUSTER: Final = 0x0704
 SECOND: Final = 1_000_000_000
 
 _TRANSFER_OVERHEAD: Final = 5  # ZCL header 3, tunnel id 2
-_DEFAULT_RESPONSE: Final = 0x0B  # of all clusters: a stack may answer each frame with it, and it says nothing new
+DEFAULT_RESPONSE: Final = 0x0B  # of all clusters: a stack may answer each frame with it, and it says nothing new
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,9 @@ class TunnelSettings:
     max_tunnels: int = 8  # tunnels a server keeps [our choice]
     # How long a message waits for a sleepy meter to fetch it, then it is dropped [our choice], facts/gbcs.md 8.3
     unfetched_ns: int = 24 * 3600 * SECOND
+    # Between a sleepy meter and its hub each TransferData is answered by a Default Response, and the hub keeps a
+    # message until that to its own has come, facts/gbcs.md 8.3 [single source]; False: it is gone once handed out.
+    default_responses: bool = True
     queue_limit: int = 32  # messages that wait for one peer; the oldest goes first [our choice]
     largest_message: int = 24_000  # longest GBCS message taken for sending [our choice]
 
@@ -146,14 +149,18 @@ class TunnelEnd(ABC):
         """Take one ZCL frame of the tunnelling cluster: whole messages ``(peer, message)`` and what is to be done."""
         try:
             frame = zcl.decode(event.octets)
-            if not frame.cluster_specific and frame.command == _DEFAULT_RESPONSE:
-                return [], []
+            if not frame.cluster_specific and frame.command == DEFAULT_RESPONSE:
+                return [], self._confirmed(event.peer, frame)
             command = tunnelling.decode(frame)
         except WireError as error:
             return [], [self._bad(event.peer, str(error), event.octets)]
         if isinstance(command, tunnelling.TransferData):
             return self._transfer(event.peer, command, event.octets, now)
         return [], self._manage(event.peer, command, frame.sequence, now)
+
+    def _confirmed(self, _peer: bytes, _frame: zcl.Frame) -> list[Effect]:
+        """Take a Default Response; between ends that are always on it says nothing new."""
+        return []
 
     def failed(self, event: SendFailed, now: int) -> list[Effect]:
         """Take the word that a frame did not get through; the rest of its message is dropped, see ``take_broken``."""
