@@ -29,7 +29,7 @@ Disable Opens The Contact
 
 Arm Moves Nothing Until The Consumer Acts
     [Documentation]    ECS44 arms the supply and moves nothing; only the consumer's button closes the contact.
-    [Tags]    req:cv-1
+    [Tags]    demo    req:cv-1
     [Setup]    Prepare Premises    needs=INSTALLED    leaves=ENABLED
     ${command}=    Send Command    ECS44
     Command Should Succeed    ${command}
@@ -66,7 +66,7 @@ Button Of A Disabled Supply Does Nothing
 
 Welded Contactor Is Found Although The Meter Reports Success
     [Documentation]    The meter reports its supply disabled, but contact and current say that it is not: physical truth wins.
-    [Tags]    bad    bench:contactor-fault    req:cv-1    req:rg-7
+    [Tags]    bad    demo    bench:contactor-fault    req:cv-1    req:rg-7
     [Setup]    Prepare Premises    needs=ENABLED    leaves=ENABLED
     Break Contactor    main    welded
     ${command}=    Send Command    ECS43

@@ -43,6 +43,7 @@ The Proxy Answers For A Meter That Sleeps
 Arm Opens Nothing Until The Consumer Acts
     [Documentation]    GCS39 arms the supply and moves nothing; the consumer's button opens the valve, and the meter looks at
     ...    the flow: the evidence of a safe local process.
+    [Tags]    demo
     Gas Is Shut Off
     ${command}=    Arm Gas Supply
     Gas Command Should Succeed    ${command}

@@ -11,7 +11,7 @@ Test Tags        bench:hht    bench:hub    bench:trace
 *** Test Cases ***
 Install A Premises With No WAN
     [Documentation]    An installer brings a premises with no WAN into service with signed commands from a work order alone.
-    [Tags]    req:im-7    req:hht-1    req:hht-10    req:rg-5
+    [Tags]    demo    req:im-7    req:hht-1    req:hht-10    req:rg-5
     [Setup]    Prepare Premises    needs=FRESH    leaves=ENABLED    wan=${False}
     ${order}=    Prepare Work Order    CCS01:hub    ECS70    ECS42
     Installer Connects    ${order}

@@ -11,7 +11,7 @@ Test Tags        bench:hht    bench:hub
 *** Test Cases ***
 Window Closes After Sixty Minutes
     [Documentation]    One hour after power-up a hub that nobody used answers no terminal any more.
-    [Tags]    bad    req:hht-6    req:hht-7
+    [Tags]    bad    demo    req:hht-6    req:hht-7
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH    wan=${False}
     ${order}=    Prepare Work Order    ECS45
     Load Work Order    ${order}

@@ -20,7 +20,7 @@ Installer Sees Which Hub Is Which
 
 A Work Order Never Runs On The Neighbour's Equipment
     [Documentation]    The wrong hub is refused with an explanation, and nothing is sent to it.
-    [Tags]    bad    req:hht-17
+    [Tags]    bad    demo    req:hht-17
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH    wan=${False}
     ${order}=    Prepare Work Order    CCS01:hub    ECS42
     Load Work Order    ${order}    hub=hub

@@ -12,7 +12,7 @@ Test Tags        bench:hht    bench:variants    bench:trace
 *** Test Cases ***
 Published Enable Closes The Contactor
     [Documentation]    The published ECS42 moves the contactor, and its repetition is refused as a replay.
-    [Tags]    req:im-7    req:cv-1
+    [Tags]    demo    req:im-7    req:cv-1
     [Setup]    Published Premises
     Apply Published    ECS42
     Contact Should Close

@@ -22,7 +22,7 @@ Outage Of Just Under Three Minutes Is Short
 
 Long Outage Raises The Long Alert
     [Documentation]    After 10 minutes without supply the meter sends 0x8F36 with both times right.
-    [Tags]    req:ou-1
+    [Tags]    demo    req:ou-1
     Outage Is Told    10 minutes    0x8F36
 
 Outage Of Just Over Three Minutes Is Long
@@ -32,7 +32,7 @@ Outage Of Just Over Three Minutes Is Long
 
 Supply State And Replay Protection Outlive An Outage
     [Documentation]    After a day without supply the contact stands as before, and a command of yesterday is still refused.
-    [Tags]    req:ou-2    req:hht-2
+    [Tags]    demo    req:ou-2    req:hht-2
     ${command}=    Send Command    ECS43
     Command Should Succeed    ${command}
     Contact Should Open

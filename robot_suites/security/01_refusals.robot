@@ -12,7 +12,7 @@ Test Tags        bad    bench:forge    bench:trace
 *** Test Cases ***
 Replayed Command Is Refused
     [Documentation]    The octets of a command that was executed are refused the second time.
-    [Tags]    req:hht-2    req:sa-9
+    [Tags]    demo    req:hht-2    req:sa-9
     ${open}=    Send Command    ECS43
     Command Should Succeed    ${open}
     ${close}=    Send Command    ECS42
@@ -25,7 +25,7 @@ Replayed Command Is Refused
 
 Tampered Command Is Refused
     [Documentation]    One octet of the payload altered on the way: refused.
-    [Tags]    req:sa-9
+    [Tags]    demo    req:sa-9
     Send Spoilt Command    ECS43    spoil=payload
     Contact Should Not Move
     Refusal Should Be Reported    esme    check=SIGNATURE

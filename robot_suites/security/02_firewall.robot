@@ -12,7 +12,7 @@ Test Tags        bench:hht    bench:hub    bench:trace
 *** Test Cases ***
 Frame Of A Foreign Cluster Is Dropped
     [Documentation]    A terminal that is connected sends something else than messages in a tunnel: the hub drops it.
-    [Tags]    bad    req:hht-1
+    [Tags]    bad    demo    req:hht-1
     Connect With Work Order    ECS45
     Send Foreign Frame    cluster=${0x0702}    octets=0001000000
     Firewall Should Drop
