@@ -1,4 +1,4 @@
-"""Two responses held against each other: the same shape, whatever the values.
+"""Two responses held against each other: the same shape, and where the presupposed state makes them so, equal values.
 
 The same parties and counters in the envelopes, the same invoke id or sequence numbers.  DLMS: the same results and the
 same tags all the way down, arrays of any length, a compact-array counting as the array of its elements
@@ -9,24 +9,42 @@ equal.  Encrypted parts are held against each other as they are once decrypted.
 Whether the device numbered its answer to an unknown user anew (other-information of 26 octets) or not (18) is not
 compared: published devices do both in answer to commands of one form (facts/gbcs.md 2.5).
 
+Values (``differing``) are compared where a device in the state that the command presupposes must give the published
+ones: in answers to commands that do something, but for those that tell what the device held before (``OWN_STATE``).
+What a read brings to light is the device's own history.
+
 Must not live here: how the answers came about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from devices.machines.parts.shape import Shape, data_shape, fits, shape
+from devices.model.use_cases import UseCase
 from devices.wire import asn1_typed, axdr, cosem, dlms_alerts, gbz, gbz_typed, payload
 from devices.wire.errors import WireError
 from devices.wire.gbcs import Message
 from devices.wire.gbz_typed import Body, Command, DefaultResponse, ReadAttributesResponse, Sealed
 from rig.gbcs.reading import Opened, Reading
 
-__all__ = ["mismatch"]
+__all__ = ["OWN_STATE", "differing", "mismatch", "presupposed"]
 
+OWN_STATE: Final[Mapping[str, str]] = {
+    "CCS07": "the device log of the hub, and when each entry was last changed",
+    "CS01b": "the balance after the top up hangs on that before",
+    "CS02c": "the key pair that the device made",
+    "CS02f": "the sequence number of the latest update of each role",
+    "CS07": "the devices in the log of the meter",
+    "GCS02": "the credit that was left",
+    "GCS03": "the credit that was left",
+    "GCS28": "the time by the device's own clock",
+    "PCS01": "the balance after the top up hangs on that before",
+}
+"""Use cases whose answers tell what the device held before the command: what of them, by use case."""
+_NO_DEFAULT_RESPONSE: Final = 0x10  # a bit of the frame control that published devices set and clear as they like
 _ARRAY: Final = "array"
 _TOLD: Final = 160  # characters of a shape in a reason
 
@@ -48,6 +66,39 @@ def mismatch(got: Reading, wanted: Reading) -> str:
     except WireError as fault:
         return f"one of the two is not what its use case says: {fault}"
     return ""
+
+
+def presupposed(use_case: UseCase) -> bool:
+    """Whether the state that a command presupposes settles every value of its answer."""
+    return not use_case.only_reads and use_case.use_case not in OWN_STATE
+
+
+def differing(got: Reading, wanted: Reading) -> str:
+    """Where the values of ``got`` are not those of ``wanted``, or why they cannot be held against each other, or
+    nothing.  Encrypted parts are held against each other as they are once decrypted."""
+    if reason := mismatch(got, wanted):
+        return reason
+    for number, (ours, theirs) in enumerate(zip(_values(got), _values(wanted), strict=True)):
+        if ours != theirs:
+            return f"another value in part {number}: expected {str(theirs)[:_TOLD]}, got {str(ours)[:_TOLD]}"
+    return ""
+
+
+def _values(reading: Reading) -> Iterator[object]:
+    """Every part of a payload with its values: what was decrypted in place of what was sealed."""
+    body = payload.typed(reading.message)
+    if isinstance(body, gbz_typed.Payload):
+        for one in body.components:
+            plain = "sealed" if isinstance(one.body, Sealed) else one.body
+            control = one.frame_control & ~_NO_DEFAULT_RESPONSE
+            yield (one.cluster, control, one.sequence, one.command, one.manufacturer, one.from_time, one.additional)
+            yield plain
+    elif isinstance(body, cosem.AccessResponse):
+        yield (body.invoke, body.date_time)
+        yield from zip(body.results, body.data, strict=True)
+    else:
+        yield body.view if isinstance(body, asn1_typed.Body) else body
+    yield from (part.plaintext for part in reading.sealed)
 
 
 def _envelopes(got: Message, wanted: Message) -> list[tuple[str, Any, Any]]:

@@ -7,7 +7,8 @@ from the payload's structure.
 
 A command counts as *rebuilt* when it is built again from its named arguments (``rebuild``); one whose outcome is
 success as *executed* when an emulated device acknowledges it (``execute``), and as *answered* when the response has the
-shape of the published one (``answer``), if that is in the folder.
+shape of the published one (``answer``), if that is in the folder; its *values* are held against the published ones
+where the presupposed state settles them.
 
 Must not live here: how a message is read (``reading``), the files of a corpus (``corpus``).
 """
@@ -19,11 +20,12 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, tee
 from pathlib import Path
 from typing import Any
 
 from devices.machines.parts.presupposed import kinds_of
+from devices.model import use_cases
 from devices.trust.directory import Directory
 from devices.trust.keystore import agreement_key
 from devices.trust.protection import seal, sealing_parties
@@ -31,6 +33,7 @@ from devices.wire import gbcs, payload
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
 from rig.exits import Exit, counted
+from rig.gbcs.answer import differing, presupposed
 from rig.gbcs.corpus import CorpusError, Encrypted, Entry, load_directory, load_entries, load_keys
 from rig.gbcs.execute import World, execute, unlike
 from rig.gbcs.reading import Check, Keys, Reading, Verdict, read
@@ -73,6 +76,7 @@ class Tally:
     rebuilt: Count = field(default_factory=Count)
     executed: Count = field(default_factory=Count)
     answered: Count = field(default_factory=Count)
+    values: Count = field(default_factory=Count)
     failures: list[Failure] = field(default_factory=list)
 
     def judge(self, count: Count, entry: Entry, what: str, reason: str) -> None:
@@ -93,6 +97,7 @@ class Tally:
             "rebuilt": self.rebuilt.as_json("equal", "commands"),
             "executed": self.executed.as_json("done", "commands"),
             "answered": self.answered.as_json("done", "commands"),
+            "values": self.values.as_json("equal", "answers"),
             "failures": [{"name": f.name, "what": f.what, "reason": f.reason} for f in self.failures],
         }
 
@@ -168,7 +173,12 @@ def _execute_one(
     reference = _reference(entry, message, responses)
     if first.reading is not None and reference is not None:
         tally.answered.expected += 1
-        tally.judge(tally.answered, entry, "answer", unlike(chain([first], answers), reference.octets, world.keys))
+        shaped, valued = tee(chain([first], answers))
+        tally.judge(tally.answered, entry, "answer", unlike(shaped, reference.octets, world.keys))
+        use_case = use_cases.by_code(message.message_code)
+        if use_case is not None and presupposed(use_case):
+            tally.values.expected += 1
+            tally.judge(tally.values, entry, "values", unlike(valued, reference.octets, world.keys, differing))
 
 
 def _check_one(entry: Entry, keys: Keys, tally: Tally) -> Reading | None:
@@ -272,6 +282,7 @@ def table(tally: Tally) -> str:
         ("rebuilt", tally.rebuilt.valid, tally.rebuilt.expected),
         ("executed", tally.executed.valid, tally.executed.expected),
         ("answered", tally.answered.valid, tally.answered.expected),
+        ("values", tally.values.valid, tally.values.expected),
     ]
     lines = [f"{tally.messages} messages", "", f"{'':<12}{'good':>8}{'expected':>10}"]
     lines += [f"{name:<12}{good:>8}{wanted:>10}{'' if good == wanted else '   short'}" for name, good, wanted in rows]

@@ -10,7 +10,7 @@ Must not live here: the presupposed state and the device (``devices.machines``),
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from devices.machines.core import MachineError
@@ -125,15 +125,20 @@ def _unacknowledged(outcome: Outcome) -> str:
     return ""
 
 
-def unlike(answers: Iterable[Answer], reference: bytes, keys: Keys) -> str:
-    """Why none of the answers is of the shape of the published one (the reason of the first), or nothing."""
+def unlike(
+    answers: Iterable[Answer], reference: bytes, keys: Keys, judge: Callable[[Reading, Reading], str] = mismatch
+) -> str:
+    """Why none of the answers is as the published one is (the reason of the first), or nothing.
+
+    ``judge`` says what of two responses must agree: their shape (``mismatch``), or their values too (``differing``).
+    """
     try:
         wanted = read(reference, keys)
     except WireError as fault:
         return f"the published response cannot be read: {fault}"
     reasons = []
     for answer in answers:
-        reasons.append(answer.reason if answer.reading is None else mismatch(answer.reading, wanted))
+        reasons.append(answer.reason if answer.reading is None else judge(answer.reading, wanted))
         if not reasons[-1]:
             return ""
     return reasons[0]

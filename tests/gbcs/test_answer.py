@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from devices.machines.parts.building import arguments_of
+from devices.model import use_cases
 from devices.trust.protection import add_mac, seal, sealing_parties, sign
 from devices.wire import asn1_typed, axdr, cosem, gbcs, gbz, gbz_typed, payload, zcl
 from devices.wire.asn1_typed import CredentialsReport, HeldCredential, KeyUsage, ResponseCode, RoleCredentials
 from devices.wire.axdr import CompactArray, Data, Tag, TypeDescription
 from devices.wire.gbcs import Message
-from rig.gbcs.answer import mismatch
+from rig.gbcs.answer import OWN_STATE, differing, mismatch, presupposed
 from rig.gbcs.reading import Keys, Reading, read
 from rig.gbcs.rebuild import difference
 from tests import corpus_made
@@ -225,6 +226,52 @@ def held(role: int, count: int) -> RoleCredentials:
 )
 def test_asn1_objects_are_compared_by_fields_and_statuses(got: Reading, wanted: Reading, same: bool) -> None:
     assert (mismatch(got, wanted) == "") == same
+
+
+# --------------------------------------------------------------------------------------------------------------- values
+
+
+def debts(amount: int, control: int) -> Reading:
+    return gas((0x0705, control, 0x06, b"\x00\x01" + bytes(4) + amount.to_bytes(4, "little") + b"\x02" + bytes(4)))
+
+
+VALUES: list[tuple[Reading, Reading, bool]] = [
+    (dlms(axdr.u16(1)), dlms(axdr.u16(1)), True),
+    (dlms(axdr.u16(1)), dlms(axdr.u16(9)), False),
+    (dlms(axdr.null(), axdr.u16(1)), dlms(axdr.null(), axdr.u16(2)), False),
+    (dlms(axdr.array(row(1))), dlms(axdr.array(row(1), row(1))), False),
+    (sealed(axdr.u32(1), ECS66), sealed(axdr.u32(1), ECS66), True),
+    (sealed(axdr.u32(1), ECS66), sealed(axdr.u32(2), ECS66), False),
+    (gas(READ), gas(READ), True),
+    (gas(READ), gas((*READ[:3], bytes.fromhex("000086 010000 2306000000"))), False),
+    (debts(5, 0x19), debts(5, 0x09), True),  # whether a default response is wanted is no value
+    (debts(5, 0x19), debts(6, 0x19), False),
+    (gas(READ, encrypted=True), gas((*READ[:3], bytes.fromhex("000086 010000 2306000000")), encrypted=True), False),
+    (report(held(2, 1)), report(held(2, 1)), True),
+    (report(held(2, 1)), report(held(3, 1)), False),
+    (reading(asn1_typed.write(ResponseCode(0)), 0x000B), reading(asn1_typed.write(ResponseCode(0)), 0x000B), True),
+]
+
+
+@pytest.mark.parametrize(("got", "wanted", "same"), VALUES)
+def test_values_are_compared_down_to_what_was_encrypted(got: Reading, wanted: Reading, same: bool) -> None:
+    assert (differing(got, wanted) == "") is same
+    assert (differing(wanted, got) == "") is same
+
+
+def test_another_shape_has_no_equal_values() -> None:
+    assert "another shape" in differing(dlms(axdr.u16(1)), dlms(axdr.u32(1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "settled"), [("ECS42", True), ("CS02b", True), ("ECS52", False), ("GCS33", False), ("CS01b", False)]
+)
+def test_values_are_settled_where_a_command_acts_and_tells_nothing_of_before(name: str, settled: bool) -> None:
+    assert presupposed(use_cases.by_name(name)) is settled
+
+
+def test_use_cases_that_tell_of_before_are_there_and_do_something() -> None:
+    assert not any(use_cases.by_name(name).only_reads for name in OWN_STATE)
 
 
 # -------------------------------------------------------------------------------------------------------------- rebuilt

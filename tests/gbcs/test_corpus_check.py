@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from devices.model import use_cases
 from devices.trust.authority import Authority
 from devices.trust.certificates import Role, Usage
 from devices.trust.keystore import public_of
+from devices.wire import gbcs
 from rig.exits import Exit
+from rig.gbcs import answer
 from rig.gbcs import check as corpus_check
 from rig.gbcs.check import check
 from rig.gbcs.corpus import Entry, load_directory, load_entries, load_keys
@@ -44,8 +47,21 @@ def test_the_published_corpus_holds(corpus_dir: Path, capsys: pytest.CaptureFixt
         "rebuilt": {"equal": 341, "commands": 341},
         "executed": {"done": 202, "commands": 202},
         "answered": {"done": 202, "commands": 202},
+        "values": {"equal": 103, "answers": 103},
         "failures": [],
     }
+
+
+@pytest.mark.corpus
+def test_no_answer_is_left_uncompared_without_need(corpus_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each use case that is said to tell of the device's own state has an answer with other values."""
+    told = {use_cases.by_name(name).code: name for name in answer.OWN_STATE}
+    monkeypatch.setattr(answer, "OWN_STATE", {})
+    entries = [e for e in load_entries(corpus_dir) if gbcs.decode(e.octets).message_code in told]
+    failures = check(entries, load_keys(corpus_dir), load_directory(corpus_dir)).failures
+    assert {failure.what for failure in failures} == {"values"}
+    codes = {e.name: gbcs.decode(e.octets).message_code for e in entries}
+    assert {told[codes[failure.name]] for failure in failures} == set(told.values())
 
 
 @pytest.mark.corpus
