@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from robot.api import TestSuite
+from robot import api
 
 from tests.running import ROOT, Run, started
 
@@ -53,7 +53,7 @@ def test_the_cross_section_has_one_to_three_tests_of_each_suite() -> None:
     files = sorted((ROOT / "robot_suites").rglob("*.robot"))
     assert len(files) >= 9
     for file in files:
-        suite = TestSuite.from_file_system(file)
+        suite = api.TestSuite.from_file_system(file)
         assert 1 <= sum("demo" in test.tags for test in suite.tests) <= 3, file
 
 
