@@ -171,7 +171,7 @@ def is_caught(fault: Fault, out: Path) -> None:
     assert (exit_status, status) == (1, "FAIL"), message
     assert f"req:{fault.requirement}".casefold() in tags
     assert "INFRA" not in message
-    assert missed(record_of(tmp_path / "out")) & JUDGED_BY[fault.judged_by], "it fails by what it says that it fails by"
+    assert missed(record_of(out)) & JUDGED_BY[fault.judged_by], "it fails by what it says that it fails by"
     assert not message.startswith("Setup failed"), "caught before the test began: the wrong test, or no device at all"
 
 
