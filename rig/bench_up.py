@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import secrets
 import select
 import subprocess
@@ -35,6 +36,8 @@ __all__ = ["BadRun", "Order", "Up", "add_options", "bench_path", "choose_from", 
 
 START_S = 30.0
 STOP_S = 10.0
+FILES = 128
+"""Open files of one process of a run, with room: some 40 on the virtual bench."""
 
 
 class BadRun(ValueError):
@@ -97,6 +100,7 @@ def up(wanted: Order, evidence: Path | None) -> Iterator[Up]:
     Raises :class:`~rig.bus.errors.BusError` where it does not come up, and :class:`BadRun` where its file is at fault.
     """
     bench = wanted.bench
+    _have_files()
     with ExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker()) if bench.broker == "embedded" else None
         url = bench.broker if broker is None else broker.url
@@ -149,6 +153,20 @@ def writable(out: Path) -> Path:
         raise BadRun(f"{out} holds another run's results; name another place with --out, or move it away") from None
     except OSError as problem:
         raise BadRun(f"results cannot be written to {out}: {problem.strerror}; name another place with --out") from None
+
+
+def _have_files() -> None:
+    """Have as many files as a bench opens, or say so: what breaks later for want of them breaks anywhere.
+
+    Raises :class:`~rig.bus.errors.BusError`.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft in range(FILES):
+        with suppress(OSError, ValueError):  # only root may go beyond the hard limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES if hard in range(FILES) else hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft in range(FILES):
+        raise BusError("this session", f"it may open {soft} files, and a bench needs {FILES}", "Do: ulimit -n 1024")
 
 
 def _form(name: str) -> str:

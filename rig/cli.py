@@ -20,7 +20,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
-from rig.exits import Exit, table
+from rig.exits import Exit, hush, table
 
 __all__ = ["main"]
 
@@ -48,7 +48,7 @@ BROKEN = {"rig.bus.errors": "BusError"}
 OWN_WORDS = frozenset({"run"})
 """Commands whose words another parser reads."""
 HELP = frozenset({"-h", "--help"})
-MACHINE_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+MACHINE_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What an operating system says when it, and not the user, is at fault."""
 
 
@@ -81,6 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     words = ["list", *words] if words[:1] == ["faults"] else words  # its name of earlier days
     _have_streams()
+    try:
+        os.getcwd()
+    except OSError:
+        return _end("rig", "the working directory is gone; change to one that is there", Exit.MISUSE)
     with _stops_end_as_ctrl_c():
         try:
             args = _parsed(words)
@@ -111,7 +115,7 @@ def _handled(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return _end(name, "stopped", Exit.STOPPED)
     except BrokenPipeError:  # whoever read has seen enough
-        _say_no_more()
+        hush()
         return Exit.GOOD
     except OSError as problem:
         full = problem.errno in MACHINE_FULL
@@ -126,7 +130,7 @@ def _end(name: str, text: str, status: Exit) -> int:
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
-        _say_no_more()
+        hush()
     return status
 
 
@@ -170,12 +174,6 @@ def _have_streams() -> None:
     for told in (sys.stdout, sys.stderr):
         if isinstance(told, TextIOWrapper):
             told.reconfigure(errors="backslashreplace")
-
-
-def _say_no_more() -> None:
-    """Leave nothing that the interpreter would try to write on its way out."""
-    with suppress(OSError, ValueError):  # a test's stand-in for standard output has no descriptor
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

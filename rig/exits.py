@@ -5,9 +5,12 @@ Must not live here: which verdicts a run gave (``rig.evidence.verdicts``).
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from enum import IntEnum
 
-__all__ = ["MOST_FAILURES", "Exit", "counted", "table"]
+__all__ = ["MOST_FAILURES", "Exit", "counted", "hush", "table"]
 
 MOST_FAILURES = 250
 """Exit status for so many failures and more: Robot's own limit."""
@@ -37,6 +40,12 @@ MEANINGS: dict[str, str] = {
 def counted(failures: int) -> int:
     """The exit status for so many failures."""
     return min(failures, MOST_FAILURES)
+
+
+def hush() -> None:
+    """Have standard output take no more: leave nothing that the interpreter would try to write on its way out."""
+    with suppress(OSError, ValueError):  # a test's stand-in for standard output has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def table() -> str:

@@ -26,7 +26,7 @@ from rig import judged_run, requirements, robot_options, selection, share
 from rig.bench_up import BadRun, Order, add_options, order, up, writable
 from rig.bus.errors import BusError
 from rig.evidence.verdicts import Verdict, exit_status
-from rig.exits import MOST_FAILURES, Exit, table
+from rig.exits import MOST_FAILURES, Exit, hush, table
 from rig.keywords.listener import RunListener
 from rig.node import bench_file
 from rig.robot_files import forgiving
@@ -88,7 +88,11 @@ def main(args: argparse.Namespace) -> int:
         return Exit.STOPPED
     if status in (Exit.MISUSE, Exit.INFRA) and not listener.total:
         return status
-    _tell(options, wanted, out, listener, time.monotonic() - started)
+    try:
+        _tell(options, wanted, out, listener, time.monotonic() - started)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough; what came of the tests is said all the same
+        hush()
     return _status(options, listener, status)
 
 
@@ -144,8 +148,11 @@ def _robot(options: RunOptions, suites: Sequence[Path], out: Path, listener: Lis
     }
     if settings.pop("quiet", False):
         settings["console"] = "quiet"
-    with forgiving():
-        return int(run_robot(*map(str, suites), **settings))
+    with forgiving() as lost:
+        status = int(run_robot(*map(str, suites), **settings))
+    for problem in lost:
+        print(f"rig run: INFRA: {problem.filename} is not whole: {problem.strerror}", file=sys.stderr)
+    return Exit.INFRA if lost else status
 
 
 def _status(options: RunOptions, listener: Listener, robots: int) -> int:

@@ -13,6 +13,7 @@ import secrets
 import select
 import subprocess
 import tempfile
+from contextlib import suppress
 from typing import IO, Self
 
 from rig import child
@@ -21,6 +22,13 @@ from rig.bus.errors import BadUrl, BrokerGone
 __all__ = ["EmbeddedBroker"]
 
 _USER = "rig"
+ADVICE = {
+    "No module named": "Install what pyproject.toml names in this environment.",
+    "Too many open files": "Allow more open files: ulimit -n 1024.",
+    "No space left": "Make room on the disk.",
+    "Cannot allocate memory": "The machine is out of memory.",
+}
+"""What to do about last words of the process that hold these."""
 
 
 class EmbeddedBroker:
@@ -81,15 +89,22 @@ class EmbeddedBroker:
             heard, _, _ = select.select([process.stdout], [], [], self._timeout_s)
             return int(json.loads(process.stdout.readline())["port"]) if heard else self._fail("says nothing")
         except (OSError, ValueError, KeyError, TypeError):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)  # it closed its end, so it is about to be gone
             return self._fail("did not start")
 
     def _fail(self, problem: str) -> int:
+        """Say what is known of the cause: how it ended, its last words, and what they call for."""
+        ended = self._process.poll() if self._process is not None else None
+        if ended is not None and ended < 0:
+            problem += f"; it was killed by signal {-ended}"
         lines: list[str] = []
         if self._complaints is not None:
             self._complaints.seek(0)
             lines = self._complaints.read(4000).decode("utf-8", "replace").strip().splitlines()
-        said = f"; it said: {lines[-1]}" if lines else ""
-        raise BrokerGone("embedded broker", problem + said, "Is amqtt installed in this environment?")
+        said = lines[-1] if lines else ""
+        advice = next((text for word, text in ADVICE.items() if word in said), "")
+        raise BrokerGone("embedded broker", problem + (f"; it said: {said.rstrip('.')}" if said else ""), advice)
 
     def stop(self) -> None:
         """End it and wait for its end.  Without effect when it does not run."""

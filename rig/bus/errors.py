@@ -33,7 +33,13 @@ __all__ = [
     "LeaseLost",
     "NoAnswer",
     "NotConnected",
+    "of_system",
 ]
+
+
+def of_system(problem: OSError) -> str:
+    """What the operating system said, in words: the place, if it named one, and the reason."""
+    return f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem.strerror or problem)
 
 
 class BusError(Exception):

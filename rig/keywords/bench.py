@@ -21,6 +21,7 @@ from robot.libraries.BuiltIn import BuiltIn
 from devices.events.commands import CommandExecuted, CommandRefused
 from devices.events.hub import HubNetworkUp
 from rig.bus.capabilities import CAPABILITIES
+from rig.bus.errors import of_system
 from rig.evidence import chart, places
 from rig.keywords.connection import Misused
 from rig.keywords.hub import joined
@@ -109,7 +110,7 @@ class Bench:
                 evidence_folder(), str(BuiltIn().get_variable_value("${SUITE NAME}", "")), now.test
             )
         except OSError as problem:
-            raise SkipExecution(f"INFRA: no place for evidence: {problem}") from None
+            raise SkipExecution(f"INFRA: no place for evidence: {of_system(problem)}") from None
         logger.info(
             f"This test needs a premises {needs.name} ({needs.value}) and leaves it {leaves.name} ({leaves.value})."
         )
@@ -144,19 +145,10 @@ class Bench:
             begun=now.begun,
             ending=message if message.startswith(OWN_WORDS) else f"{status}: {message}" if message else status,
         )
-        folder = evidence_folder()
-        link = ""
-        if folder is not None:
-            place = folder / now.evidence
-            place.mkdir(parents=True, exist_ok=True)
-            (place / "sequence.svg").write_text(drawing, encoding="utf-8", errors="backslashreplace")
-            now.files = [_evidence(place, now.evidence, str(entry["name"])) for entry in manifest["files"]]
-            now.files.append(_evidence(place, now.evidence, "sequence.svg"))
-            now.absent = dict(manifest["absent"])
-            inside = place.absolute().as_uri()
-            names = [str(entry["name"]) for entry in manifest["files"]] + ["sequence.svg"]
-            link = "Evidence: " + " ".join(f"<a href='{inside}/{name}'>{name}</a>" for name in names)
-            link += "".join(f"; no {name}: {reason}" for name, reason in sorted(now.absent.items()))
+        try:
+            link = _kept(drawing, manifest)
+        except OSError as problem:
+            link, broke = "", broke or SkipExecution(f"INFRA: evidence is not whole: {of_system(problem)}")
         logger.info(f"{link}<div style='max-width:100%;overflow:auto'>{drawing}</div>", html=True)
         now.evidence = now.prepared = ""
         if broke is not None:
@@ -314,6 +306,23 @@ def _closed() -> tuple[Mapping[str, Any], SkipExecution | None]:
         return now.call("evidence.close"), None
     except SkipExecution as broke:
         return {"files": [], "absent": {}}, broke
+
+
+def _kept(drawing: str, manifest: Mapping[str, Any]) -> str:
+    """Write the chart beside the other evidence of the test; the links to all of it."""
+    now, folder = session(), evidence_folder()
+    if folder is None:
+        return ""
+    place = folder / now.evidence
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "sequence.svg").write_text(drawing, encoding="utf-8", errors="backslashreplace")
+    now.files = [_evidence(place, now.evidence, str(entry["name"])) for entry in manifest["files"]]
+    now.files.append(_evidence(place, now.evidence, "sequence.svg"))
+    now.absent = dict(manifest["absent"])
+    inside = place.absolute().as_uri()
+    names = [str(entry["name"]) for entry in manifest["files"]] + ["sequence.svg"]
+    link = "Evidence: " + " ".join(f"<a href='{inside}/{name}'>{name}</a>" for name in names)
+    return link + "".join(f"; no {name}: {reason}" for name, reason in sorted(now.absent.items()))
 
 
 def _bring_to(state: State) -> None:

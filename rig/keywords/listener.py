@@ -13,9 +13,11 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, ClassVar
 
+from robot.api import logger
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 from robot.result import TestCase  # type: ignore[import-untyped]
 
+from rig.bus.errors import of_system
 from rig.evidence import record as records
 from rig.evidence import summary
 from rig.evidence.conclusion import SIGNAL, Conclusion, Ending, conclude
@@ -85,7 +87,11 @@ class RunListener:
             self._attempts[str(result.full_name)] += 1
             one = _record(data, result, told, self._attempts[str(result.full_name)])
             self.records.append(one)
-            records.append(folder, one)
+            try:
+                records.append(folder, one)
+            except OSError as problem:
+                self.infra = True
+                logger.error(f"INFRA: the record of {result.full_name} is not kept: {of_system(problem)}")
 
     def end_suite(self, _data: Any, result: Any) -> None:
         """Put on the first page of the report what Robot's three columns cannot tell."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.bus.client import BusClient, Tls
-from rig.bus.errors import BusError
+from rig.bus.errors import BusError, of_system
 from rig.bus.jitter import jitter
 from rig.host.host import HostError
 from rig.node import assembly
@@ -53,6 +53,8 @@ def main() -> int:
         _say({"error": str(problem), "misuse": True})
     except (BusError, PortError) as problem:
         _say({"error": f"{problem.where}: {problem.problem}", "advice": problem.advice})
+    except OSError as problem:
+        _say({"error": of_system(problem)})
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end has begun
     return 2

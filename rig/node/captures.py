@@ -12,6 +12,7 @@ Must not live here: which link a message crosses (``links``), the file format (`
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -78,11 +79,13 @@ class Captures:
         if LINKS not in self._files:
             only_air = "messages crossed the air alone" if self._messages_on_air else "no message crossed a link"
             absent[LINKS] = only_air
-        for file in self._files.values():
-            file.close()
+        files = list(self._files.values())
         for kept in (self._files, self._writers, self._interfaces, self._under_way):
             kept.clear()
         self._folder, self._messages_on_air = None, 0
+        with ExitStack() as stack:
+            for file in files:
+                stack.callback(file.close)
         return absent
 
     def _writer(self, name: str) -> PcapngWriter:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
-from rig.bus.errors import BadMessage, BusError
+from rig.bus.errors import BadMessage, BusError, of_system
 from rig.bus.messages import BENCH, CLAIM, REBIRTH, RELEASE, Answer, Command, Context, Event, Fault
 from rig.bus.topics import check_name
 from rig.node.journal import Journal, JournalError
@@ -309,6 +309,9 @@ class Executor:
         device that does not respond."""
         try:
             return call()
+        except OSError as problem:
+            self._faults.append(f"{what}: {of_system(problem)}")
+            return None
         except Exception as problem:
             log.exception("%s failed", what)
             self._faults.append(f"{what}: {type(problem).__name__}: {problem}")
@@ -421,6 +424,8 @@ class Executor:
             answer = self._answer(command, "error", Fault(BENCH, f"{problem.where}: {problem.problem}", problem.advice))
         except JournalError as problem:
             answer = self._answer(command, "error", Fault(BENCH, str(problem), problem.advice))
+        except OSError as problem:
+            answer = self._answer(command, "error", Fault(BENCH, f"{command.verb}: {of_system(problem)}"))
         except Exception as problem:
             log.exception("%s: %s failed", item.voice.name, command.verb)
             answer = self._answer(

@@ -203,13 +203,15 @@ class Recorder:
         """
         if self._lines is None or self._open is None:
             return {"files": [], "counts": {}, "absent": {}}
-        if publics:
-            document = {name: {"public": point.hex()} for name, point in sorted(publics.items())}
-            (self._open / "keys.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        self._lines.close()
-        self._lines = None
-        absent = self._captures.close(has_air=self._links is not None and self._links.has_air)
-        folder, self._open = self._open, None
+        folder, lines = self._open, self._lines
+        self._open = self._lines = None  # whatever the disk says to what follows
+        try:
+            if publics:
+                document = {name: {"public": point.hex()} for name, point in sorted(publics.items())}
+                (folder / "keys.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            lines.close()
+        finally:
+            absent = self._captures.close(has_air=self._links is not None and self._links.has_air)
         files = []
         for path in sorted(folder.iterdir()):
             octets = path.read_bytes()
