@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_help_names_every_command() -> None:
     told = parser().format_help()
-    assert all(f"    {command} " in told for command in MODULES)
+    assert set(re.findall(r"^ {4}([a-z]+)\b", told, re.MULTILINE)) >= set(MODULES)
 
 
 @pytest.mark.parametrize("command", MODULES)

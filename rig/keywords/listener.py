@@ -24,7 +24,7 @@ from rig.evidence.conclusion import SIGNAL, Conclusion, Ending, conclude
 from rig.evidence.record import DeviceFacts, EvidenceFile, Record, basis_of
 from rig.evidence.verdicts import ROBOT_STATUS, Verdict
 from rig.keywords.judge import judge
-from rig.keywords.session import session
+from rig.keywords.session import evidence_folder, session
 
 __all__ = ["RunListener"]
 
@@ -169,12 +169,21 @@ def _record(data: Any, result: Any, told: Conclusion, attempts: int) -> Record:
         findings=tuple(finding.as_json() for finding in told.findings),
         attempts=attempts,
         devices=tuple(_device(name, facts) for name, facts in now.devices.items()),
-        files=tuple(EvidenceFile(**one) for one in now.files),
+        files=tuple(EvidenceFile(**{**one, "name": _place(str(one["name"]))}) for one in now.files),
         absent=dict(now.absent),
         repeatable=_repeatable(tags),
         started=str(result.start_time.astimezone(UTC).isoformat(timespec="milliseconds")),
         elapsed_s=round(result.elapsed_time.total_seconds(), 3),
     )
+
+
+def _place(name: str) -> str:
+    """Where a file of evidence lies: its place in the results folder, or the whole path where evidence is elsewhere, as
+    on a bench that is kept up."""
+    folder, evidence = _folder(), evidence_folder()
+    if folder is None or evidence is None or evidence.parent.resolve() == folder.resolve():
+        return name
+    return str(evidence.parent / name)
 
 
 def _device(name: str, facts: Any) -> DeviceFacts:
