@@ -116,6 +116,8 @@ def up(wanted: Order, evidence: Path | None) -> Iterator[Up]:
             "RIG_BENCH": bench.name,
             "RIG_NODES": " ".join(bench.nodes),
             "RIG_EVIDENCE": str(evidence or ""),
+            "RIG_CLOCK": "real" if bench.paced else "virtual",
+            "RIG_LONGEST_TEST_S": f"{bench.longest_test / 1e9:g}",
             "RIG_TLS": str(bench.tls.absolute() if bench.tls else ""),
         }
         yield Up(variables, gone)

@@ -29,6 +29,7 @@ MODULES = {
     "up": "rig.up",
     "list": "rig.listing",
     "requirements": "rig.requirements",
+    "times": "rig.times",
     "gbcs": "rig.gbcs.cli",
     "corpus": "rig.gbcs.check",
     "perf": "rig.perf",
@@ -36,6 +37,8 @@ MODULES = {
 KINDS = {
     "rig.bench_up": "BadRun",
     "rig.requirements": "BadRequest",
+    "rig.evidence.bench_times": "BadTimes",
+    "rig.evidence.record": "BadRecords",
     "rig.judged_run": "BadTerms",
     "rig.node.bench_file": "BenchFileError",
     "devices.wire.errors": "WireError",

@@ -57,6 +57,7 @@ class Record:
     """What became of one test.  ``findings`` are in the form of :meth:`Finding.as_json`, the order that of the test.
 
     ``suites`` are the names of the suites around it, the outermost first; ``requirements`` the ids of its rows;
+    ``bench_s`` is the bench time at its end, counted from the making of its premises;
     ``attempts`` how often it ran in this run; ``bench_broke`` what broke, also where a verdict was given before;
     ``absent`` are captures that are not there, each with the reason; ``repeatable`` is ``yes``, or ``no, because ...``.
     """
@@ -83,6 +84,7 @@ class Record:
     repeatable: str = ""
     started: str = ""
     elapsed_s: float = 0.0
+    bench_s: float = 0.0
 
     @property
     def outcome(self) -> Verdict:

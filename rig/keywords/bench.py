@@ -22,7 +22,7 @@ from devices.events.commands import CommandExecuted, CommandRefused
 from devices.events.hub import HubNetworkUp
 from rig.bus.capabilities import CAPABILITIES
 from rig.bus.errors import of_system
-from rig.evidence import chart, places
+from rig.evidence import bench_times, chart, places
 from rig.keywords.connection import Misused
 from rig.keywords.hub import joined
 from rig.keywords.judge import judge, judged
@@ -103,6 +103,7 @@ class Bench:
         tags = [str(tag) for tag in BuiltIn().get_variable_value("@{TEST TAGS}", [])]
         self.bench_requires(*(tag.partition(":")[2] for tag in tags if tag.casefold().startswith("bench:")))
         now.test = str(BuiltIn().get_variable_value("${TEST NAME}", ""))
+        _skip_slow(now.test)
         judge().begin(now.test)
         now.events.clear()
         try:
@@ -284,6 +285,22 @@ class Bench:
         self.switch_supply(supply, on=False)
         self.advance_time(span)
         self.switch_supply(supply, on=True)
+
+
+def _skip_slow(test: str) -> None:
+    """A test that would keep a bench on a real clock for longer than its bench file allows is not begun."""
+    now, built_in = session(), BuiltIn()
+    source = built_in.get_variable_value("${SUITE SOURCE}")
+    if now.clock != "real" or not source:
+        return
+    suite = str(built_in.get_variable_value("${SUITE NAME}", "")).rpartition(".")[2]
+    seconds = bench_times.expected_s(Path(str(source)), suite, test)
+    if seconds is not None and seconds > now.longest_s:
+        built_in.set_tags("slow")
+        raise SkipExecution(
+            f"SKIPPED: slow: it takes {bench_times.spoken(seconds)} on a real clock, and this bench allows a test "
+            f"{bench_times.spoken(now.longest_s)} (longest_test in the bench file)"
+        )
 
 
 def _tell_unasked() -> None:

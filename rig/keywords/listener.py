@@ -18,8 +18,8 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 from robot.result import TestCase  # type: ignore[import-untyped]
 
 from rig.bus.errors import of_system
+from rig.evidence import bench_times, summary
 from rig.evidence import record as records
-from rig.evidence import summary
 from rig.evidence.conclusion import SIGNAL, Conclusion, Ending, conclude
 from rig.evidence.record import DeviceFacts, EvidenceFile, Record, basis_of
 from rig.evidence.verdicts import ROBOT_STATUS, Verdict
@@ -52,6 +52,12 @@ class RunListener:
         self._attempts: Counter[str] = Counter()
 
     # ------------------------------------------------------------------------------------------------ what Robot tells
+
+    def start_suite(self, data: Any, _result: Any) -> None:
+        """Say beforehand how long the selected tests will take on a bench with a real clock."""
+        if data.parent is None and os.environ.get("RIG_CLOCK") == "real" and _folder() is not None:
+            times = [bench_times.expected_s(Path(one.source), one.parent.name, one.name) for one in data.all_tests]
+            logger.console(bench_times.announcement(times, float(os.environ.get("RIG_LONGEST_TEST_S", "inf"))))
 
     def start_test(self, data: Any, _result: Any) -> None:
         """Nothing is found of this test yet."""
@@ -174,6 +180,7 @@ def _record(data: Any, result: Any, told: Conclusion, attempts: int) -> Record:
         repeatable=_repeatable(tags),
         started=str(result.start_time.astimezone(UTC).isoformat(timespec="milliseconds")),
         elapsed_s=round(result.elapsed_time.total_seconds(), 3),
+        bench_s=round(now.now / 1e9, 3) if now.test == str(result.name) else 0.0,
     )
 
 

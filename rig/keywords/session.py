@@ -70,6 +70,8 @@ class Session:
         self._times: dict[int, int] = {}
         self.clock = "virtual"
         """Whether bench time passes by itself (real) or by command (virtual)."""
+        self.longest_s = 0.0
+        """How long a test may keep the bench on a real clock, s."""
         self.devices: dict[str, dict[str, Any]] = {}
         self.capabilities: frozenset[str] = frozenset()
         self.events: list[Event] = []
@@ -137,7 +139,7 @@ class Session:
         self.devices = told["devices"]
         self._names = chart_names(self.devices)
         self.capabilities = frozenset(told["capabilities"])
-        self.clock = told["clock"]
+        self.clock, self.longest_s = told["clock"], told["longest_test_ns"] / 1e9
         self._order = max(self._order, int(told["order"]))
 
     def close(self) -> None:

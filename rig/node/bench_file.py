@@ -174,6 +174,12 @@ class Bench:
     decision_rule: str
     tolerated: tuple[Mapping[str, str], ...]
 
+    @property
+    def paced(self) -> bool:
+        """Whether its time passes by itself: on a real clock, and where a program outside of the bench takes part."""
+        lines = (port.driver == "line" for device in self.devices.values() for port in device.ports.values())
+        return self.clock == "real" or any(lines)
+
 
 def value_of(text: str) -> Any:
     """A single value as it would read in a bench file: a number, a text, true, null."""

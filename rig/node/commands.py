@@ -159,7 +159,7 @@ class Commands:
         }  # fmt: skip
         return {
             "bench": self.bench.name,
-            "clock": "real" if follows_real_time(self.clock) else "virtual",
+            "clock": "real" if self.bench.paced or follows_real_time(self.clock) else "virtual",
             "longest_test_ns": self.bench.longest_test,
             "order": 0 if self._executor is None else self._executor.order,
             "devices": devices,
