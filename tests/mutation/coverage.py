@@ -53,8 +53,13 @@ class Coverage:
 
         with ThreadPoolExecutor(len(trees)) as pool:
             list(pool.map(run, batches))
-        for name in files_of_tests():
-            self._read(json.loads(self._kept(name, ROOT).read_text("utf-8")))
+        self._read(files_of_tests())
+
+    def run(self, tree: Tree, files: list[str]) -> None:
+        """Run some test files alone, and read what they call."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._run(tree, files)
+        self._read(files)
 
     def _kept(self, name: str, root: Path) -> Path:
         digest = hashlib.sha256((root / name).read_bytes()).hexdigest()[:16]
@@ -74,11 +79,13 @@ class Coverage:
             }
             self._kept(name, tree.root).write_text(json.dumps(part), "utf-8")
 
-    def _read(self, found: dict[str, dict[str, list[str]]]) -> None:
-        self.seconds |= {node: float(seconds) for node, seconds in found["seconds"].items()}  # type: ignore[arg-type]
-        for whose, functions in found["calls"].items():
-            for function in functions:
-                self._tests[function].add(whose)
+    def _read(self, files: Iterable[str]) -> None:
+        for name in files:
+            found = json.loads(self._kept(name, ROOT).read_text("utf-8"))
+            self.seconds |= {node: float(seconds) for node, seconds in found["seconds"].items()}
+            for whose, functions in found["calls"].items():
+                for function in functions:
+                    self._tests[function].add(whose)
 
     def of(self, mutant: Mutant) -> set[str]:
         """The tests that call the mutant's function; those of its module, and of the modules that import it, where it
