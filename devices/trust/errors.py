@@ -35,11 +35,11 @@ class TrustError(Exception):
 
 
 class KeyMissing(TrustError):
-    """The key store holds no key of that name; ``name`` is what was asked for."""
+    """The key store holds no key of that name; ``name`` is what was asked for, ``part`` says private or public."""
 
     def __init__(self, name: str, part: str) -> None:
         super().__init__(f"no {part} key is known under '{name}'; add it to the key store or name another one")
-        self.name = name
+        self.name, self.part = name, part
 
 
 class BadKey(TrustError):

@@ -19,10 +19,12 @@ from devices.trust.directory import Directory
 from devices.trust.errors import TrustError
 from devices.trust.keystore import MemoryKeyStore, load_corpus_keys
 from rig.gbcs.reading import BROKER, Keys
+from rig.gbcs.sources import SourceError, messages
 
 __all__ = ["CorpusError", "Encrypted", "Entry", "load_directory", "load_entries", "load_keys", "load_store"]
 
 KEYS_FILE = "keys.json"
+_BARE = "*.hex"  # files with messages and nothing else
 
 STATED = ("message_code", "originator", "recipient", "originator_counter", "payload_format")
 """Fields of the envelope that an entry may state; whoever checks compares them with what was decoded."""
@@ -45,6 +47,7 @@ class Encrypted:
 class Entry:
     """One message of a corpus and what is known of it; ``stated`` are envelope fields as the corpus gives them.
 
+    A ``bare`` entry is octets of which nothing is known; ``fault`` says why there are none.
     ``outcome`` is ``"SUCCESS"`` or ``"ERROR"`` as the corpus says of a command, empty where it says nothing.
     """
 
@@ -55,6 +58,8 @@ class Entry:
     encrypted: tuple[Encrypted, ...] | None
     stated: Mapping[str, Any]
     outcome: str = ""
+    bare: bool = False
+    fault: str = ""
 
 
 def load_keys(folder: Path) -> Keys:
@@ -87,6 +92,8 @@ def _document(folder: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if any(folder.glob(_BARE)):
+            return {}  # what people kept of their messages comes without keys
         raise CorpusError(f"{folder} holds no {KEYS_FILE}; put the keys there or name another folder")
     except (OSError, ValueError, RecursionError) as fault:
         raise CorpusError(f"{path} cannot be read as JSON: {_first_line(fault)}; correct or replace the file")
@@ -94,7 +101,7 @@ def _document(folder: Path) -> Any:
 
 def _store(document: Any, folder: Path) -> MemoryKeyStore:
     try:
-        return load_corpus_keys(document)
+        return load_corpus_keys(document) if document != {} else MemoryKeyStore({}, {})
     except TrustError as fault:
         raise CorpusError(f"{folder / KEYS_FILE}: {fault.reason}")
 
@@ -112,12 +119,14 @@ def _broker(document: Mapping[str, Mapping[str, str | None]]) -> bytes:
 
 
 def load_entries(folder: Path) -> Iterator[Entry]:
-    """Every message of every ``*.jsonl`` of a folder, files by name.  Raises :class:`CorpusError`."""
+    """Every message of every ``*.jsonl`` and ``*.hex`` of a folder, files by name.  Raises :class:`CorpusError`."""
     if not folder.is_dir():
         raise CorpusError(f"{folder} is no folder; name the folder of a corpus")
-    paths = sorted(folder.glob("*.jsonl"))
-    if not paths:
-        raise CorpusError(f"{folder} holds no *.jsonl file; name the folder of a corpus")
+    paths, bare = sorted(folder.glob("*.jsonl")), sorted(folder.glob(_BARE))
+    if not paths and not bare:
+        raise CorpusError(f"{folder} holds no *.jsonl or *.hex file; name the folder of a corpus")
+    for path in bare:
+        yield from _bare_entries(path)
     for path in paths:
         try:
             with path.open(encoding="utf-8") as lines:
@@ -126,6 +135,22 @@ def load_entries(folder: Path) -> Iterator[Entry]:
                         yield _entry(line, f"{path}, line {number}")
         except (OSError, UnicodeDecodeError) as fault:
             raise CorpusError(f"{path} cannot be read: {_first_line(fault)}; correct or replace the file")
+
+
+def _bare_entries(path: Path) -> Iterator[Entry]:
+    """The messages of a file that holds nothing else, in any form; what can't be read is an entry with a fault."""
+    try:
+        given = messages(path.read_bytes(), path.name)
+        octets, faults = [one.octets for one in given.found], given.left_out
+    except OSError as fault:
+        raise CorpusError(f"{path} cannot be read: {_first_line(fault)}; correct or replace the file")
+    except SourceError as fault:
+        octets, faults = [], [str(fault)]
+    for number, one in enumerate(octets, 1):
+        name = path.name if len(octets) == 1 else f"{path.name} ({number})"
+        yield Entry(name, one, None, None, None, {}, bare=True)
+    for reason in faults:
+        yield Entry(path.name, b"", None, None, None, {}, bare=True, fault=reason)
 
 
 def _entry(line: str, where: str) -> Entry:

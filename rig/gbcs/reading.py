@@ -22,7 +22,17 @@ from devices.wire.gbcs import CRA, Message
 from devices.wire.payload import Typed
 from rig.gbcs.partial import Partial, read_partly
 
-__all__ = ["BROKER", "Keys", "Opened", "PartReading", "Reading", "Verdict", "read", "read_as_far_as_possible"]
+__all__ = [
+    "BROKER",
+    "Keys",
+    "Opened",
+    "PartReading",
+    "Reading",
+    "Verdict",
+    "read",
+    "read_as_far_as_possible",
+    "unpublished",
+]
 
 BROKER = bytes.fromhex("90B3D51F30000002")
 """The access control broker of the published test keys."""
@@ -46,11 +56,15 @@ class Keys:
 
 
 class Check(NamedTuple):
-    """A verdict, and the names of the keys that led to it or the reason why there is none."""
+    """A verdict, and the names of the keys that led to it or the reason why there is none.
+
+    ``unpublished`` names the private key that nobody here has and that a verdict would need.
+    """
 
     verdict: Verdict
     keys: tuple[str, ...] = ()
     reason: str = ""
+    unpublished: str = ""
 
 
 class Opened(NamedTuple):
@@ -134,6 +148,11 @@ def read_as_far_as_possible(octets: bytes, keys: Keys | None = None) -> Reading 
     return PartReading(message, partial, signature, _mac(message, covered, keys, None), parts)
 
 
+def unpublished(fault: Exception) -> str:
+    """The name of the private key that is missing, where that is what is wrong."""
+    return fault.name if isinstance(fault, KeyMissing) and fault.part == "private" else ""
+
+
 def _signature(message: Message, covered: bytes, keys: Keys | None, signer: str | None) -> Check:
     if not message.signature:
         return _ABSENT
@@ -158,7 +177,7 @@ def _mac(message: Message, covered: bytes, keys: Keys | None, names: tuple[str, 
     try:
         valid = mac_valid(message, keys.store.agree(names[0], keys.store.public(names[1])), covered)
     except KeyMissing as fault:
-        return Check(Verdict.UNCHECKED, names, fault.reason)
+        return Check(Verdict.UNCHECKED, names, fault.reason, unpublished(fault))
     return Check(Verdict.VALID if valid else Verdict.INVALID, names)
 
 
@@ -181,7 +200,7 @@ def _open(message: Message, body: Typed, keys: Keys | None) -> tuple[Opened, ...
         except NotAuthentic as error:
             check = Check(Verdict.INVALID, names, error.reason)
         except TrustError as error:
-            check = Check(Verdict.UNCHECKED, names, error.reason)
+            check = Check(Verdict.UNCHECKED, names, error.reason, unpublished(error))
         except DecodeError as error:
             fault = str(error)
         opened.append(Opened(part.where, part.blob, check, plaintext, content, fault))

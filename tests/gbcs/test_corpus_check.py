@@ -270,3 +270,121 @@ def test_a_bad_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert_refused(run(str(tmp_path)), "cannot be read", capsys)
     (tmp_path / "made.jsonl").unlink()
     assert_refused(run(str(tmp_path)), "holds no *.jsonl", capsys)
+
+
+# ---------------------------------------------------------------------------------- what people's own corpora look like
+
+
+def result_of(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    status = run(str(folder), "--json")
+    return status, json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("originator_counter", "1000"),
+        ("originator_counter", "0x3E8"),
+        ("originator", "90-B3-D5-1F-30-01-00-00"),
+        ("originator", "90:b3:d5:1f:30:01:00:00"),
+        ("recipient", "0x00DB1234567890B0"),
+        ("message_code", "0x4f"),
+        ("message_code", 79),
+    ],
+)
+def test_what_is_stated_in_another_form_is_taken(
+    field: str, value: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = corpus_made.entries()
+    lines[0][field] = value
+    assert result_of(corpus_made.write(tmp_path, lines), capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("originator_counter", "1001", "originator_counter should be 1001, got 1000"),
+        ("originator", "90-B3-D5-1F-30-01-00-01", "should be 90b3d51f30010001, got 90b3d51f30010000"),
+        ("message_code", "0x50", "should be 0x0050, got 0x004F"),
+    ],
+)
+def test_a_true_difference_says_both_values_in_one_form(
+    field: str, value: Any, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = corpus_made.entries()
+    lines[0][field] = value
+    status, result = result_of(corpus_made.write(tmp_path, lines), capsys)
+    assert status == 1
+    assert reason in result["failures"][0]["reason"]
+
+
+def without_private_keys(folder: Path) -> Path:
+    corpus_made.write(folder)
+    keys = {name: key | {"private": None} for name, key in corpus_made.keys().items()}
+    (folder / "keys.json").write_text(json.dumps(keys), encoding="utf-8")
+    return folder
+
+
+def test_what_only_an_unpublished_key_could_tell_is_not_checkable(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = without_private_keys(tmp_path)
+    status, result = result_of(folder, capsys)
+    assert status == 0
+    assert not result["failures"]
+    assert result["signatures"] == {"valid": 1, "expected": 1}
+    assert result["macs"] == {"valid": 0, "expected": 0}
+    told = {(one["name"], one["what"]): one["reason"] for one in result["not_checkable"]}
+    assert told[("ENABLE", "rebuild")] == "the private key '90b3d51f30010000-ds' is not published"
+    assert ("ENABLE", "MAC") in told
+    assert ("LOG", "decryption") in told
+    run(str(folder))
+    assert "not checkable:" in capsys.readouterr().out
+
+
+def test_what_can_be_compared_without_private_keys_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A signature that is wrong is wrong whoever holds the keys."""
+    folder = without_private_keys(tmp_path)
+    lines = corpus_made.entries()
+    flip(-20)(lines[0])
+    (folder / "made.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    status, result = result_of(folder, capsys)
+    assert status == 1
+    assert [failure["what"] for failure in result["failures"]] == ["signature"]
+
+
+@pytest.mark.parametrize("signature", [None, b""])
+def test_a_pre_command_is_neither_rebuilt_as_final_nor_executed(
+    signature: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = corpus_made.entries()[:1]
+    octets = gbcs.encode(replace(corpus_made.enable_supply(), signature=signature, mac=None))
+    lines[0] |= {"hex": octets.hex(), "signature_key": None, "mac_keys": None, "outcome": "SUCCESS"}
+    status, result = result_of(corpus_made.write(tmp_path, lines), capsys)
+    assert status == 0
+    assert result["decoded"] == 1
+    assert (result["rebuilt"]["commands"], result["executed"]["commands"]) == (0, 0)
+
+
+@pytest.mark.parametrize("with_keys", [True, False])
+def test_a_folder_of_hex_files_is_a_corpus(with_keys: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = corpus_made.entries()
+    (tmp_path / "one.hex").write_text(lines[0]["hex"], encoding="utf-8")
+    (tmp_path / "two.hex").write_text(f"{lines[1]['hex']}\n{lines[2]['hex'].upper()}\n", encoding="utf-8")
+    if with_keys:
+        (tmp_path / "keys.json").write_text(json.dumps(corpus_made.keys()), encoding="utf-8")
+    status, result = result_of(tmp_path, capsys)
+    assert status == 0
+    assert (result["messages"], result["decoded"], result["reencoded"]) == (3, 3, 3)
+    assert result["macs"]["valid"] == (3 if with_keys else 0)
+    assert ("not_checkable" in result) != with_keys
+
+
+def test_a_hex_file_that_holds_no_whole_message_falls_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = corpus_made.entries()
+    (tmp_path / "cut.hex").write_text(lines[0]["hex"][:-2], encoding="utf-8")
+    (tmp_path / "none.hex").write_text("cafe", encoding="utf-8")
+    (tmp_path / "one.hex").write_text(lines[1]["hex"], encoding="utf-8")
+    status, result = result_of(tmp_path, capsys)
+    assert status == 2
+    assert [failure["name"] for failure in result["failures"]] == ["cut.hex", "none.hex"]

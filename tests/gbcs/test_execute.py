@@ -21,9 +21,10 @@ from devices.trust.protection import add_mac, sign
 from devices.wire import cosem, gbcs
 from devices.wire.gbcs import Message
 from rig.gbcs import execute
-from rig.gbcs.check import Tally, check
+from rig.gbcs.check import check
 from rig.gbcs.corpus import load_directory, load_entries, load_keys
 from rig.gbcs.reading import read
+from rig.gbcs.tally import Tally
 
 BROKER, SUPPLIER, METER, GAS = (
     bytes.fromhex(text) for text in ("90b3000000000002", "90b3000000010000", "00db0000000000a0", "00db0000000000a1")
