@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from devices.wire import gbcs
 from devices.wire.errors import DecodeError
-from devices.wire.reassembly import Finding, Mark, Reassembler, Way, Whole, numbers
+from devices.wire.reassembly import Finding, Mark, Reassembler, Way, Whole
 from rig.gbcs import captures, text
 from rig.gbcs.search import START, Broken, take
 from rig.gbcs.text import Fault, Taken
@@ -206,7 +206,7 @@ def _from_capture(data: bytes, name: str) -> Given:
     """The messages of a capture; one that breaks off gives those before the break."""
     results, broken = captures.read(data)
     found = [
-        Found(result.octets, f"packet{'s' if result.pieces > 1 else ''} {numbers(_places(result))}")
+        Found(result.octets, _named("packet", [result.first.place, result.last.place]))
         for result in results
         if isinstance(result, Whole)
     ]
@@ -218,7 +218,3 @@ def _from_capture(data: bytes, name: str) -> Given:
     if not found and not left_out:
         raise SourceError("; ".join([f"{name} is a capture without a GBCS message", *notes]))
     return Given(found, left_out, notes)
-
-
-def _places(whole: Whole) -> list[int]:
-    return sorted({whole.first.place, whole.last.place})
