@@ -79,6 +79,7 @@ class ElectricityMeter:
         """Press a button of the device and hold it."""
         session().act("operator.press", device=device, button=button, hold_ns=nanoseconds(hold))
         session().pass_time(hold + timedelta(milliseconds=1))
+        session().cause_ends()
 
     @keyword
     @judged("display-shows")

@@ -245,6 +245,10 @@ class Session:
         self._times.setdefault(self._order, self.now)
         return self._order
 
+    def cause_ends(self) -> None:
+        """What the test did took time itself; how long a device takes counts from here."""
+        self._times[self.action] = self.now
+
     def time_of(self, mark: int) -> int:
         """The bench time, ns, at which a mark was taken."""
         if mark in self._times:
@@ -342,8 +346,12 @@ class Session:
             raise Misused(f"no device {device!r} on this bench; it has {', '.join(self.devices)}")
         return self.devices[device]
 
+    def told_of(self, device: str) -> dict[str, Any]:
+        """As :meth:`told`; empty where the bench has no device of that name."""
+        return self.devices.get(device, {})
+
     def kind_of(self, device: str) -> str:
-        return str(self.devices.get(device, {}).get("kind", ""))
+        return str(self.told_of(device).get("kind", ""))
 
     def eui(self, device: str) -> str:
         """The EUI-64 of a device in hex."""

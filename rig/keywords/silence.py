@@ -110,6 +110,9 @@ def _holder(now: Session, device: str, asked: Asked, failure: AssertionError, *,
     last = taps[-1]
     where, at = str(last.fields["device"]), f"at {last.at_ns / 1e9:.6f} s"
     word = "its answer" if asked.answers(last) else "the message"
+    towards = now.device_with(str(last.fields.get("peer", "")))
+    if last.kind == MessageSent.kind and word == "the message" and now.told_of(towards).get("untapped"):
+        return towards, f"{word} crossed to it on its own line {at}"  # whose far end is inside the device
     if last.kind == MessageSent.kind:
         _infra(failure, f"{word} left {where} by {last.fields['port']} {at} and no tap has it arriving")
     if now.kind_of(where) in PARTIES or where == asked.party:

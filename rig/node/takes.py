@@ -44,11 +44,11 @@ _HAN = {
 }
 DEFAULTS: Mapping[str, Mapping[str, Time]] = {
     "comms_hub": {"boot": Time(2 * MINUTE), "answer": _ANSWER, "alert": Time(5 * MINUTE)},
-    "esme": {**_HAN, "contact": Time(5 * S)},  # from the cause until the contact stands
+    "esme": {**_HAN, "contact": Time(10 * S)},  # from the cause until the contact stands
     "gsme": {
         **_HAN,
         "wake": _WAKE,  # the longest sleep
-        "valve": Time(5 * S),  # from the cause until the valve stands
+        "valve": Time(10 * S),  # from the cause until the valve stands
         "check": Time(10 * MINUTE),  # from the opening of the valve until the flow was looked at
     },
     "gpf": {"boot": Time(2 * MINUTE), "answer": _ANSWER, "alert": Time(5 * MINUTE)},
