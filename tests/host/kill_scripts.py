@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devices.machines.core import Machine
+from devices.machines.esme import Esme, EsmeSettings
+from devices.machines.han_device import CommissionedOn
 from devices.machines.parts.building import command_payload, use_case_named
 from devices.model.credentials import Usage
 from devices.model.roles import Role
@@ -19,15 +21,17 @@ from tests.machines.asn1_bench import (
     BROKER,
     CONTROLLER,
     DEVICE,
+    KEYS,
     NEW_SUPPLIER,
     STRANGER,
     SUPPLIER,
     WAN,
     authority,
+    certified_cells,
     command,
     organisation,
 )
-from tests.machines.every_kind import MACHINES, port_of
+from tests.machines.every_kind import CLOCK, MACHINES, port_of
 
 __all__ = ["SCRIPTS", "Script"]
 
@@ -111,8 +115,9 @@ def _esme() -> Script:
     asked = _Conversation().ask("ECS43").ask("ECS81", {"locked": True}).ask("ECS44").ask("ECS42").ask("ECS14")
     asked.ask("ECS70", _WINDOW).ask("CS02c", _NEW_KEY).new_supplier()
     asked.ask("ECS43", party=NEW_SUPPLIER).ask("ECS35b", {"from": 0, "to": 0xFFFFFFFF}, NEW_SUPPLIER)
+    settings = EsmeSettings(clock=CLOCK, commissioned_on=CommissionedOn.FIRST_SET_CLOCK)  # nothing joins here
     return Script(
-        MACHINES["ESME"],
+        lambda: Esme(DEVICE, KEYS, certified_cells("ESME"), settings),
         asked.octets,
         frozenset({"floors", "cells", "supply", "objects", "log.event", "log.security", "once", "clock", "own_keys"}),
         frozenset({"floors", "cells", "supply", "objects", "once", "own_keys"}),
@@ -130,7 +135,7 @@ def _gsme() -> Script:
     return Script(
         MACHINES["GSME"],
         asked.octets,
-        frozenset({"floors", "cells", "clusters", "gas", "clock", "join_log", "own_keys"}),
+        frozenset({"floors", "cells", "clusters", "gas", "clock", "join_log", "own_keys", "to_push"}),
         frozenset({"floors", "cells", "join_log", "own_keys"}),
         supply="valve",
         drives={"on": "", "armed": "valve_close", "off": "valve_close"},
