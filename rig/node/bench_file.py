@@ -51,13 +51,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """What is plugged into one port of a device: a driver name, and what that driver needs."""
+    """What is plugged into one port of a device: a driver name, and what that driver needs.
+
+    ``endpoint`` is the Zigbee endpoint that the device speaks on; the others of the bench send to it there.
+    """
 
     driver: str
     url: str = ""
     radio: bytes = b""
     scan_url: str = ""
     scan_radio: bytes = b""
+    endpoint: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +344,7 @@ HUBS = ("comms_hub",)
 PIN_KINDS = ("output", "input", "button", "power")
 CONTACTOR_TERMINALS = ("set", "reset", "aux_no", "aux_nc")
 SUPPLY_TERMINAL = "ok"
+ENDPOINTS = range(1, 0xDC)  # GBCS fixes no number (facts/gbcs.md 8.4); from DC on they are the radio maker's own
 GPIO = range(28)  # BCM numbers of the 40-pin header
 I2C_ADDRESSES = range(0x03, 0x78)
 CIVIL_YEARS = range(1970, 2106)  # what the time fields of messages and captures can hold
@@ -355,6 +360,7 @@ def _device(name: str, section: Section) -> Device:
             radio=inner.eui("radio", b""),
             scan_url=inner.text("scan_url", ""),
             scan_radio=inner.eui("scan_radio", b""),
+            endpoint=inner.whole("endpoint", 1, span=ENDPOINTS),
         )
         inner.done()
     pins = {}

@@ -44,7 +44,10 @@ class Radios:
             return self._air.adapter(device.eui)
         line, power = self._line(device, port.url, port.radio, zigbee=True, where=where)
         peers = self._peers("xbee", lambda p: p.radio)
-        return XBeeHan(line, self._clock, XBeeHanConfig(device.eui, peers, install_code_key, power))
+        config = XBeeHanConfig(
+            device.eui, peers, install_code_key, power, endpoint=port.endpoint, endpoints=self._endpoints()
+        )
+        return XBeeHan(line, self._clock, config)
 
     def interpan(self, device: Device, port: Port, where: str) -> InterPanAdapter:
         """The inter-PAN adapter of one port; a terminal's has a second radio to scan with."""
@@ -56,6 +59,15 @@ class Radios:
             scan, scan_power = self._line(device, port.scan_url, port.scan_radio, zigbee=True, where=where)
         peers = self._peers("xbee-802154", lambda p: p.radio)
         return XBeeInterPan(line, scan, self._clock, XBeeInterPanConfig(device.eui, peers, power, scan_power))
+
+    def _endpoints(self) -> Mapping[bytes, int]:
+        """Device EUI-64 to the endpoint that everybody speaks on who has a radio of the HAN."""
+        return {
+            device.eui: port.endpoint
+            for device in self._bench.devices.values()
+            for port in device.ports.values()
+            if port.driver == "xbee"
+        }
 
     def _peers(self, driver: str, radio: Callable[[Port], bytes]) -> Mapping[bytes, bytes]:
         """Device EUI-64 to radio EUI-64 of everybody who has a radio of this kind."""

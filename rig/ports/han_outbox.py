@@ -37,7 +37,8 @@ Done = Callable[[str | None], None]
 class Outgoing:
     """One message; ``done`` is called once, unless the outbox is emptied silently."""
 
-    endpoint: int
+    source_endpoint: int
+    destination_endpoint: int
     cluster: int
     profile: int
     octets: bytes
@@ -85,7 +86,8 @@ class Outbox:
         self._turns.clear()
 
     def _send(self, link: XBeeLink, radio: bytes, outgoing: Outgoing) -> None:
-        ends = (outgoing.endpoint, outgoing.endpoint, outgoing.cluster, outgoing.profile, 0, 0, outgoing.octets)
+        endpoints = outgoing.source_endpoint, outgoing.destination_endpoint
+        ends = (*endpoints, outgoing.cluster, outgoing.profile, 0, 0, outgoing.octets)
         link.request(
             lambda frame_id: xbee.ExplicitTransmit(frame_id, radio, xbee.UNKNOWN_16, *ends),
             xbee.TransmitStatus,

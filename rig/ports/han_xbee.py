@@ -76,7 +76,8 @@ class XBeeHanConfig:
     power: Callable[[bool], None] | None = None
     reopen: Callable[[], ByteLink] | None = None
     port: str = "han"  # how the machine calls this port
-    endpoint: int = 1  # GBCS fixes no numbers (facts/gbcs.md 8.4); 1 on both sides
+    endpoint: int = 1  # our own; GBCS fixes no numbers (facts/gbcs.md 8.4)
+    endpoints: Mapping[bytes, int] = field(default_factory=dict)  # of peers by device EUI-64; 1 where none is given
     profile: int = 0x0109
     channels: int = 0x7FFF  # SC: 11 to 25; 26 is not allowed everywhere at full power
     # AO: explicit frames; the module answers the requests of ZDO that it knows, which nobody here does in its place
@@ -195,7 +196,7 @@ class XBeeHan:
         radio = self._radio_of(peer)
         if self._up is not None and peer in self._joined:
             request = b"\0" + radio[::-1] + b"\0"
-            told = Outgoing(0, LEAVE_REQUEST, 0, request, lambda _: self._gone(peer))
+            told = Outgoing(0, 0, LEAVE_REQUEST, 0, request, lambda _: self._gone(peer))
             if not self._outbox.put(self.radio.link, radio, told):
                 self._gone(peer)
         elif peer in self._joined:
@@ -217,7 +218,8 @@ class XBeeHan:
             self._send_failed(peer, token, f"too large: {len(octets)} octets, a frame takes {xbee.MAX_PAYLOAD}")
         else:
             done = partial(self._sent, peer, token)
-            outgoing = Outgoing(config.endpoint, cluster, config.profile, octets, done)
+            ends = config.endpoint, config.endpoints.get(peer, 1)
+            outgoing = Outgoing(*ends, cluster, config.profile, octets, done)
             if not self._outbox.put(self.radio.link, self._radio_of(peer), outgoing):
                 self._send_failed(peer, token, f"{self._outbox.largest} messages wait for this device already")
 

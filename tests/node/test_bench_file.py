@@ -296,6 +296,11 @@ def test_aliases_that_stand_for_gigabytes_make_a_short_error() -> None:
             ["esme.GPIO16"],
             "wires[0]: expected two terminals such as [esme.GPIO16, main.set], got ['esme.GPIO16']",
         ),
+        (
+            ("devices", "hub", "ports", "han", "endpoint"),
+            220,
+            "devices.hub.ports.han.endpoint: expected a whole number from 1 to 219, got 220",
+        ),
         (("wires", 0), ["esme.GPIO61", "main.set"], "wires[0]: expected the name of a terminal ("),
         (
             ("extends",),

@@ -84,8 +84,9 @@ class Bench:
 
 
 class XBeeBench(Bench):
-    def __init__(self, seed: int = 7) -> None:
+    def __init__(self, seed: int = 7, endpoints: dict[bytes, int] | None = None) -> None:
         super().__init__(self._xbee)
+        self.endpoints = endpoints or {}
         self.rng = Random(seed)
         self.ether = Ether(self.clock, self.rng)
         self.modules: dict[bytes, XBeeZigbee] = {}
@@ -96,7 +97,18 @@ class XBeeBench(Bench):
         rng = Random(self.rng.random())
         module = self.modules[own] = XBeeZigbee(self.ether, radio.hex(), radio, rng, link_key=install_code_key)
         link = self.links[own] = MemoryLink(module)
-        return XBeeHan(link, self.clock, XBeeHanConfig(own, RADIOS, install_code_key, power=module.power))
+        return XBeeHan(
+            link,
+            self.clock,
+            XBeeHanConfig(
+                own,
+                RADIOS,
+                install_code_key,
+                power=module.power,
+                endpoint=self.endpoints.get(own, 1),
+                endpoints=self.endpoints,
+            ),
+        )
 
 
 class DirectBench(Bench):

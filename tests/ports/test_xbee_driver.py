@@ -389,6 +389,27 @@ def test_foreign_profiles_and_endpoints_are_counted_and_dropped() -> None:
     assert hub.stray == 2
 
 
+def test_devices_speak_on_the_endpoints_that_the_bench_says() -> None:
+    bench = XBeeBench(endpoints={HUB: 123, METER: 9})
+    hub, meter = joined(bench)
+    hub.send(METER, TUNNELLING, b"down", 1)
+    meter.send(HUB, TUNNELLING, b"up", 2)
+    bench.run(5)
+    assert [event.octets for event in bench.said(METER, Received)] == [b"down"]
+    assert [event.octets for event in bench.said(HUB, Received)] == [b"up"]
+    assert (hub.stray, meter.stray) == (0, 0)
+
+
+def test_a_device_that_takes_endpoint_1_for_granted_is_not_heard() -> None:
+    bench = XBeeBench(endpoints={HUB: 123})
+    hub, meter = joined(bench)
+    meter.config = replace(meter.config, endpoints={})
+    meter.send(HUB, TUNNELLING, b"up", 2)
+    bench.run(5)
+    assert bench.said(HUB, Received) == []
+    assert hub.stray == 1
+
+
 def test_a_bad_install_code_leaves_word_of_it() -> None:
     bench = XBeeBench()
     hub = formed(bench)

@@ -195,7 +195,7 @@ def test_turns_are_fair_and_order_is_kept() -> None:
     link = Link()
     done: list[str] = []
     for radio, name in ((METER, "m1"), (METER, "m2"), (DISPLAY, "d1")):
-        outgoing = Outgoing(1, 6, 0x0109, name.encode(), lambda _, name=name: done.append(name))  # type: ignore[misc]
+        outgoing = Outgoing(1, 1, 6, 0x0109, name.encode(), lambda _, name=name: done.append(name))  # type: ignore[misc]
         assert outbox.put(link, radio, outgoing)  # type: ignore[arg-type]
     while len(done) < 3:
         _, answered = sent[len(done)]
