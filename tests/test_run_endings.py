@@ -111,6 +111,25 @@ def test_ctrl_c_stops_robot_and_everything_else(tmp_path: Path) -> None:
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_stop_ends_a_wait_on_a_real_clock_at_once(number: signal.Signals, tmp_path: Path) -> None:
+    """Within 2 s, on a machine that has a core to spare for it; Ctrl-C and a terminal that closes are the same."""
+    begun = tmp_path / "begun"
+    test = AFTER.replace("Advance Time    1s", f"Create File    {begun}\n    Advance Time    10 minutes")
+    mine = suite(tmp_path / "long.robot", test, AFTER.replace("Comes After", "Comes Last"))
+    with started(tmp_path, mine, "--bench", "line") as run:
+        until(lambda: begun.exists() or run.process.poll() is not None, "the test to begin")
+        assert run.process.poll() is None, run.said
+        at = time.monotonic()
+        run.process.send_signal(number)
+        assert run.wait(SOON_S) == STOPPED, run.said
+        took, share = time.monotonic() - at, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        run.nothing_left()
+    assert took < 2.0 * share, f"{took:.1f} s, where each process gets a {share:.1f}th of a core"
+    assert "2 ABORTED" in run.closing()["more"]
+    assert "Traceback" not in run.said
+
+
 def test_second_ctrl_c_does_not_wait_for_the_test(tmp_path: Path) -> None:
     with in_mid_run(tmp_path) as run:
         os.killpg(run.process.pid, signal.SIGINT)
