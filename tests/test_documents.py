@@ -9,6 +9,7 @@ import pytest
 
 from devices.machines.faults import FAULTS
 from rig.bus.capabilities import CAPABILITIES
+from rig.exits import MEANINGS
 from rig.node.assembly import MACHINES
 from rig.node.radios import HAN_DRIVERS, INTERPAN_DRIVERS
 
@@ -38,6 +39,11 @@ def test_the_page_on_bench_files_names_all_that_may_stand_in_one() -> None:
     shipped = [path.stem for path in (ROOT / "wiring" / "benches").glob("*.yaml")]
     words = [*CAPABILITIES, *MACHINES, *HAN_DRIVERS, *INTERPAN_DRIVERS, "gateway", "wan", *shipped]
     assert [word for word in words if f"`{word}`" not in page] == []
+
+
+def test_the_readme_has_the_table_of_exit_statuses() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [meaning for status, meaning in MEANINGS.items() if f"| {status} | {meaning} |" not in text] == []
 
 
 def test_faults_that_documents_name_exist() -> None:
