@@ -75,6 +75,7 @@ def order(name: str, changes: Sequence[str]) -> Order:
     except ValueError as problem:
         raise BadRun(str(problem)) from None
     path, overlay = bench_path(name), _overlay(changes)
+    _check_names(path, overlay)
     bench = bench_file.load(path, overlay)
     try:
         for party in ("robot", *bench.nodes) if bench.tls is not None else ():
@@ -155,6 +156,29 @@ def writable(out: Path) -> Path:
         raise BadRun(f"{out} holds another run's results; name another place with --out, or move it away") from None
     except OSError as problem:
         raise BadRun(f"results cannot be written to {out}: {problem.strerror}; name another place with --out") from None
+
+
+def _check_names(path: Path, overlay: Mapping[str, Any]) -> None:
+    """Raise :class:`BadRun` for a ``--set`` that goes into something the bench does not have: it changes values, and a
+    slip in a name would make a new device, half of one."""
+    with suppress(bench_file.BenchFileError):  # what is wrong without the changes is said with them
+        bench = bench_file.load(path)
+        for kind in ("nodes", "devices", "supplies", "contactors", "instruments"):
+            _check_name(kind, getattr(bench, kind), overlay.get(kind))
+        for name, inner in _mapping(overlay.get("devices")).items():
+            for parts in ("ports", "pins"):
+                _check_name(f"devices.{name}.{parts}", getattr(bench.devices[name], parts), _mapping(inner).get(parts))
+
+
+def _check_name(where: str, known: Mapping[str, object], changes: object) -> None:
+    for name in _mapping(changes):
+        if name not in known:
+            what = where.rpartition(".")[2]
+            raise BadRun(f"--set {where}.{name}: no {name!r} among the {what}: {choose_from(name, [*known])}")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _have_files() -> None:

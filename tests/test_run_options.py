@@ -26,6 +26,14 @@ MISUSE = {
     "requirement that no test shows": (["outage", "--include", "req:CV-1"], ["no test here shows", "CV-1", "req:ou-1"]),
     "unknown test": (["--test", "Enabel Closes The Contact"], ["no test", ": Enable Closes The Contact", "list tests"]),
     "unknown suite by option": (["-s", "Outge"], ["no suite 'Outge'", "Outage", "rig list suites"]),
+    "set of a device that is not there": (["--set", "devices.esm.fault=x"], ["devices.esm: ", "'esm'", ": esme, "]),
+    "set of a port that is not there": (
+        ["--set", "devices.hub.ports.hann.driver=direct"],
+        ["devices.hub.ports.hann", ": han, "],
+    ),
+    "set of a key that is not there": (["--set", "devices.esme.fualt=x"], ["devices.esme.fualt: ", "(fault, "]),
+    "set of a contactor that is not there": (["--set", "contactors.mian.fault=x"], ["contactors.mian", ": main"]),
+    "set of a top key that is not there": (["--set", "airr.loss=0.1"], ["airr: ", "(air, "]),
     "unknown option": (["--nonsense"], ["--nonsense", "rig run --help"]),
     "option without its value": (["--include"], ["--include", "argument", "rig run --help"]),
     "two places for results": (["--outputdir", "elsewhere"], ["--outputdir elsewhere", "--out"]),
@@ -67,8 +75,8 @@ def test_out_is_outputdir() -> None:
         assert robot_options.read(words).robot == {"outputdir": "x"}
 
 
-ELSEWHERE = ("argumentfile", "help", "nohelp", "version", "noversion", "outputdir")
-"""Options that Robot's parser acts upon by itself, and the one that has a second name here."""
+ELSEWHERE = ("argumentfile", "help", "nohelp", "version", "noversion", "outputdir", "xunit")
+"""Options that Robot's parser acts upon by itself, and those that have a second name here or are our own."""
 
 
 def test_every_option_of_robots_is_known() -> None:

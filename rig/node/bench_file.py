@@ -292,10 +292,33 @@ def _extended(value: Any, source: str) -> Any:
 
 
 def merged(under: Any, over: Any) -> Any:
-    """``under`` with the values of ``over`` laid over it; mappings key by key, everything else as a whole."""
+    """``under`` with the values of ``over`` laid over it; mappings key by key, everything else as a whole.
+
+    A list whose entries have names (:data:`BY_NAME`) is added to and replaced by name where ``over`` gives a mapping.
+    """
     if not (isinstance(under, Mapping) and isinstance(over, Mapping)):
         return over
-    return {**under, **{key: merged(under.get(key), item) for key, item in over.items()}}
+    found = dict(under)
+    for key, item in over.items():
+        below = found.get(key)
+        if isinstance(item, Mapping) and isinstance(below, list) and key in BY_NAME:
+            below = BY_NAME[key](below)
+        found[key] = merged(below, item)
+    return found
+
+
+def _wires_by_name(wires: list[Any]) -> Any:
+    """Wires by the first of their two terminals; left as they are where that does not name them."""
+    pairs = [tuple(wire) if isinstance(wire, list) and len(wire) == 2 else (None, None) for wire in wires]
+    named = {a: b for a, b in pairs if isinstance(a, str)}
+    return named if len(named) == len(wires) else wires
+
+
+BY_NAME: Mapping[str, Callable[[list[Any]], Any]] = {
+    "wires": _wires_by_name,
+    "capabilities": lambda names: {str(name): True for name in names},
+}
+"""Lists of a bench file whose entries have names, and how those are found."""
 
 
 def _each(top: Section, key: str, build: Callable[[str, Section], T]) -> Iterator[tuple[str, T]]:
@@ -319,10 +342,16 @@ def _instant(top: Section, key: str) -> int:
 
 
 def _capabilities(top: Section) -> Iterator[str]:
-    for index, item in enumerate(top.items("capabilities")):
+    given = top.take("capabilities", (list, dict), "a list, or a mapping of names to true or false", [])
+    entries = given.items() if isinstance(given, dict) else ((item, True) for item in given)
+    for index, (item, has) in enumerate(entries):
+        place = top.at(f"capabilities.{item}" if isinstance(given, dict) else f"capabilities[{index}]")
         if not isinstance(item, str) or item not in CAPABILITIES:
-            raise BenchFileError(top.at(f"capabilities[{index}]"), f"one of {', '.join(CAPABILITIES)}", item)
-        yield item
+            raise BenchFileError(place, f"one of {', '.join(CAPABILITIES)}", item)
+        if not isinstance(has, bool):
+            raise BenchFileError(place, "true or false", has)
+        if has:
+            yield item
 
 
 def _trust(top: Section) -> Mapping[str, Any]:
@@ -424,9 +453,14 @@ def _instrument(name: str, section: Section) -> Instrument:
 
 
 def _wires(top: Section) -> Iterator[Wire]:
-    for index, item in enumerate(top.items("wires")):
+    given = top.take("wires", (list, dict), "a list of wires, or a mapping of terminals to terminals", [])
+    if isinstance(given, dict):  # null: the wire of a bench file below is taken off
+        entries = {f"wires.{a}": [a, b] for a, b in given.items() if b is not None}
+    else:
+        entries = {f"wires[{index}]": item for index, item in enumerate(given)}
+    for place, item in entries.items():
         if not (isinstance(item, list) and len(item) == 2 and all(isinstance(end, str) and "." in end for end in item)):
-            raise BenchFileError(top.at(f"wires[{index}]"), "two terminals such as [esme.GPIO16, main.set]", item)
+            raise BenchFileError(top.at(place), "two terminals such as [esme.GPIO16, main.set]", item)
         yield Wire(*item)
 
 
@@ -469,7 +503,20 @@ def _check_references(bench: Bench) -> None:
             known("terminal", end, dict.fromkeys(_terminals(bench)), f"wires[{index}]")
         if wire.a == wire.b:
             raise BenchFileError(f"{where}.wires[{index}]", "two terminals", wire.a)
+    _check_power(bench)
     _check_unique(where, _identities(bench))
+
+
+def _check_power(bench: Bench) -> None:
+    """A virtual device learns from a wire whether it has power; without one it would be dead, or alive for ever."""
+    wired = {end for wire in bench.wires for end in (wire.a, wire.b)}
+    supplies = ", ".join(f"{name}.{SUPPLY_TERMINAL}" for name in bench.supplies) or "no supply is defined"
+    for device in bench.devices.values():
+        for name, pin in device.pins.items():
+            terminal = f"{device.node}.GPIO{pin.gpio}"
+            if pin.kind == "power" and bench.nodes[device.node].gpio == "virtual" and terminal not in wired:
+                place = f"{bench.source}.devices.{device.name}.pins.{name}"
+                raise BenchFileError(place, f"a wire from {terminal} to a supply ({supplies})", "no wire there")
 
 
 def _of_kinds(bench: Bench, kinds: tuple[str, ...]) -> Mapping[str, object]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import yaml
@@ -76,15 +77,22 @@ class Section:
         if not isinstance(value, dict):
             raise BenchFileError(where, "a mapping", value)
         self._left: dict[str, Any] = {str(key): item for key, item in value.items()}
+        self._asked: list[str] = []
         self.where = where
 
     def __contains__(self, key: str) -> bool:
+        self._ask(key)
         return key in self._left
+
+    def _ask(self, key: str) -> None:
+        if key not in self._asked:
+            self._asked.append(key)
 
     def at(self, key: str) -> str:
         return f"{self.where}.{key}"
 
     def take(self, key: str, kind: type[T] | tuple[type[T], ...], what: str, default: T | None = None) -> T:
+        self._ask(key)
         if key not in self._left:
             if default is None:
                 raise BenchFileError(self.at(key), what, "nothing")
@@ -125,16 +133,19 @@ class Section:
         return tuple(_quantity(item, f"{self.at(key)}[{index}]") for index, item in enumerate(self.items(key)))
 
     def flag(self, key: str) -> bool:
+        self._ask(key)
         value = self._left.pop(key, False)
         if not isinstance(value, bool):
             raise BenchFileError(self.at(key), "true or false", value)
         return value
 
     def optional(self, key: str) -> str | None:
+        self._ask(key)
         return self.text(key) if self._left.get(key) is not None else self._left.pop(key, None)
 
     def free(self, key: str) -> dict[str, Any]:
         """A mapping whose keys somebody else judges (settings of a device)."""
+        self._ask(key)
         value = self._left.pop(key, None)
         return dict(Section({} if value is None else value, self.at(key))._left)
 
@@ -142,6 +153,7 @@ class Section:
         return self.take(key, list, "a list", [])
 
     def sections(self, key: str) -> Iterator[tuple[str, Section]]:
+        self._ask(key)
         value = self._left.pop(key, None)
         for name, item in Section({} if value is None else value, self.at(key))._left.items():
             yield name, Section({} if item is None else item, f"{self.at(key)}.{name}")
@@ -169,5 +181,9 @@ class Section:
         return value
 
     def done(self) -> None:
-        if self._left:
-            raise BenchFileError(self.where, "only known keys", sorted(self._left)[0])
+        """Raise for the first key that nobody asked for, at its own place, with those that there are, near first."""
+        for key in sorted(self._left):
+            forms = {one.casefold(): one for one in self._asked}
+            near = [forms[form] for form in get_close_matches(key.casefold(), forms, n=3)]
+            known = ", ".join([*near, *(one for one in self._asked if one not in near)])
+            raise BenchFileError(self.at(key), f"only known keys here ({known})", key)

@@ -425,3 +425,84 @@ def test_merging_takes_every_key_of_both_and_the_value_of_the_upper_where_both_h
 )  # fmt: skip
 def test_a_single_value_reads_as_in_a_file_and_anything_else_is_a_text(text: str, value: Any) -> None:
     assert bench_file.value_of(text) == value
+
+
+SECOND = """
+extends: virtual
+name: two-premises
+nodes: {esme2: {gpio: virtual}}
+devices:
+  esme2:
+    kind: esme
+    node: esme2
+    eui: 00-DB-12-34-56-78-91-A0
+    behind: neighbour
+    install_code: "0102030405060708090A0B0C0D0E0F10"
+    ports: {han: {driver: xbee, url: "virtual://esme2-han", radio: 00-13-A2-00-00-00-01-90}}
+    pins:
+      contactor_set: {gpio: 16, kind: output}
+      contactor_reset: {gpio: 20, kind: output}
+      contactor_aux: {gpio: 21, kind: input}
+      mains_ok: {gpio: 23, kind: power}
+contactors: {main2: {supply: next_door, instrument: load2}}
+instruments: {load2: {node: esme2, url: "virtual://esme2-i2c", address: 0x45, shunt_ohm: 0.01}}
+wires:
+  esme2.GPIO16: main2.set
+  esme2.GPIO20: main2.reset
+  esme2.GPIO21: main2.aux_no
+  esme2.GPIO23: next_door.ok
+capabilities: {display: false}
+"""
+
+
+def second(text: str = SECOND) -> bench_file.Bench:
+    return bench_file.parse(text, str(VIRTUAL.with_name("second.yaml")))
+
+
+def test_a_second_premises_is_added_by_name() -> None:
+    under, bench = bench_file.load(VIRTUAL), second()
+    assert {*bench.devices} == {*under.devices, "esme2"}
+    assert set(under.wires) < set(bench.wires)
+    assert len(bench.wires) == len(under.wires) + 4
+    assert bench_file.Wire("esme2.GPIO23", "next_door.ok") in bench.wires
+    assert [name for name in under.capabilities if name != "display"] == list(bench.capabilities)
+
+
+def test_a_wire_is_replaced_and_taken_off_by_name() -> None:
+    more = "  ihd.GPIO23: next_door.ok\n  gpf.GPIO23: hub_supply.ok\n  gsme.GPIO21: null\n"
+    bench = second(SECOND.replace("capabilities:", f"{more}capabilities:"))
+    at = {wire.a: wire.b for wire in bench.wires}
+    assert at["ihd.GPIO23"] == "next_door.ok"
+    assert "gsme.GPIO21" not in at
+
+
+def test_a_list_takes_the_place_of_the_list_below_it() -> None:
+    bench = second(SECOND.replace("capabilities: {display: false}", "capabilities: [outage]"))
+    assert bench.capabilities == ("outage",)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        (
+            "  esme2.GPIO23: next_door.ok\n",
+            "",
+            "devices.esme2.pins.mains_ok: expected a wire from esme2.GPIO23 to a su",
+        ),
+        (
+            "driver: xbee,",
+            "driver: xbee, raido: x,",
+            "devices.esme2.ports.han.raido: expected only known keys here (radio,",
+        ),
+        ("{display: false}", "{dispaly: false}", "capabilities.dispaly: expected one of "),
+        ("{display: false}", "{display: no way}", "capabilities.display: expected true or false"),
+        ("esme2.GPIO16: main2.set", "esme2.GPIO16: 5", "wires.esme2.GPIO16: expected two terminals such as"),
+        ("esme2.GPIO16: main2.set", "esme2.GPIO16: main9.set", "expected the name of a terminal ("),
+        ("node: esme2\n", "node: esme2\n    fualt: x\n", "devices.esme2.fualt: expected only known keys here (fault,"),
+    ],
+)
+def test_a_slip_is_refused_at_its_own_place(was: str, becomes: str, said: str) -> None:
+    assert was in SECOND
+    with pytest.raises(BenchFileError) as caught:
+        second(SECOND.replace(was, becomes))
+    assert said in str(caught.value)

@@ -207,7 +207,7 @@ def judge(desk: Desk, verb: str, args: dict[str, Any]) -> None:
             "cannot spoil the mac of this message: gbcs: ",
         ),
         ("bench.reset", {"variant": "x"}, "misuse", "variants: expected one of "),
-        ("bench.reset", {"overlay": {"colour": 1}}, "misuse", "expected only known keys, got 'colour'"),
+        ("bench.reset", {"overlay": {"colour": 1}}, "misuse", "colour: expected only known keys here ("),
         ("bench.reset", {"overlay": {"nodes": {"shed": {}}}}, "argument", "a reset cannot change the nodes of a bench"),
         (
             "bench.reset",

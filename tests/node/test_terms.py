@@ -57,7 +57,7 @@ def test_a_declaration_can_be_taken_back() -> None:
         ({"tolerated": [{**ISSUE, "until": "soon"}]}, "tolerated[0].until", "a date"),
         ({"tolerated": [{**ISSUE, "id": " "}]}, "tolerated[0].id", "words"),
         ({"tolerated": [{**ISSUE, "expectation": ""}]}, "tolerated[0]", "an expectation or a test"),
-        ({"tolerated": [{**ISSUE, "more": "x"}]}, "tolerated[0]", "only known keys"),
+        ({"tolerated": [{**ISSUE, "more": "x"}]}, "tolerated[0].more", "only known keys"),
         ({"instruments": {"load": {"calibrated_until": "soon"}}}, "instruments.load.calibrated_until", "a date"),
         ({"devices": {"esme": {"under_test": "yes"}}}, "devices.esme.under_test", "true or false"),
         ({"devices": {"esme": {"declared": {"colour": "red"}}}}, "esme.declared.colour", "operate_ms"),

@@ -112,13 +112,6 @@ def test_the_supply_of_a_device_is_the_one_its_power_pin_is_wired_to(device: str
     assert Site().world.supply_of(device) == supply
 
 
-def test_a_power_pin_that_is_wired_to_nothing_has_no_supply_and_reads_as_off() -> None:
-    wires = [[wire.a, wire.b] for wire in bench().wires if "esme.GPIO23" not in (wire.a, wire.b)]
-    site = Site({"wires": wires})
-    assert site.world.supply_of("esme") is None
-    assert site.world.pins("esme")[23].level  # pulled up; low would be power
-
-
 def test_terminals_that_share_a_wire_share_a_net_however_the_wires_are_written() -> None:
     reverse = [[wire.b, wire.a] for wire in reversed(bench().wires)]
     site = Site({"wires": reverse})
