@@ -63,7 +63,7 @@ def test_a_future_dated_access_in_words() -> None:
     )
     words = words_of(0xCC, 3, f"0f 200003e8 00 {axdr.encode(alert).hex()}")
     dated = words["payload"]["future_dated"]
-    assert (dated["message_code"], dated["counter"]) == ("0x006A", 1005)
+    assert (dated["message_code"], dated["counter"]) == ("0x006A", "1005")
     assert (dated["class_id"], dated["obis"], dated["index"]) == (20, "0.0.13.0.0.255", 9)
     assert "access       class 20, 0.0.13.0.0.255, number 9" in layout(words)
 
