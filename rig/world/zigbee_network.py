@@ -74,6 +74,8 @@ class ZigbeeNetwork:
         self._searching_since = self._searched_at = 0
         self._timer: Appointment | None = None
         self._candidate: Heard | None = None
+        self._refused: set[bytes] = set()
+        """Networks that did not take us since the search began; the others that are heard are tried first."""
         self._sequence = rng.randrange(256)
         self._counter = rng.randrange(256)
         self._life = 0
@@ -86,6 +88,8 @@ class ZigbeeNetwork:
         ``settle_ns`` is waited before: after a change of settings (facts/xbee-manual.md 4.1 no. 3).
         """
         self._quiet()
+        if parameters != self._parameters:
+            self._refused.clear()
         self._parameters = parameters
         if self.member is not None and not fits(self.member, parameters):
             self.member = None
@@ -216,6 +220,10 @@ class ZigbeeNetwork:
         if not joinable:
             self._search_later(Ai.NOT_JOINABLE if matching else Ai.NO_MATCH if heard else Ai.NO_PAN)
             return
+        untried = [beacon for beacon in joinable if beacon.epid not in self._refused]
+        if not untried:  # everybody was asked: once more round
+            self._refused.clear()
+        joinable = untried or joinable
         strongest = self._parameters.strongest
         best = max(joinable, key=lambda beacon: beacon.rssi) if strongest else joinable[0]
         self._candidate = best
@@ -283,11 +291,14 @@ class ZigbeeNetwork:
         member = Membership(*at, self.mac.short, content[1:17], False, hub, {hub: COORDINATOR})
         member.security, member.profile = self._parameters.security, self._parameters.profile
         self._candidate = None
+        self._refused.clear()
         self._settle(member)
         self.on_status(Status.JOINED)
         self._announce()
 
     def _search_later(self, why: int) -> None:
+        if self._candidate is not None:
+            self._refused.add(self._candidate.epid)
         self._candidate = None
         self.ai = why
         settings, so_far = self.settings, self.clock.now - self._searching_since

@@ -427,32 +427,7 @@ def test_a_single_value_reads_as_in_a_file_and_anything_else_is_a_text(text: str
     assert bench_file.value_of(text) == value
 
 
-SECOND = """
-extends: virtual
-name: two-premises
-nodes: {esme2: {gpio: virtual}}
-devices:
-  esme2:
-    kind: esme
-    node: esme2
-    eui: 00-DB-12-34-56-78-91-A0
-    behind: neighbour
-    install_code: "0102030405060708090A0B0C0D0E0F10"
-    ports: {han: {driver: xbee, url: "virtual://esme2-han", radio: 00-13-A2-00-00-00-01-90}}
-    pins:
-      contactor_set: {gpio: 16, kind: output}
-      contactor_reset: {gpio: 20, kind: output}
-      contactor_aux: {gpio: 21, kind: input}
-      mains_ok: {gpio: 23, kind: power}
-contactors: {main2: {supply: next_door, instrument: load2}}
-instruments: {load2: {node: esme2, url: "virtual://esme2-i2c", address: 0x45, shunt_ohm: 0.01}}
-wires:
-  esme2.GPIO16: main2.set
-  esme2.GPIO20: main2.reset
-  esme2.GPIO21: main2.aux_no
-  esme2.GPIO23: next_door.ok
-capabilities: {display: false}
-"""
+SECOND = (Path(__file__).parent / "second_premises.yaml").read_text(encoding="utf-8")
 
 
 def second(text: str = SECOND) -> bench_file.Bench:
@@ -498,7 +473,7 @@ def test_a_list_takes_the_place_of_the_list_below_it() -> None:
         ("{display: false}", "{display: no way}", "capabilities.display: expected true or false"),
         ("esme2.GPIO16: main2.set", "esme2.GPIO16: 5", "wires.esme2.GPIO16: expected two terminals such as"),
         ("esme2.GPIO16: main2.set", "esme2.GPIO16: main9.set", "expected the name of a terminal ("),
-        ("node: esme2\n", "node: esme2\n    fualt: x\n", "devices.esme2.fualt: expected only known keys here (fault,"),
+        ("node: esme2\n", "node: esme2\n    fualt: x\n", "esme2.fualt: expected only known keys here (fault,"),
     ],
 )
 def test_a_slip_is_refused_at_its_own_place(was: str, becomes: str, said: str) -> None:

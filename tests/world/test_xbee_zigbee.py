@@ -581,6 +581,24 @@ def test_forming_and_joining_begin_five_seconds_after_the_last_change() -> None:
     assert spare.at("OP") == b"\x02" * 8
 
 
+@pytest.mark.parametrize("admitting", [0, 1, 2])
+@pytest.mark.parametrize("registers", [{}, {"DC": b"\0\x08"}])
+def test_a_device_that_is_not_taken_tries_the_next_network(admitting: int, registers: dict[str, bytes]) -> None:
+    """Three hubs in reach, all with open windows; one of them was given the install code."""
+    net = Net(join=False)
+    others = [HUB[:-1] + bytes((HUB[-1] + 16 * number,)) for number in (1, 2)]
+    hubs = [net.hub, *(Node(net, f"hub {eui[-1]}", eui, CE=b"\1", ID=eui) for eui in others)]
+    net.run(10)
+    for number, hub in enumerate(hubs):
+        if number == admitting:
+            hub.ask(xbee.RegisterDevice(3, METER, xbee.UNKNOWN_16, 1, PRINTED), xbee.RegistrationStatus)
+        hub.at("NJ", b"\xfe")
+    meter = Node(net, "meter", METER, KY=KEY, ID=bytes(8), **registers)
+    net.run(60)
+    assert meter.at("AI") == b"\0"
+    assert meter.at("OP") == hubs[admitting].at("OP")
+
+
 def test_a_network_of_another_stack_profile_is_not_joined() -> None:
     """facts/xbee-manual.md 1.1, 4.1 no. 5: a fresh XBee (profile 0) and a bought device (2) never find each other."""
     net = Net(join=False)
