@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", metavar="FILE:FIRST-LAST", help="the mutants of these lines")
     parser.add_argument("--list", action="store_true", help="print the mutants and try none")
     parser.add_argument("--processes", type=int, default=2, help="how many mutants at a time (%(default)s)")
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds of tests for one mutant (%(default)s)")
+    parser.add_argument(
+        "--budget", type=float, default=60.0, help="the processor's seconds of tests for one mutant (%(default)s)"
+    )
     parser.add_argument("--least", type=float, default=95.0, help="per cent that must be caught (%(default)s)")
     parser.add_argument(
         "--work", type=Path, default=ROOT / ".mutation", help="for copies, map and results (%(default)s)"

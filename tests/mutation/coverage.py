@@ -31,7 +31,7 @@ def files_of_tests() -> list[str]:
 
 
 class Coverage:
-    """The tests of the tree: how long each takes, and which functions it calls."""
+    """The tests of the tree: which functions each calls, and the seconds of the processor's time that it takes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -63,7 +63,7 @@ class Coverage:
 
     def _kept(self, name: str, root: Path) -> Path:
         digest = hashlib.sha256((root / name).read_bytes()).hexdigest()[:16]
-        return self._folder / f"{name.replace('/', '.')}-{digest}.json"
+        return self._folder / f"{name.replace('/', '.')}-{digest}.cpu.json"
 
     def _run(self, tree: Tree, batch: list[str]) -> None:
         out = tree.root.parent / "map.json"

@@ -32,7 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _Mapping:
-    """Notes durations and functions.
+    """Notes functions, and the seconds of the processor's time that each test takes with all that it starts.
+
+    How long it took by the clock would say how busy the machine was.
 
     What a test calls itself is its own; what is called while fixtures are set up is its file's, for others may share
     them.  So it is with the processes that either starts.
@@ -45,6 +47,7 @@ class _Mapping:
         os.environ |= {FOLDER: str(self._children), ROOT: str(root)}
         self._calls: dict[str, set[str]] = defaultdict(set)
         self._seconds: dict[str, float] = {}
+        self._ran: set[str] = set()
         self._now: set[str] = set()
         self._tracer = Tracer(root, lambda name: self._now.add(name))
 
@@ -65,9 +68,18 @@ class _Mapping:
         finally:
             self._tracer.stop()
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, bool, bool]:
+        before = sum(os.times()[:4])
+        try:
+            return (yield)
+        finally:
+            if item.nodeid in self._ran:
+                self._seconds[item.nodeid] = sum(os.times()[:4]) - before
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if not report.skipped:
-            self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+        if report.when == "call" and not report.skipped:
+            self._ran.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         for path in self._children.iterdir():
