@@ -88,8 +88,10 @@ def _of_body(body: Ending, findings: tuple[Finding, ...], *, stopped: bool) -> t
     if stopped and ENDED_BY_SIGNAL.match(body.message):
         return Verdict.ABORTED, body.message
     by_findings, gave = weigh(findings)
+    if by_findings is Verdict.FAIL:  # whatever came after it in the same body: a skip, or a bench that broke
+        return by_findings, body.message if body.status == "FAIL" else _words(by_findings, gave)
     broke = BENCH_BROKE.search(body.message)
-    if body.status != "PASS" and broke and by_findings is not Verdict.FAIL:
+    if body.status != "PASS" and broke:
         return Verdict.INFRA, broke["what"]
     if body.status == "SKIP":
         said = verdict_of(body.status, body.message)
@@ -100,11 +102,12 @@ def _of_body(body: Ending, findings: tuple[Finding, ...], *, stopped: bool) -> t
 
 
 def _fails_nobody(ending: Ending, findings: tuple[Finding, ...]) -> bool:
-    """Whether what Robot calls a failure is a miss that counts against nobody: in setup and teardown no keyword can end
-    its test in another way."""
-    said = IN_SETUP_OR_TEARDOWN.sub("", ending.message)
-    harmless = [finding for finding in findings if finding.tolerated or not finding.basis.kind.counts]
-    return any(finding.failure and said.startswith(finding.failure[:LEGIBLE]) for finding in harmless)
+    """Whether all that Robot calls a failure is misses that count against nobody, where no keyword could end its test
+    in another way: in setup and teardown, and where the test goes on after a failure."""
+    harmless = [one.failure[:LEGIBLE] for one in findings if one.tolerated or not one.basis.kind.counts]
+    harmless = [failure for failure in harmless if failure]
+    said = [part for part in BETWEEN_FAILURES.split(ending.message) if part.strip()]
+    return bool(said) and all(any(part.startswith(failure) for failure in harmless) for part in said)
 
 
 def _words(verdict: Verdict, gave: tuple[Finding, ...]) -> str:
@@ -129,6 +132,11 @@ def _as_it_counts(finding: Finding, body: Ending, end: Ending) -> Finding:
     return finding
 
 
-IN_SETUP_OR_TEARDOWN = re.compile(r"\A(Setup|Teardown) failed:\n")
+SEVERAL = r"(?:Several failures occurred:\n\n1\) )?"
+BETWEEN_FAILURES = re.compile(
+    rf"\A(?:(?:Setup|Teardown|Keyword teardown) failed:\n)*{SEVERAL}"
+    rf"|\n\n(?:Also (?:keyword )?teardown failed:\n{SEVERAL}|\d+\) )"
+)
+"""What Robot puts before each failure where a test has several, or had one in its setup or teardown."""
 LEGIBLE = 300
 """So much of a long message stands in Robot's own as it was."""

@@ -214,6 +214,50 @@ def test_the_body_gives_the_verdict(body: Ending, findings: list[Finding], verdi
     assert concluded(body, *findings).verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("body", "findings"),
+    [
+        pytest.param(Ending("SKIP", "no more today"), [finding(Outcome.MISSED)], id="noted, then Skip"),
+        pytest.param(Ending("SKIP", "INCONCLUSIVE: the air was full"), [finding(Outcome.MISSED)], id="then undecided"),
+        pytest.param(Ending("SKIP", GONE), [finding(Outcome.MISSED)], id="then the bench went"),
+        pytest.param(
+            Ending("SKIP", f"no more\n\nAlso failure occurred:\n{MISSED.failure}"), [MISSED], id="went on, then Skip"
+        ),
+        pytest.param(
+            Ending("SKIP", f"{GONE}\n\nAlso failures occurred:\n\n1) {MISSED.failure}\n\n2) 1 != 2"), [MISSED],
+            id="went on, then the bench went",
+        ),
+    ],
+)  # fmt: skip
+def test_no_skip_takes_a_failure_back(body: Ending, findings: list[Finding]) -> None:
+    told = concluded(body, *findings)
+    assert told.verdict is Verdict.FAIL
+    assert "the contact closes" in told.reason
+    assert bool(told.broke) is (GONE in body.message)
+
+
+HARMLESS = tuple(finding(Outcome.MISSED, OURS, failure=f"expected {n} lamps,\n\ngot none") for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("Several failures occurred:\n\n1) {0}\n\n2) {1}", Verdict.OBSERVED),
+        ("Setup failed:\nSeveral failures occurred:\n\n1) {0}\n\n2) {1}", Verdict.OBSERVED),
+        ("{0}\n\nAlso teardown failed:\n{1}", Verdict.OBSERVED),
+        ("{0}\n\nAlso keyword teardown failed:\n{1}\n\nAlso teardown failed:\n{2}", Verdict.OBSERVED),
+        ("Several failures occurred:\n\n1) {0}\n\n2) 1 != 2", Verdict.FAIL),
+        ("Several failures occurred:\n\n1) 1 != 2\n\n2) {0}", Verdict.FAIL),
+        ("Setup failed:\n{0}\n\nAlso teardown failed:\n1 != 2", Verdict.FAIL),
+        ("{0}\n\nAlso teardown failed:\nSeveral failures occurred:\n\n1) {1}\n\n2) 1 != 2", Verdict.FAIL),
+    ],
+)
+def test_of_several_failures_every_one_must_count_against_nobody(said: str, verdict: Verdict) -> None:
+    ended = Ending("FAIL", said.format(*(one.failure for one in HARMLESS)))
+    assert concluded(ended, *HARMLESS).verdict is verdict
+    assert concluded(PASSED, MET, *HARMLESS, end=ended).verdict is verdict
+
+
 def test_a_teardown_that_fails_by_itself_fails_its_test() -> None:
     told = concluded(PASSED, MET, end=Ending("FAIL", "Teardown failed:\nexpected silence, got noise"))
     assert told.verdict is Verdict.FAIL
