@@ -90,6 +90,75 @@ Is Stopped
     Evaluate    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()    modules=os, signal, threading
     Sleep    30 s
 """
+CAUGHT = """Is Tried Again
+    ${tries}=    Create List
+    Wait Until Keyword Succeeds    3x    0s    Second Time    ${tries}
+    Holds
+Is Asked For Its Status
+    ${held}=    Run Keyword And Return Status    Ours Is Missed
+    Should Not Be True    ${held}
+    Holds
+Is Expected
+    Run Keyword And Expect Error    *own*    Ours Is Missed
+    Holds
+Is Excepted
+    TRY
+        Ours Is Missed
+    EXCEPT    *own*    type=GLOB
+        Holds
+    END
+Goes On To A Failure
+    Run Keyword And Continue On Failure    Ours Is Missed
+    Expectation Should Hold    ${False}    it closes    basis=CLAUSE    source=GBCS ECS42
+Goes On To Another
+    [Tags]    robot:continue-on-failure
+    Ours Is Missed
+    Ours Is Missed
+Has Rows
+    [Template]    Expectation Should Hold
+    ${False}    our own word
+    ${False}    it closes    basis=CLAUSE    source=GBCS ECS42
+Has Rows Of Ours
+    [Template]    Expectation Should Hold
+    ${False}    our own word
+    ${False}    our own other word
+Ends There
+    Ours Is Missed
+    Fail    never reached
+Goes On To A Skip
+    Run Keyword And Continue On Failure
+    ...    Expectation Should Hold    ${False}    it closes    basis=CLAUSE    source=GBCS ECS42
+    Skip    no more today
+
+*** Keywords ***
+Ours Is Missed
+    Expectation Should Hold    ${False}    our own word
+Holds
+    Expectation Should Hold    ${True}    it closes    basis=CLAUSE    source=GBCS ECS42
+Second Time
+    [Arguments]    ${tries}
+    Evaluate    $tries.append("once")
+    Expectation Should Hold    ${{ len($tries) > 1 }}    our own word
+"""
+
+
+def test_a_test_catches_what_is_missed_on_a_default_as_it_catches_any_failure(tmp_path: Path) -> None:
+    run = finished(tmp_path, suite(tmp_path / "caught.robot", CAUGHT))
+    assert {name: record["verdict"] for name, record in records(run).items()} == {
+        "Is Tried Again": "PASS",
+        "Is Asked For Its Status": "PASS",
+        "Is Expected": "PASS",
+        "Is Excepted": "PASS",
+        "Goes On To A Failure": "FAIL",
+        "Goes On To Another": "OBSERVED",
+        "Has Rows": "FAIL",
+        "Has Rows Of Ours": "OBSERVED",
+        "Ends There": "OBSERVED",
+        "Goes On To A Skip": "FAIL",
+    }, run.said
+    assert run.tests()["Goes On To A Skip"][0] == "FAIL"
+
+
 MINE = {"statement": "my relay is soon there", "asks": "mine", "source": "my own method 7", "mark": "standard"}
 LIMIT = {"low": 0.5, "high": 20, "unit": "ms"}
 

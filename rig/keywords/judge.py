@@ -1,8 +1,9 @@
 """How keywords judge: each says what it looks at, the expectations say what that rests on, and a finding is kept of it.
 
 A miss that counts against a device ends the test as a failure.  One that rests on a default of this project, or that is
-tolerated, ends the judging there and then (what follows presupposes it) and the test is no failure; a reading that lies
-outside of such a limit ends nothing.
+tolerated, ends the judging there and then (what follows presupposes it) and the test is no failure.  Where a test
+catches failures or goes on after them, it meets such a miss as it does any other.  A reading that lies outside of such
+a limit ends nothing.
 
 Must not live here: the expectations (data), the verdict of a whole test (``rig.evidence.conclusion``).
 """
@@ -56,7 +57,8 @@ class Judge:
         """What the test did last: a use case, or a verb of the bus."""
         self.test = ""
         self.may_end = True
-        """Whether a keyword may end the test without failing it: in its body, not in setup or teardown."""
+        """Whether a keyword may end the test without failing it: not in setup or teardown, and not where failures are
+        caught or gone on after."""
         self.clock: Callable[[], int] = lambda: 0
         """Bench time now, ns."""
         self._known: Expectations | None = None
@@ -66,7 +68,7 @@ class Judge:
     def begin(self, test: str) -> None:
         """A test begins: nothing is found yet."""
         self.findings.clear()
-        self.cause, self.test, self.may_end = "", test, True
+        self.cause, self.test = "", test
 
     def of_bench(self, described: Mapping[str, Any]) -> None:
         """What a bench has agreed on: declarations, tolerated issues, decision rule, calibration."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from robot.api import logger
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
-from robot.result import TestCase  # type: ignore[import-untyped]
+from robot.result import Keyword, TestCase, TestSuite  # type: ignore[import-untyped]
 
 from rig.bus.errors import of_system
 from rig.evidence import bench_times, summary
@@ -30,6 +30,13 @@ __all__ = ["RunListener"]
 
 TAG = "verdict:"
 """The family of the tag that the result of a test gets, for Robot's own statistics and for `rebot --include`."""
+CATCHING = frozenset(
+    f"run keyword and {what}"
+    for what in ("ignore error", "return status", "expect error", "warn on failure", "continue on failure")
+) | {"wait until keyword succeeds"}
+"""Robot's keywords that catch what another fails with, or go on after it."""
+GOES_ON = ("continue-on-failure", "recursive-continue-on-failure")
+"""Robot's own tags by which a test or keyword goes on after a failure."""
 NOT_ASKED = "the bench was not asked, or could not answer any more"
 
 
@@ -50,6 +57,7 @@ class RunListener:
         """Whether the bench broke, be it after a verdict was given."""
         self._body: Ending | None = None
         self._attempts: Counter[str] = Counter()
+        self._ends = True
 
     # ------------------------------------------------------------------------------------------------ what Robot tells
 
@@ -62,21 +70,19 @@ class RunListener:
     def start_test(self, data: Any, _result: Any) -> None:
         """Nothing is found of this test yet."""
         self._body = None
+        self._ends = judge().may_end = not getattr(data, "template", None)  # a template goes on with its next row
         judge().begin(str(data.name))
         session().start_test()
 
     def start_keyword(self, _data: Any, result: Any) -> None:
-        """Know what a test ended in before its teardown, and that in setup and teardown no keyword ends it."""
-        test = result.parent
-        if isinstance(test, TestCase) and result.type in (result.SETUP, result.TEARDOWN):
-            judge().may_end = False
-            if result.type == result.TEARDOWN:
-                self._body = Ending(test.status, test.message)
+        """Know what a test ended in before its teardown, and whether a keyword may end it here."""
+        if isinstance(result.parent, TestCase) and result.type == result.TEARDOWN:
+            self._body = Ending(result.parent.status, result.parent.message)
+        judge().may_end = self._ends and _ends_by_failing(result)
 
     def end_keyword(self, _data: Any, result: Any) -> None:
-        """After the setup the body follows."""
-        if isinstance(result.parent, TestCase) and result.type == result.SETUP:
-            judge().may_end = True
+        """What comes next stands where this keyword stood."""
+        judge().may_end = self._ends and _ends_by_failing(result.parent)
 
     def end_test(self, data: Any, result: Any) -> None:
         """Conclude the test: give it the status of Robot's that belongs to its verdict, and write its record."""
@@ -124,6 +130,20 @@ class RunListener:
         return summary.counted(self.verdicts)
 
 
+def _ends_by_failing(place: Any) -> bool:
+    """Whether a failure here ends the test: nothing around it catches it or goes on after it, and it is in no setup or
+    teardown, after which Robot goes on by rules of its own."""
+    while place is not None and not isinstance(place, TestSuite):
+        if isinstance(place, TestCase | Keyword) and any(map(place.tags.robot, GOES_ON)):
+            return False
+        if place.type == place.TRY or str(getattr(place, "name", "")).casefold() in CATCHING:
+            return False
+        if isinstance(place.parent, TestCase) and place.type in (place.SETUP, place.TEARDOWN):
+            return False
+        place = place.parent
+    return True
+
+
 def _folder() -> Path | None:
     """The results folder; None in a dry run, which judges nothing, and outside of a run."""
     try:
@@ -138,7 +158,7 @@ def _message(told: Conclusion, end: Ending) -> str:
     Robot's, and with what broke in the end."""
     robots = (Verdict.PASS, Verdict.FAIL, Verdict.INFRA, Verdict.ABORTED, Verdict.SKIPPED)
     message = end.message
-    if told.verdict is Verdict.FAIL and end.status == "PASS":  # a finding that ended nothing
+    if told.verdict is Verdict.FAIL and end.status != "FAIL":  # a finding that ended nothing, or a skip after it
         message = told.reason
     if told.verdict not in robots:
         message = f"{told.verdict.value}: {told.reason}"

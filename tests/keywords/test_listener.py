@@ -122,6 +122,27 @@ def test_no_keyword_ends_a_test_in_its_setup_or_teardown() -> None:
     assert not judge().may_end
 
 
+@pytest.mark.parametrize("name", ["Run Keyword And Return Status", "Wait Until Keyword Succeeds"])
+def test_no_keyword_ends_a_test_where_its_failure_is_caught(name: str) -> None:
+    listener, test = RunListener(), Result("PASS")
+    listener.start_test(test, test)
+    catching = Keyword(name, owner="BuiltIn", parent=test)
+    inner = Keyword("Display Should Show", parent=Keyword("Users own", parent=catching))
+    listener.start_keyword(None, inner)
+    assert not judge().may_end
+    listener.end_keyword(None, inner)
+    assert not judge().may_end
+    listener.end_keyword(None, catching)
+    assert judge().may_end
+    listener.start_keyword(
+        None, Keyword("Display Should Show", parent=test.body.create_try().body.create_branch("TRY"))
+    )
+    assert not judge().may_end
+    test.tags.add("robot:continue-on-failure")
+    listener.start_keyword(None, Keyword("Display Should Show", parent=test))
+    assert not judge().may_end
+
+
 def test_the_summary_counts_everything_once() -> None:
     passed = (Result("PASS", "", (MET,)), Result("PASS", "", (MET,)))
     listener = ended(*passed, Result("FAIL"), Result("SKIP"), Result("SKIP", "INFRA: gone"), Result("PASS"))
