@@ -53,7 +53,7 @@ class Alerts:
         """
         now = session()
         allowed = now.takes(device, "wake", "rejoin", "alert")
-        event = now.expect(_alert(code, device, party), allowed, now.since(since), within=within)
+        event = now.expect(_alert(code, device, party), allowed, now.since(since), within=within, hears=party)
         now.claimed.add(event.order)
         if not event.fields.get("verified"):
             raise now.unmet(f"alert {code} with valid protection", now.words(event))

@@ -355,7 +355,7 @@ def _bring_to(state: State) -> None:
     if hub != "esme":
         since = now.mark
         supplier.admit_to_hub("esme")
-        now.expect(joined("esme", hub), now.takes("esme", "join"), since)
+        now.expect(joined("esme", hub), now.takes("esme", "join"), since, asked=now.admitted.get(now.eui("esme")))
     if state in (State.INSTALLED, State.ENABLED):
         supplier.command_should_succeed(supplier.request("ECS70"))
         _switch(closed=state is State.ENABLED)

@@ -58,7 +58,7 @@ class GasMeter:
         Supplier().admit_to_hub(device, hub=place)
         now.ask(device, "join")
         tunnel = Matcher(TunnelOpened, device, {"port": "han", "peer": now.eui(place)}, f"{device}'s tunnel to {place}")
-        now.expect(tunnel, now.takes(device, "join"), since)
+        now.expect(tunnel, now.takes(device, "join"), since, asked=now.admitted.get(now.eui(device)))
         now.begin_action()
 
     @keyword

@@ -45,7 +45,8 @@ class Hub:
         """
         now = session()
         place, start = hub or now.hub_of(device), now.since(since)
-        now.expect(joined(device, place), now.takes(device, "join"), start, within=within)
+        admitted = now.admitted.get(now.eui(device))
+        now.expect(joined(device, place), now.takes(device, "join"), start, within=within, asked=admitted)
         peer = bytes.fromhex(now.eui(device))
         mine = [one for one in tapped(now, start, place)[0] if (one.device, one.port, one.peer) == (place, HAN, peer)]
         if {one.out for one in mine} != {True, False}:

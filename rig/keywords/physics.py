@@ -152,7 +152,7 @@ class Physics:
                 break
         if move is None and now.find(edge, start) is None:
             unmoved = self._unmoved(device, instrument, span, closed=closed)
-            blame(now, device, now.asked if since is None else None, unmoved, answer=False)
+            blame(now, device, now.asked_of(device), unmoved, answer=False)
         now.pass_time(BOUNCE_SPAN)
         self._should_stand(device, instrument, closed)
         if move is None:

@@ -97,6 +97,8 @@ class Session:
         """The last event before links, radios or supplies were last changed: what was carried before shows nothing."""
         self.loaded: dict[str, Loaded] = {}
         """The commands in a terminal, by name."""
+        self.admitted: dict[str, Asked] = {}
+        """The latest command by which a hub was told to let a device in, by the EUI-64 of the device in hex."""
         self.claimed: set[int] = set()
         """The alerts that this test has asked for, by order number."""
 
@@ -186,6 +188,7 @@ class Session:
         self.changed = before
         self.prepared = self.test
         self.loaded.clear()
+        self.admitted.clear()
         self.claimed.clear()
         self.describe()
 
@@ -245,6 +248,10 @@ class Session:
         self._times.setdefault(self._order, self.now)
         return self._order
 
+    def asked_of(self, device: str) -> Asked | None:
+        """The command that was the latest thing that the test did, where it was for this device."""
+        return self.asked if self.asked is not None and self.asked.recipient == self.eui(device) else None
+
     def cause_ends(self) -> None:
         """What the test did took time itself; how long a device takes counts from here."""
         self._times[self.action] = self.now
@@ -283,18 +290,19 @@ class Session:
         *,
         within: timedelta | None = None,
         asked: Asked | None = None,
+        hears: str = "",
     ) -> Event:
         """The first event after ``since`` that fits, within the time that a device is ``allowed`` and some more, or
         ``within`` the time that a test gives it.
 
         No event is a failure of that device where it is shown to be the silent one (:mod:`rig.keywords.silence`), and
-        INFRA otherwise; ``asked`` is the command that it should have taken.  An event that came later than was declared
-        is a finding of its own.
+        INFRA otherwise; ``asked`` is the command that it should have taken, ``hears`` the party that it should have
+        told of its own accord.  An event that came later than was declared is a finding of its own.
         """
         span = allowed.patience if within is None else within
         found = self.wait(wanted, span, since)
         if found is None:
-            blame(self, allowed.device, asked, self.unseen(wanted, span, since))
+            blame(self, allowed.device, asked, self.unseen(wanted, span, since), hears=hears, since=since)
         self.timed(allowed, found, since)
         return found
 

@@ -39,7 +39,8 @@ PROBES = {"esme": "ECS45", "gsme": "GCS33", "gpf": "GCS33", "comms_hub": "CCS05"
 class Asked:
     """The three ids of a command (EUI-64s in hex, counter), and the last event before it was sent.
 
-    ``party`` hears the answer: a party behind the WAN, or a terminal.
+    ``party`` hears the answer: a party behind the WAN, or a terminal.  ``admits`` is the device that a hub lets in by
+    it, and from which something is expected then.
     """
 
     originator: str
@@ -47,6 +48,7 @@ class Asked:
     counter: int
     since: int
     party: str
+    admits: str = ""
 
     def carries(self, event: Event) -> bool:
         """Whether a tapped message is this command."""
@@ -78,23 +80,54 @@ class Loaded:
         return Asked(*ends, message.counter, self.since if since is None else since, terminal)
 
 
-def blame(now: Session, device: str, asked: Asked | None, failure: AssertionError, *, answer: bool = True) -> NoReturn:
+def blame(
+    now: Session,
+    device: str,
+    asked: Asked | None,
+    failure: AssertionError,
+    *,
+    answer: bool = True,
+    hears: str = "",
+    since: int = 0,
+) -> NoReturn:
     """Raise ``failure`` where the device is shown to be the silent one, naming what shows it; else skip as INFRA.
 
     ``asked`` is the command that it had to take, if there was one; ``answer``: it had to answer it, so that the way
-    back counts.
+    back counts.  ``hears`` is the party that it had to tell something of its own accord, after the event ``since``.
     """
     if now.kind_of(device) in PARTIES:
         _infra(failure, f"{device} is part of the bench")
-    shown = []
+    shown, heard = [], hears
     if asked is not None:
-        device, word = _holder(now, device, asked, failure, answer=answer)
+        answer = answer and not asked.admits
+        holder, word = _holder(now, device, asked, failure, answer=answer)
+        if asked.admits and now.eui(holder) == asked.recipient:  # the hub had it; the device has to come now
+            shown.append(f"the hub was told to let it in ({word}), and {_supply(now, holder, failure)}")
+        else:
+            device = holder
+            shown.append(word)
+        heard = asked.party if answer else ""
+    elif hears and (kept := _kept_alert(now, device, since)):
+        device, word = kept
         shown.append(word)
     shown.append(_supply(now, device, failure))
-    if asked is not None and answer:
-        shown.append(_way_back(now, device, asked, failure))
+    if heard:
+        shown.append(_way_back(now, device, heard, failure))
     logger.info(f"{device} is the silent one: {'; '.join(shown)}")
     raise type(failure)(f"{failure}; {device} is the silent one: {'; '.join(shown)}")
+
+
+def _kept_alert(now: Session, device: str, since: int) -> tuple[str, str] | None:
+    """Who had the last alert of a device that came to no party, and when it crossed to him; None: it never left."""
+    mine, last = _text(now.eui(device)), {}
+    for event in _tapped(now, since):
+        if event.fields.get("cra") == "alert" and event.fields.get("originator") == mine:
+            last[event.fields["counter"]] = event
+    for event in reversed(last.values()):
+        where = str(event.fields["device"])
+        if event.kind == MessageReceived.kind and where != device and now.kind_of(where) not in PARTIES:
+            return where, f"an alert of {device} crossed to it at {event.at_ns / 1e9:.6f} s"
+    return None
 
 
 def _infra(failure: AssertionError, missing: str) -> NoReturn:
@@ -129,15 +162,15 @@ def _supply(now: Session, device: str, failure: AssertionError) -> str:
     return f"its supply was sensed by {told['by']}"
 
 
-def _way_back(now: Session, device: str, asked: Asked, failure: AssertionError) -> str:
-    """What shows that an answer could have come."""
-    by_terminal = now.kind_of(asked.party) == "hht"
-    at_ns = _frames(now, device, asked.party) if by_terminal else _messages(now, device)
+def _way_back(now: Session, device: str, party: str, failure: AssertionError) -> str:
+    """What shows that an answer, or an alert, could have come to ``party``."""
+    by_terminal = now.kind_of(party) == "hht"
+    at_ns = _frames(now, device, party) if by_terminal else _messages(now, device)
     if at_ns is None and not by_terminal and now.kind_of(device) in PROBES:
         _probe(now, device)
         at_ns = _messages(now, device)
     if at_ns is None:
-        _infra(failure, f"the way from {device} back to {asked.party} has carried nothing in this test")
+        _infra(failure, f"the way from {device} back to {party} has carried nothing in this test")
     return f"the way back carried something at {at_ns / 1e9:.6f} s"
 
 

@@ -6,6 +6,7 @@ Must not live here: how a message is built; the supplier machine does that.  Ale
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -110,10 +111,14 @@ class Supplier:
         logger.info(f"{use_case} to {device} by {delivery.value}, originator counter {told['counter']}")
         if "warning" in told:
             logger.warn(f"{use_case} to {device}: {told['warning']}")
-        return {
+        command = {
             "use_case": use_case, "device": device, "party": party, "since": since, "sent": since, "builder": builder,
             **told,
         }  # fmt: skip
+        if use_case == "CCS01" and values["device"] in (one["eui"] for one in now.devices.values()):
+            admitted = str(values["device"])
+            now.admitted[admitted] = replace(asked_of(command), admits=now.device_with(admitted))
+        return command
 
     @keyword
     def admit_to_hub(

@@ -77,6 +77,25 @@ A Meter Without Supply Is No Silent Meter
     Switch Supply    mains    on=True
     Switch Supply    mains    on=False
     Contact Should Close
+
+A Command That Never Came Moves No Contact
+    [Setup]    Prepare Premises    needs=ENABLED    leaves=ANY
+    Cut WAN
+    ${before}=    Present Mark
+    Send Command    ECS43
+    Contact Should Open    since=${before}
+
+An Alert Behind A Cut WAN Is No Failure Of The Meter
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Cut WAN
+    Outage Of    4 minutes
+    Alert Should Arrive    0x8F36
+
+A Device That The Hub Was Never Told Of Is No Failure Of The Device
+    [Setup]    Prepare Premises    needs=FRESH    leaves=ANY
+    Cut WAN
+    Admit To Hub    esme
+    Device Should Join    esme
 """
 
 
@@ -129,6 +148,9 @@ def test_a_claim_that_nothing_came_says_over_which_time_and_on_which_tap(log: st
     [
         ("A Command That Never Reached The Meter Is No Failure Of The Meter", "broker"),
         ("A Meter Without Supply Is No Silent Meter", "esme has no supply"),
+        ("A Command That Never Came Moves No Contact", "the message came to broker"),
+        ("An Alert Behind A Cut WAN Is No Failure Of The Meter", "back to supplier has carried nothing"),
+        ("A Device That The Hub Was Never Told Of Is No Failure Of The Device", "no tap has the message"),
     ],
 )
 def test_what_is_not_shown_to_be_the_devices_fault_is_infra_and_says_what_is_missing(
@@ -166,6 +188,31 @@ def test_a_silent_meter_fails_where_tap_supply_and_way_back_show_it(tmp_path: Pa
         for shown in ("esme is the silent one", "the message crossed to it", "its supply was sensed by", "way back"):
             assert shown in message
     assert "is tried with a read (ECS45)" in (run.results / "output.xml").read_text(encoding="utf-8")
+
+
+ABSENT = """Never Joins
+    [Setup]    Prepare Premises    needs=FRESH    leaves=ANY
+    Set Radio Reach    esme    in_reach=False
+    Admit To Hub    esme
+    Device Should Join    esme
+
+Never Tells
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Outage Of    4 minutes
+    Alert Should Arrive    0x8F36
+"""
+
+
+def test_a_device_that_stays_away_or_tells_nothing_fails_where_it_is_shown(tmp_path: Path) -> None:
+    run = finished(tmp_path, suite(tmp_path / "absent.robot", ABSENT), "--set", "devices.esme.fault=wrong-outage-code")
+    for test, shown in (
+        ("Never Joins", ("esme is the silent one: the hub was told to let it in (the message crossed to it",)),
+        ("Never Tells", ("esme is the silent one", "the way back carried something")),
+    ):
+        status, message = run.tests()[test]
+        assert status == "FAIL", message
+        for words in (*shown, "its supply was sensed by"):
+            assert words in message
 
 
 SLOW = """Answers Late
