@@ -53,7 +53,8 @@ OBSTACLES: tuple[type[Told], ...] = (
 )
 ALERT = 3
 """The CRA flag of an alert."""
-FRAMING = ("bench.describe", "bench.reset", "bench.state", "evidence.open", "evidence.close")
+DESCRIBE = "bench.describe"
+FRAMING = (DESCRIBE, "bench.reset", "bench.state", "evidence.open", "evidence.close")
 """Verbs that prepare or end a test instead of being part of it."""
 CHANGING = ("wan.set", "air.reach", "air.cut_after", "supply.switch")
 """Verbs that change by which roads, and whether at all, a device can be heard."""
@@ -65,6 +66,8 @@ class Session:
     def __init__(self) -> None:
         self._connection = Connection()
         self._broken = ""
+        self._known = False
+        """Whether this life of the bench was asked what it consists of; a keyword may be ended before it was."""
         self._names: dict[str, str] = {}
         self._order = 0
         self._times: dict[int, int] = {}
@@ -106,7 +109,7 @@ class Session:
 
     def connect(self) -> None:
         """Take the lease of the bench, and ask what it consists of; nothing where that is done already."""
-        if self._connection.open:
+        if self._connection.open and self._known:
             return
         try:
             self._connection.claim()
@@ -121,10 +124,11 @@ class Session:
             self.connect()
             return
         logger.warn(f"The bench broke in an earlier test ({self._broken}); it is claimed anew.")
+        self._known = False
         try:
             self._connection.claim_anew()
-        except BusError as problem:
-            self._infra(f"{problem} (after the bench broke earlier: {self._broken})")
+        except BusError as problem:  # what broke first stays what is told, however many tests come to nothing after it
+            raise SkipExecution(f"INFRA: {problem} (after the bench broke earlier: {self._broken})") from None
         self._broken = ""
         self._begin_anew()
 
@@ -133,10 +137,11 @@ class Session:
         self._times.clear()
         self.events.clear()
         self.describe()
+        self._known = True
 
     def describe(self) -> None:
         """Ask the bench what it consists of."""
-        told = self.described = self.call("bench.describe")
+        told = self.described = self.call(DESCRIBE)
         judge().of_bench(told)
         self.devices = told["devices"]
         self._names = chart_names(self.devices)
@@ -146,6 +151,7 @@ class Session:
 
     def close(self) -> None:
         """Give the lease back and leave the bus."""
+        self._known = False
         self._connection.close()
 
     def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
@@ -218,7 +224,8 @@ class Session:
             self.changed = self.mark
         if self._broken:
             raise SkipExecution(f"INFRA: not run, since the bench broke earlier: {self._broken}")
-        self.connect()
+        if verb != DESCRIBE:  # which is part of connecting
+            self.connect()
         node = str(self.devices[device]["node"]) if device in self.devices else ""
         sent = {**args, "device": device} if device else dict(args)
         try:
