@@ -136,6 +136,7 @@ class Controller:
     """Commands the nodes of ``bench`` under ``name``, over ``client``, which must be new (not connected yet).
 
     ``with Controller(client, "bench", "robot") as c: c.open(["node"]); c.call("node", "verb", {...})``.
+    ``earlier``: controllers of this process that are closed; what they could not say any more is said for them.
     Use it from one thread.  Everything that goes wrong with the bench is an :class:`~rig.bus.errors.InfraError`.
     """
 
@@ -146,6 +147,7 @@ class Controller:
         name: str,
         settings: ControllerSettings | None = None,
         clock: Callable[[], float] = time.monotonic,
+        earlier: Sequence[Controller] = (),
     ) -> None:
         self.bench, self.name = topics.check_id("bench", bench), topics.check_id("controller", name)
         self._client, self._clock = client, clock
@@ -157,6 +159,9 @@ class Controller:
         self._n = 0
         self._after: dict[str, int] = {}
         self._leases: tuple[str, ...] = ()
+        self._earlier = earlier
+        self._owed: set[str] = set()
+        self._unwanted = ""
         self._awaited = ""
         self._answer: Answer | None = None
         self._down_since: float | None = None
@@ -183,6 +188,8 @@ class Controller:
             self._client.connect(timeout_s)
             self._mouth = _Mouth(self._client, self._settings.lease_s / 3, self._renew)
             self._gather(nodes, deadline)
+            for controller in self._earlier:
+                self._settle(controller, deadline)
             for node in nodes:
                 if not self._nodes[node].claimed:
                     self._claim(node, deadline)
@@ -246,6 +253,11 @@ class Controller:
             raise NotConnected(f"node {node!r}", "has not declared what it can do")
         return found
 
+    @property
+    def owes(self) -> bool:
+        """Whether an executor may hold us for its controller, for all that we could say."""
+        return bool(self._owed)
+
     def close(self) -> None:
         """Give the lease back and disconnect.  Never raises for a bench that is gone."""
         if self._mouth is None:
@@ -255,6 +267,7 @@ class Controller:
         try:
             for node in leases:
                 self._request(node, RELEASE, {}, self._clock() + wait_s, wait_s, {})
+                self._owed.discard(node)
             if leases:
                 self._client.publish(topics.lease(self.bench), self._holder("free"), retain=True, wait_s=wait_s)
         except InfraError as problem:
@@ -292,8 +305,10 @@ class Controller:
 
     def _claim(self, node: str, deadline: float) -> None:
         args = {"holder": f"{self.name} ({who()})", "ttl_s": self._settings.lease_s}
+        self._owed.add(node)
         answer = self._request(node, CLAIM, args, deadline, max(0.1, deadline - self._clock()), {})
         if answer.st != "ok":
+            self._owed.discard(node)
             raise BenchBusy(f"bench {self.bench}", answer.err.message if answer.err else answer.st, "Try again later.")
         for name, mark in answer.watermark.items():
             known = self._nodes.setdefault(name, _Node())
@@ -305,6 +320,16 @@ class Controller:
             stream.start(mark)
         self._leases = (*self._leases, node)
 
+    def _settle(self, before: Controller, deadline: float) -> None:
+        """Say for a controller whose connection was lost that it wants its command no more and gives the lease back:
+        else the command would run on, and the lease stand against us until it ends."""
+        for node in sorted(before._owed & self._nodes.keys()):
+            command = self._command(node, WITHDRAW, {"command": before._unwanted}, self._settings.lease_s, {})
+            self._send(node, replace(command, lease=before._token))
+            left_s = max(0.1, deadline - self._clock())
+            self._request(node, RELEASE, {}, deadline, left_s, {}, token=before._token)
+            before._owed.discard(node)
+
     def _renew(self) -> None:
         """On the mouth's thread.  QoS 0: a renewal that had to wait for a connection would be worth nothing."""
         for node in self._leases:
@@ -313,6 +338,7 @@ class Controller:
 
     def _withdraw(self, node: str) -> None:
         """Have the command that is waited for stopped, or not begun; whoever comes next must not wait for its end."""
+        self._unwanted = self._awaited
         if self._awaited and self._mouth is not None:
             self._send(node, self._command(node, WITHDRAW, {"command": self._awaited}, self._settings.lease_s, {}))
 
@@ -332,10 +358,17 @@ class Controller:
         self._mouth.say(topics.command(self.bench, node, command.verb), command.encode())
 
     def _request(
-        self, node: str, verb: str, args: Mapping[str, Any], deadline: float, ttl: float, order: Mapping[str, Any]
+        self,
+        node: str,
+        verb: str,
+        args: Mapping[str, Any],
+        deadline: float,
+        ttl: float,
+        order: Mapping[str, Any],
+        token: str = "",
     ) -> Answer:
-        """Send until answered and complete, or raise."""
-        first = self._command(node, verb, args, ttl, order)
+        """Send until answered and complete, or raise.  ``token``: of a lease that is not ours."""
+        first = replace(self._command(node, verb, args, ttl, order), lease=token or self._token)
         self._awaited, self._answer = first.id, None
         pause = self._settings.attempt_s
         while True:

@@ -53,6 +53,7 @@ class Connection:
 
     def __init__(self) -> None:
         self._controller: Controller | None = None
+        self._earlier: list[Controller] = []
         self._patience_s = RECLAIM_S
         self.home = ""
         """The node of the bench itself."""
@@ -97,6 +98,7 @@ class Connection:
         """Give the lease back and leave the bus."""
         controller, self._controller = self._controller, None
         if controller is not None:
+            self._earlier.append(controller)
             controller.close()
 
     def _claimed(self, within_s: float) -> Controller:
@@ -109,6 +111,10 @@ class Connection:
         self.home = nodes[0]
         folder = os.environ.get("RIG_TLS")
         tls = Tls.of_folder(Path(folder), "robot") if folder else None
-        controller = Controller(BusClient(url, f"{bench}-robot", tls=tls, jitter=jitter()), bench, "robot")
+        self._earlier = [one for one in self._earlier if one.owes]
+        client = BusClient(url, f"{bench}-robot", tls=tls, jitter=jitter())
+        controller = Controller(client, bench, "robot", earlier=tuple(self._earlier))
+        self._earlier.append(controller)  # should it not come to its end
         controller.open(nodes, within_s)
+        self._earlier.clear()
         return controller

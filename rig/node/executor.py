@@ -149,7 +149,14 @@ class Executor:
     # ---------------------------------------------------------------------------------------------- from any thread
 
     def submit(self, voice: Voice, command: Command, arrived_ns: int) -> None:
-        """Queue a command.  One whose id is waiting or running already is not queued again: its answer will come."""
+        """Queue a command.  One whose id is waiting or running already is not queued again: its answer will come.
+
+        A claim of what somebody else holds is answered at once: whatever runs for the holder may take hours.
+        """
+        held = self.lease.against(command.lease) if command.verb == CLAIM else None
+        if held is not None:
+            self._send_answer(voice, command, _busy(command, self.boot, held).encode())
+            return
         with self._lock:
             if command.id in self._waiting:
                 return
@@ -450,10 +457,13 @@ class Executor:
 
     def _say(self, item: _Item, payload: bytes) -> None:
         self._forget([item])
+        self._send_answer(item.voice, item.command, payload)
+
+    def _send_answer(self, voice: Voice, command: Command, payload: bytes) -> None:
         try:
-            item.voice.send_answer(item.command, payload)
+            voice.send_answer(command, payload)
         except BusError as problem:  # the sender will ask again, and the journal will know
-            log.warning("%s: answer not sent: %s", item.voice.name, problem)
+            log.warning("%s: answer not sent: %s", voice.name, problem)
 
     def _control(self, item: _Item) -> None:
         command = item.command
@@ -473,12 +483,15 @@ class Executor:
             text = f"a claim needs a token, a holder, and ttl_s of at most {most:g}"
             self._reply(item, "refused", Fault("bad-claim", text))
             return
+        if self._expired(item):  # whoever sent it has given up, and would keep everybody else from the bench
+            text = f"its {command.ttl:g} s were over before its turn came"
+            self._reply(item, "expired", Fault("expired", text, "Claim it again."))
+            return
         try:
             if self.lease.claim(holder, command.lease, ttl, item.arrived_ns):
                 self._last = 0
         except LeaseHeld as held:
-            data = {"holder": held.holder, "remaining_s": held.remaining_s}
-            self._reply(item, "busy", Fault("busy", str(held), "Wait, or end the other run."), data)
+            self._say(item, _busy(command, self.boot, held).encode())
         else:
             self._reply(item, "ok", data={"holder": holder, "ttl_s": ttl})
 
@@ -505,6 +518,14 @@ class Executor:
                 voice.send_events([replace(events[0], fields={"unreadable": repr(events[0].fields)[:1000]})])
         except BusError as problem:  # not lost: whoever misses them asks again
             log.warning("%s: events not sent: %s", voice.name, problem)
+
+
+def _busy(command: Command, boot: str, held: LeaseHeld) -> Answer:
+    """The answer to a claim of what somebody else holds."""
+    data = {"holder": held.holder, "remaining_s": held.remaining_s}
+    return Answer(
+        command.id, command.n, "busy", boot, data, Fault("busy", str(held), "Wait, or end the other run."), {}
+    )
 
 
 def _least(*waits: float | None) -> float | None:

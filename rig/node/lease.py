@@ -75,6 +75,13 @@ class Lease:
             self._grant = _Grant(grant.holder, token, grant.ttl_ns, until)
             return True
 
+    def against(self, token: str) -> LeaseHeld | None:
+        """Who else holds the lease now, so that a claim with ``token`` is refused; None where it is granted."""
+        grant, now = self._grant, self._clock()
+        if grant is None or grant.token == token or now >= grant.until_ns:
+            return None
+        return LeaseHeld(grant.holder, (grant.until_ns - now) / 1e9)
+
     def valid(self, token: str) -> bool:
         """Whether ``token`` is that of the present holder and has not run out."""
         grant = self._grant

@@ -286,6 +286,45 @@ def test_a_repeat_is_answered_from_the_journal_after_a_restart(broker_url: str, 
     assert [b'"once":true' in one.payload and b'"boot":"first"' in one.payload for one in heard] == [True]
 
 
+def test_what_a_controller_could_not_give_back_is_given_back_by_the_next(broker_url: str, bench: str) -> None:
+    """It is cut off while its command runs, and its lease has 5 s to go; the next has a second."""
+    with Bench(broker_url, bench) as rig:
+        with controller(rig) as first:
+            first.open(rig.nodes)
+            cutter = threading.Thread(target=lambda: rig.entered.wait(5.0) and _cut(first._client))
+            cutter.start()
+            with pytest.raises(BrokerGone):
+                first.call("node-0", "pass", timeout_s=60.0)
+            cutter.join()
+        assert first.owes
+        client = BusClient(broker_url, f"{bench}-ctl-robot")
+        with Controller(client, bench, "robot", QUICK, earlier=[first]) as second:
+            second.open(rig.nodes, timeout_s=1.0)
+            assert not first.owes
+            assert second.call("node-0", "ping", timeout_s=1.0).st == "ok"
+        assert not second.owes
+        assert [verb for _, verb, _ in rig.ran] == ["pass", "ping"]
+
+
+def test_who_claims_what_somebody_uses_is_told_at_once_by_whom(broker_url: str, bench: str) -> None:
+    with Bench(broker_url, bench) as rig, controller(rig, "first") as first:
+        first.open(rig.nodes)
+        watcher = threading.Thread(target=_claim_when, args=(rig, told := []))
+        watcher.start()
+        with pytest.raises(NoAnswer):
+            first.call("node-0", "pass", timeout_s=2.0)
+        watcher.join()
+    assert len(told) == 1
+    assert "first" in told[0]
+
+
+def _claim_when(rig: Bench, told: list[str]) -> None:
+    rig.entered.wait(5.0)
+    with controller(rig, "second") as second, pytest.raises(BenchBusy) as refused:
+        second.open(rig.nodes, timeout_s=1.0)
+    told.append(str(refused.value))
+
+
 def test_a_broker_that_dies_is_told_within_the_time_out(bench: str) -> None:
     with EmbeddedBroker() as broker, Bench(broker.url, bench) as rig, controller(rig) as control:
         control.open(rig.nodes)

@@ -333,6 +333,31 @@ def test_a_claim_while_held_and_giving_back(world: World) -> None:
     assert world.claim("u", "other").st == "ok"
 
 
+def test_a_claim_of_what_is_held_is_answered_at_once_while_a_long_command_runs(world: World) -> None:
+    told: list[Answer] = []
+
+    def claim_meanwhile(args: dict[str, Any], context: Context) -> None:
+        world.executor.submit(world.node, Command("c", "re", CLAIM, {"holder": "x", "ttl_s": 5}, lease="u"), world.now)
+        told.extend(world.node.said)
+
+    world.node.handlers["long"] = claim_meanwhile
+    assert world.ask(1, "long").st == "ok"
+    assert [(answer.st, answer.data["holder"]) for answer in told] == [("busy", "robot")]
+    assert [answer.st for answer in world.node.said] == ["busy", "ok"], "it is answered once"
+
+
+def test_a_claim_that_was_given_up_before_its_turn_came_takes_nothing(world: World) -> None:
+    """It waits behind a command that outlasts the lease of its sender, and whoever claimed has gone meanwhile."""
+    world.now += 10 * SECOND
+    late = Command("late", "re", CLAIM, {"holder": "gone", "ttl_s": 10}, lease="u", ttl=2.0)
+    world.executor.submit(world.node, late, world.now)
+    world.now += 3 * SECOND
+    world.work()
+    assert world.node.said.pop().st == "expired"
+    assert world.executor.lease.holder == ""
+    assert world.claim("v", "next").st == "ok"
+
+
 @pytest.mark.parametrize(
     ("error", "st_", "code", "said"),
     [
