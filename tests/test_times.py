@@ -27,6 +27,11 @@ TESTS = (
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH
     Advance Time    1s
 """,
+    """Takes Long And Nobody Knows
+    [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH
+    Advance Time    1s
+    Advance Time    2 hours
+""",
 )
 
 
@@ -38,6 +43,9 @@ def test_a_test_that_is_too_long_for_a_real_clock_is_skipped_beforehand(tmp_path
     status, message = tests["Takes Long"]
     assert status == "SKIP"
     assert "SKIPPED: slow: it takes 2 h on a real clock, and this bench allows a test 30 min" in message
+    status, message = tests["Takes Long And Nobody Knows"]
+    assert status == "SKIP"
+    assert "SKIPPED: slow: it takes 2 h on a real clock" in message
     assert (
         "on this bench's real clock 1 tests take about 3 s; 1 that take longer than 30 min each are skipped" in run.out
     )

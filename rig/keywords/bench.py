@@ -295,12 +295,8 @@ def _skip_slow(test: str) -> None:
         return
     suite = str(built_in.get_variable_value("${SUITE NAME}", "")).rpartition(".")[2]
     seconds = bench_times.expected_s(Path(str(source)), suite, test)
-    if seconds is not None and seconds > now.longest_s:
-        built_in.set_tags("slow")
-        raise SkipExecution(
-            f"SKIPPED: slow: it takes {bench_times.spoken(seconds)} on a real clock, and this bench allows a test "
-            f"{bench_times.spoken(now.longest_s)} (longest_test in the bench file)"
-        )
+    if seconds is not None:
+        now.check_slow(seconds)
 
 
 def _tell_unasked() -> None:

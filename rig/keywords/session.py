@@ -30,6 +30,7 @@ from devices.events.tunnels import TransferBroken, TransferDropped, TunnelGivenU
 from devices.wire import eui64
 from rig.bus.errors import BusError
 from rig.bus.messages import Answer, Context, Event
+from rig.evidence import bench_times
 from rig.keywords import lines
 from rig.keywords.allowance import Allowance, allowance
 from rig.keywords.connection import Connection, Misused, allowance_s
@@ -286,8 +287,20 @@ class Session:
         return found
 
     def pass_time(self, span: timedelta) -> None:
-        """Let so much bench time pass, whatever happens."""
+        """Let so much bench time pass, whatever happens.  Skips the test where that would keep a bench on a real clock
+        for longer than its bench file allows: nobody need have recorded how long the test takes."""
+        self.check_slow(self.now / 1e9 + span.total_seconds())
         self.call("clock.advance", span_ns=nanoseconds(span), until=None)
+
+    def check_slow(self, seconds: float) -> None:
+        """Skip the test where it takes ``seconds`` of bench time and a bench on a real clock allows it less."""
+        if self.clock != "real" or seconds <= self.longest_s:
+            return
+        BuiltIn().set_tags("slow")
+        raise SkipExecution(
+            f"SKIPPED: slow: it takes {bench_times.spoken(seconds)} on a real clock, and this bench allows a test "
+            f"{bench_times.spoken(self.longest_s)} (longest_test in the bench file)"
+        )
 
     def expect(
         self,

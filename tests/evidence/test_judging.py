@@ -171,6 +171,8 @@ def test_xunit_tells_what_broke_as_error_and_what_is_no_pass_never_as_one() -> N
 # ------------------------------------------------------------------------------------------------ what Robot says of it
 
 GONE = "INFRA: the bench went"
+NOTED = finding(Outcome.MISSED, failure="")
+"""A miss that ended nothing."""
 
 
 @pytest.mark.parametrize(
@@ -204,6 +206,8 @@ def test_a_verdict_once_given_stays_when_the_bench_breaks_in_the_teardown(
         (Ending("SKIP", GONE), [MET], Verdict.INFRA),
         (Ending("FAIL", f"Setup failed:\n{GONE}"), [], Verdict.INFRA),
         (Ending("FAIL", f"Several failures occurred:\n\n1) {MISSED.failure}\n\n2) {GONE}"), [MISSED], Verdict.FAIL),
+        (Ending("SKIP", GONE), [NOTED], Verdict.FAIL),
+        (Ending("SKIP", "SKIPPED: this bench cannot do outage"), [NOTED], Verdict.FAIL),
         (Ending("FAIL", "Should Be True failed"), [MET], Verdict.FAIL),
         (Ending("FAIL", "Test timeout 5 seconds exceeded."), [MET], Verdict.FAIL),
         (Ending("FAIL", SIGNAL), [MET], Verdict.FAIL),  # the word alone excuses nothing
