@@ -93,8 +93,6 @@ def _of_body(body: Ending, findings: tuple[Finding, ...], *, stopped: bool) -> t
     broke = BENCH_BROKE.search(body.message)
     if body.status != "PASS" and broke:
         return Verdict.INFRA, broke["what"]
-    if body.status == "SKIP" and by_findings is Verdict.FAIL:  # what was missed before it stays missed
-        return by_findings, _words(by_findings, gave)
     if body.status == "SKIP":
         said = verdict_of(body.status, body.message)
         return said, body.message.removeprefix(f"{said.value}:").strip()
