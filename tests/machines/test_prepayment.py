@@ -269,6 +269,37 @@ def test_a_debt_that_takes_the_whole_top_up_leaves_emergency_credit_as_it_was() 
     assert bench.meter.functions.prepayment.emergency_active
 
 
+@pytest.mark.parametrize(("threshold", "available"), [(2, False), (3, True)])
+def test_emergency_credit_is_offered_below_its_threshold_and_not_at_it(threshold: int, available: bool) -> None:
+    bench = _bench()
+    _put(bench, own.EMERGENCY_CREDIT, 10, axdr.i32(threshold * PENNY))
+    assert _enter(bench, 1, token(1, 10)) == 0
+    _prepaying(bench)
+    bench.give(Asked("consume", {"amount": 8 * PENNY}))
+    assert (0x8119 in _events(bench)) is available
+
+
+@pytest.mark.parametrize(("level", "low"), [(2, False), (3, True)])
+def test_credit_is_low_below_its_level_and_not_at_it(level: int, low: bool) -> None:
+    bench = _bench()
+    _put(bench, own.PAYMENT_MODE, 16, axdr.i32(level * PENNY))
+    assert _enter(bench, 1, token(1, 2)) == 0
+    _prepaying(bench)
+    assert (0x810D in _events(bench)) is low
+
+
+def test_emergency_credit_stays_active_over_a_power_cut() -> None:
+    bench = _bench()
+    _put(bench, own.EMERGENCY_CREDIT, 9, axdr.i32(5 * PENNY))
+    bench.line(command("ECS09", 200, axdr.i8(0)))
+    bench.give(Asked("consume", {"amount": 2 * PENNY}))
+    bench.cut(10 * SECOND)
+    assert bench.meter.functions.prepayment.emergency_active
+    bench.give(Asked("consume", {"amount": PENNY}))
+    assert bench.meter.objects.value(*own.EMERGENCY_CREDIT, 2) == axdr.i32(2 * PENNY)
+    assert _balance(bench) == 0
+
+
 def _rate(pence: int) -> Data:
     """So many pence an instalment: the charge in hundred-thousandths of a pound, as published rates are."""
     scales = axdr.structure(axdr.i8(0), axdr.i8(-5))
