@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
+from typing import Final
 
 from tests.mutation import sample
 from tests.mutation.coverage import Coverage
@@ -22,6 +23,8 @@ from tests.mutation.tree import ROOT, Tree
 from tests.mutation.trial import Outcome, Result, Trials
 
 __all__ = ["main"]
+
+_SHOWN: Final = 90  # characters of each side of a change
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,8 +147,13 @@ def _report(drawn: Sequence[Mutant], results: Sequence[Result], least: float) ->
 
 
 def _line(mutant: Mutant) -> str:
-    text = mutant.text if len(mutant.text) <= 160 else f"{mutant.text[:157]}..."
-    return f"{mutant.file}:{mutant.line} [{mutant.operator}] {text}"
+    before, after = (_shown(" ".join(text.split())) for text in (mutant.before, mutant.after))
+    return f"{mutant.file}:{mutant.line} [{mutant.operator}] {before} -> {after}"
+
+
+def _shown(text: str) -> str:
+    """The beginning of a text."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 if __name__ == "__main__":

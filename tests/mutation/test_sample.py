@@ -30,11 +30,11 @@ def test_a_sample_of_more_than_there_are_is_all_of_them() -> None:
 
 def test_lines_and_rooms_are_chosen_by_name() -> None:
     assert sample.of_lines([FILE]) == EVERY
-    lines = {mutant.line for mutant in sample.of_lines([f"{FILE}:88-92"])}
-    assert lines <= set(range(88, 93))
-    assert {m.line for m in sample.of_lines([f"{FILE}:{min(lines)}"])} == {min(lines)}
+    lines = sorted({mutant.line for mutant in EVERY})
+    assert {m.line for m in sample.of_lines([f"{FILE}:{lines[2]}-{lines[5]}"])} == set(lines[2:6])
+    assert {m.line for m in sample.of_lines([f"{FILE}:{lines[3]}"])} == {lines[3]}
     assert set(sample.of_rooms(["devices.machines.parts.tokens"])) == set(EVERY)
-    assert {m.file.rpartition("/")[0] for m in sample.of_rooms(["rig.evidence"])} == {"rig/evidence"}
+    assert all(mutant.file.startswith("rig/evidence/") for mutant in sample.of_rooms(["rig.evidence"]))
 
 
 def test_an_equivalent_is_known_wherever_its_line_has_moved() -> None:
