@@ -106,7 +106,7 @@ class Listener(RunListener):
     def end_test(self, data: Any, result: Any) -> None:
         before = self.verdicts.copy()
         super().end_test(data, result)
-        verdict = next(iter(self.verdicts - before))
+        verdict = next(iter(self.verdicts - before), Verdict.FAIL if result.status == "FAIL" else Verdict.PASS)
         if verdict in (Verdict.FAIL, Verdict.INFRA, Verdict.ABORTED, Verdict.INCONCLUSIVE):
             first = (result.message.strip().splitlines() or [""])[0]
             self.unmet.append(f"{verdict.value}: {result.full_name}: {first.removeprefix(f'{verdict.value}: ')}")
@@ -175,7 +175,7 @@ def _tell(options: RunOptions, wanted: Order, out: Path, listener: Listener, too
         print(f"rig run: {judged_run.shown(listener.records)}")
     log = out / options.robot.get("log", "log.html")
     ran = " ".join(options.suites) or "all suites"
-    what = "dry run, nothing judged; " if options.robot.get("dryrun") else ""
+    what = "dry run; " if options.robot.get("dryrun") else ""
     print(
         f"rig run: {listener.summary()} in {took:.1f} s ({what}{ran}; bench {wanted.bench.name}, "
         f"seed {wanted.bench.seed}); results: {log if log.exists() else out}, evidence: {out / 'evidence'}"

@@ -118,10 +118,17 @@ def test_links_to_evidence_survive_the_move_of_a_results_folder(habits: Habits) 
 
 def test_a_dry_run_starts_nothing_and_ends_as_robots_does(tmp_path: Path) -> None:
     broken = suite(tmp_path / "broken.robot", AFTER, "Misspelt\n    Advanse Time    1s\n")
-    for words, status in (([], 1), (["--test", "Comes After"], 0)):
-        run = finished(tmp_path / str(status), broken, "--dryrun", "--bench", "pi", *words)
+    for words, status, read in (
+        ([], 1, "2 tests read: 1 cannot run"),
+        (["--test", "Comes After"], 0, "1 tests read: 0"),
+    ):
+        run = finished(tmp_path / str(status), broken, "--dryrun", "--quiet", "--bench", "pi", *words)
         assert run.wait() == status, run.said
-        assert "dry run, nothing judged" in run.out.splitlines()[-1]
+        *named, last = run.out.splitlines()
+        assert f"rig run: {read}" in last
+        assert "nothing was judged" in last
+        assert not any(word in last for word in ("OBSERVED", "passed", "SKIP")), "no verdict is given"
+        assert [line.startswith("rig run: FAIL: Broken.Misspelt: ") for line in named] == [True] * status
 
 
 @pytest.mark.soak

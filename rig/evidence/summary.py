@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from rig.evidence.record import Record
 from rig.evidence.verdicts import JUDGED, Verdict
 
-__all__ = ["NOTHING_JUDGED", "counted", "first_page"]
+__all__ = ["NOTHING_JUDGED", "counted", "first_page", "read"]
 
 WORDS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.SKIPPED: "skipped"}
 NOTHING_JUDGED = "nothing was judged"
@@ -28,6 +28,12 @@ def counted(verdicts: Mapping[Verdict, int]) -> str:
     total = sum(verdicts.values())
     judged = any(verdicts.get(verdict) for verdict in JUDGED)
     return f"{total} tests: {', '.join(shown)}" + ("" if judged else f"; {NOTHING_JUDGED}")
+
+
+def read(statuses: Mapping[str, int]) -> str:
+    """One line about a dry run: how many tests were read, and how many of them cannot run, by Robot's statuses."""
+    skipped = f", {statuses['SKIP']} would be skipped" if statuses.get("SKIP") else ""
+    return f"{sum(statuses.values())} tests read: {statuses.get('FAIL', 0)} cannot run{skipped}; {NOTHING_JUDGED}"
 
 
 def first_page(records: Sequence[Record]) -> dict[str, str]:

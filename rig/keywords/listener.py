@@ -55,6 +55,8 @@ class RunListener:
         """Whether the run was stopped by a signal (Ctrl-C), which Robot's own exit status does not tell."""
         self.infra = False
         """Whether the bench broke, be it after a verdict was given."""
+        self.read: Counter[str] = Counter()
+        """What a dry run says of the tests, by Robot's status; it judges nothing."""
         self._body: Ending | None = None
         self._attempts: Counter[str] = Counter()
         self._ends = True
@@ -86,6 +88,9 @@ class RunListener:
 
     def end_test(self, data: Any, result: Any) -> None:
         """Conclude the test: give it the status of Robot's that belongs to its verdict, and write its record."""
+        if _dry():  # nothing ran, and what Robot says of the words is all there is to say
+            self.read[str(result.status)] += 1
+            return
         self.stopped |= SIGNAL in result.message
         end = Ending(result.status, result.message)
         told = conclude(self._body or end, end, judge().findings, stopped=self.stopped)
@@ -123,11 +128,18 @@ class RunListener:
 
     @property
     def total(self) -> int:
-        return sum(self.verdicts.values())
+        return sum(self.verdicts.values()) + sum(self.read.values())
 
     def summary(self) -> str:
-        """One line: how many ran, and what became of them, all nine counted."""
-        return summary.counted(self.verdicts)
+        """One line: how many ran, and what became of them, all nine counted; or how many a dry run has read."""
+        return summary.read(self.read) if self.read else summary.counted(self.verdicts)
+
+
+def _dry() -> bool:
+    try:
+        return bool(BuiltIn().dry_run_active)
+    except RobotNotRunningError:
+        return False
 
 
 def _ends_by_failing(place: Any) -> bool:
@@ -147,7 +159,7 @@ def _ends_by_failing(place: Any) -> bool:
 def _folder() -> Path | None:
     """The results folder; None in a dry run, which judges nothing, and outside of a run."""
     try:
-        told = None if BuiltIn().dry_run_active else BuiltIn().get_variable_value("${OUTPUT DIR}")
+        told = None if _dry() else BuiltIn().get_variable_value("${OUTPUT DIR}")
     except RobotNotRunningError:
         return None
     return Path(str(told)) if told else None
