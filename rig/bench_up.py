@@ -34,7 +34,7 @@ from rig.node import bench_file
 
 __all__ = ["BadRun", "Order", "Up", "add_options", "bench_path", "choose_from", "order", "up", "writable"]
 
-START_S = 30.0
+START_S = 60.0
 STOP_S = 10.0
 FILES = 128
 """Open files of one process of a run, with room: some 40 on the virtual bench."""
@@ -258,7 +258,7 @@ def _told(process: subprocess.Popen[bytes], wish: Mapping[str, Any]) -> dict[str
         process.stdin.flush()
         heard, _, _ = select.select([process.stdout], [], [], START_S)
         if not heard:
-            return {"error": f"it said nothing for {START_S:g} s"}
+            return {"error": f"it said nothing for {START_S:g} s", "advice": "Is this machine too busy?"}
         told: dict[str, Any] = json.loads(process.stdout.readline())
         return told
     except (OSError, ValueError):

@@ -9,6 +9,7 @@ from devices.events.base import Event, Json, event
 
 __all__ = [
     "AirFrames",
+    "BenchStalled",
     "BusAnswer",
     "BusCommand",
     "DisplayShown",
@@ -78,6 +79,13 @@ class AirFrames(Event):
 
     count: int
     frames: tuple[tuple[int, str, bytes], ...]
+
+
+@event("bench.stalled")
+class BenchStalled(Event):
+    """A bench on a real clock was held up for ``span_ns``: what happened meanwhile was seen as late as this."""
+
+    span_ns: int
 
 
 @event("bus.command")

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from devices.events import Event as Told
-from devices.events.bench import AirFrames, DisplayShown, PinMoved, PowerSwitched, ReadingTaken, SendingFailed
+from devices.events.bench import (
+    AirFrames,
+    BenchStalled,
+    DisplayShown,
+    PinMoved,
+    PowerSwitched,
+    ReadingTaken,
+    SendingFailed,
+)
 from devices.events.commands import AlertRaised, CommandExecuted, CommandRefused
 from devices.events.hub import FirewallDropped, HubFlags, HubQueued, HubUnroutable
 from devices.events.messages import MessageIncomplete, MessageReceived, MessageSent
@@ -55,6 +63,7 @@ FORMS: dict[type[Told], str] = {
     MessageIncomplete: "{device}: what crossed by {port} made no message: {detail}",
     ClockSet: "{device}: clock set to {time}, it was {error_ms} ms off",
     OutageOver: "{device}: outage from {interruption} to {restoration}",
+    BenchStalled: "the bench was held up; what happened meanwhile was seen late",
     AirFrames: "{count} MAC frames on the air",
 }
 

@@ -91,7 +91,7 @@ class ElectricityMeter:
             if now.now - begun >= nanoseconds(allowed.patience):
                 raise now.unmet(f"the display of {device} to show '{text}'", f"'{shown}'")
             now.pass_time(GLANCE)
-        now.timed_span(allowed, now.now - begun)
+        now.timed_span(allowed, now.now - begun, begun)
 
 
 def _power_of(event: Event, *devices: str) -> bool:

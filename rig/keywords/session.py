@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,7 +22,7 @@ from robot.api import SkipExecution, logger
 from robot.libraries.BuiltIn import BuiltIn
 
 from devices.events import Event as Told
-from devices.events.bench import SendingFailed
+from devices.events.bench import BenchStalled, SendingFailed
 from devices.events.commands import CommandRefused
 from devices.events.hub import FirewallDropped, HubQueued, HubUnroutable
 from devices.events.parties import BrokerRefused, PartyReceived
@@ -31,6 +32,7 @@ from devices.wire import eui64
 from rig.bus.errors import BusError
 from rig.bus.messages import Answer, Context, Event
 from rig.evidence import bench_times
+from rig.evidence.judging import Outcome
 from rig.keywords import lines
 from rig.keywords.allowance import Allowance, allowance
 from rig.keywords.connection import Connection, Misused, allowance_s
@@ -280,11 +282,21 @@ class Session:
         What was seen is looked through here, and what happened since then by the bench before it lets time pass: on a
         real clock, too, no event is missed for having come a moment before.
         """
-        found = self.find(wanted, since)
+        found, begun = self.find(wanted, since), self.now
         if found is None:
             self.call("clock.advance", span_ns=nanoseconds(within), until=wanted.as_json(), since=self._order)
             found = self.find(wanted, since)
+        if found is None and (stalled := self.stalled_s(begun)):
+            raise SkipExecution(
+                f"INFRA: waited {within.total_seconds():g} s for {wanted}, and the bench itself was held up for "
+                f"{stalled:.1f} s of them. Is its machine too busy?"
+            )
         return found
+
+    def stalled_s(self, begun: int) -> float:
+        """For how long, s, the bench was held up since the bench time ``begun``, so that nothing was seen in time."""
+        spans = (e.fields["span_ns"] for e in self.events if e.kind == BenchStalled.kind and e.at_ns >= begun)
+        return float(sum(spans)) / 1e9
 
     def pass_time(self, span: timedelta) -> None:
         """Let so much bench time pass, whatever happens.  Skips the test where that would keep a bench on a real clock
@@ -334,11 +346,16 @@ class Session:
 
     def timed(self, allowed: Allowance, event: Event, since: int) -> None:
         """Hold the time that a device took against what was declared of it."""
-        self.timed_span(allowed, event.at_ns - self.time_of(since))
+        begun = self.time_of(since)
+        self.timed_span(allowed, event.at_ns - begun, begun)
 
-    def timed_span(self, allowed: Allowance, took_ns: int) -> None:
-        """As :meth:`timed`, of a time in ns that was measured already."""
+    def timed_span(self, allowed: Allowance, took_ns: int, begun: int) -> None:
+        """As :meth:`timed`, of a time in ns that was measured already, from the bench time ``begun`` on.  Where the
+        bench itself was held up meanwhile, nobody knows how long the device took."""
         finding = allowed.held_against(timedelta(microseconds=took_ns // 1000), self.now)
+        if finding is not None and (stalled := self.stalled_s(begun)):
+            what = f"{finding.what}; the bench itself was held up for {stalled:.1f} s meanwhile"
+            finding = replace(finding, what=what, outcome=Outcome.INCONCLUSIVE)
         if finding is not None:
             judge().noted(finding)
             logger.warn(str(finding))

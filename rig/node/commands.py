@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.events import fields
-from devices.events.bench import OperatorActed, PowerSwitched, ReadingTaken
+from devices.events.bench import BenchStalled, OperatorActed, PowerSwitched, ReadingTaken
 from rig.bus.messages import Context, Event
 from rig.host import host
 from rig.node import assembly, bench_file
@@ -34,6 +34,8 @@ __all__ = ["Commands"]
 
 SLICE_NS = 10_000_000
 # How long a bench on real time looks at its clock alone, before it looks at the bus again.
+STALL_NS = 2_000_000_000
+# So far may such a look overrun on a busy machine before it is told that the bench was held up.
 LONGEST_NS = 400 * 86_400 * 1_000_000_000  # what one command may let pass: more is a slip, and takes for ever
 # Verbs that frame the time line of a test instead of standing on it; a reset notes itself, on the new clock.
 PAGE = 2000
@@ -142,8 +144,16 @@ class Commands:
         would depend on how fast commands come."""
         if not follows_real_time(self.clock):
             return None
-        self.clock.advance(self.clock.now + SLICE_NS)
+        end = self.clock.now + SLICE_NS
+        self.clock.advance(end)
+        self._tell_stall(end)
         return 0.0
+
+    def _tell_stall(self, end: int) -> None:
+        """Tell where the bench looked at its clock long after ``end``: its process, or its machine, stood still."""
+        late = self.clock.now - end
+        if late >= STALL_NS:
+            self.recorder.record(self.nodes[0], "bench", BenchStalled(span_ns=late))
 
     def describe(self, _args: Arguments) -> Mapping[str, Any]:
         """What the bench consists of; ``clock`` says whether time passes by itself (real) or by command (virtual)."""
@@ -237,7 +247,9 @@ class Commands:
         while True:
             slowly = follows_real_time(self.clock)
             end = min(limit, self.clock.now + SLICE_NS) if slowly else limit
-            if self.clock.advance(end, enough) or self.clock.now >= limit:
+            done = self.clock.advance(end, enough) or self.clock.now >= limit
+            self._tell_stall(end)
+            if done:
                 break
             if executor is not None:
                 executor.service(0.0)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from robot.api import SkipExecution
 
+from devices.events.bench import BenchStalled, PinMoved
 from rig.bus.errors import BenchBusy, NoAnswer
-from rig.bus.messages import Answer, Context
+from rig.bus.messages import Answer, Context, Event
+from rig.evidence.conclusion import weigh
+from rig.evidence.judging import Basis, BasisKind, Finding, Outcome
+from rig.evidence.verdicts import Verdict
+from rig.keywords.allowance import Allowance
 from rig.keywords.connection import Connection
 from rig.keywords.judge import judge
+from rig.keywords.matching import Matcher
 from rig.keywords.session import Session
 
+SECOND = 1_000_000_000
 DESCRIBED: Mapping[str, Any] = {
     "devices": {"esme": {"eui": "00db1234567890a0", "kind": "esme", "node": "esme"}},
     "capabilities": ["outage"],
@@ -35,6 +44,7 @@ class Interrupted(Connection):
         super().__init__()
         self._ends, self._calls, self._held = ends, 0, False
         self.gone = ""
+        self.meanwhile: tuple[Event, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -49,7 +59,9 @@ class Interrupted(Connection):
         self._held = True
 
     def call(self, node: str, verb: str, args: Mapping[str, Any], within_s: float, context: Context) -> Answer:
-        assert verb == "bench.describe", (node, args, within_s, context)
+        if verb == "clock.advance":
+            return Answer("id", 1, "ok", "boot", {"now": args["span_ns"]}, None, {}, self.meanwhile)
+        assert verb == "bench.describe", (node, within_s, context)
         self._calls += 1
         if self._calls in self._ends:
             raise self._ends[self._calls]
@@ -95,3 +107,44 @@ def test_what_is_told_does_not_grow_with_each_test_that_finds_the_bench_gone(ses
     link.gone = ""
     session.mend()
     assert "esme" in session.devices
+
+
+STALLED = Event(1, 8, "boot", "bench", BenchStalled.kind, 4 * SECOND, {"span_ns": 3 * SECOND})
+BEFORE = replace(STALLED, at_ns=-SECOND)
+
+
+@pytest.fixture
+def waiting(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
+    monkeypatch.setattr(session, "_need_premises", lambda: None)
+    session._connection = Interrupted({})
+    session.connect()
+    return session
+
+
+@pytest.mark.parametrize(("meanwhile", "infra"), [((), False), ((BEFORE,), False), ((STALLED,), True)])
+def test_a_wait_in_vain_while_the_bench_stood_still_says_nothing_of_a_device(
+    waiting: Session, meanwhile: tuple[Event, ...], *, infra: bool
+) -> None:
+    waiting._connection.meanwhile = meanwhile  # type: ignore[attr-defined]
+    edge = Matcher(PinMoved, "esme", {"level": True})
+    if infra:
+        with pytest.raises(SkipExecution, match=r"^INFRA: .*held up for 3\.0 s"):
+            waiting.wait(edge, timedelta(seconds=5), 7)
+        assert waiting.find(edge, 7) is None
+        assert not waiting._broken, "the bench is there, and the test can be brought to its end"
+    else:
+        assert waiting.wait(edge, timedelta(seconds=5), 7) is None
+
+
+@pytest.mark.parametrize(("meanwhile", "outcome"), [((), Outcome.MISSED), ((STALLED,), Outcome.INCONCLUSIVE)])
+def test_who_was_late_while_the_bench_stood_still_was_not_shown_to_be(
+    waiting: Session, meanwhile: tuple[Event, ...], outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[Finding] = []
+    monkeypatch.setattr(judge(), "noted", noted.append)
+    waiting._connection.meanwhile = meanwhile  # type: ignore[attr-defined]
+    waiting.pass_time(timedelta(seconds=5))
+    word = Basis(BasisKind.DECLARATION, "its maker")
+    waiting.timed_span(Allowance("esme", ("answer",), timedelta(seconds=2), word), 5 * SECOND, 0)
+    assert [finding.outcome for finding in noted] == [outcome]
+    assert weigh(noted)[0] is (Verdict.FAIL if outcome is Outcome.MISSED else Verdict.INCONCLUSIVE)

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.events.bench import BenchStalled
 from devices.wire import gbcs
 from rig.bus.messages import Command, Context, Event
 from rig.node.commands import LONGEST_NS, Commands
 from rig.node.executor import CommandError, Executor, ExecutorSettings, Refused
 from rig.node.journal import Journal
+from rig.ports.clock import RealClock
 from tests.node.benches import VIRTUAL
 
 SECOND = 1_000_000_000
@@ -301,6 +303,21 @@ def test_time_that_passes_stops_at_the_event_at_which_its_command_is_withdrawn(d
     assert isinstance(node, Mute)
     assert b'"st":"withdrawn"' in node.answers[-1]
     assert 30 * SECOND <= desk.commands.clock.now < 31 * SECOND
+
+
+@pytest.mark.parametrize(("held_up_s", "told"), [(0, []), (1, []), (5, [4_990_000_000])])
+def test_a_bench_on_a_real_clock_tells_that_it_was_held_up(held_up_s: int, told: list[int]) -> None:
+    desk, real = Desk(), [0]
+    stops = [held_up_s * SECOND]
+
+    def wait(seconds: float) -> None:
+        real[0] += stops.pop() if stops and real[0] >= SECOND else round(seconds * SECOND)
+
+    desk.commands.clock = clock = RealClock(lambda: real[0], wait)
+    desk.commands.recorder.restart(clock, 0)
+    desk.call("clock.advance", span_ns=10 * SECOND)
+    stalls = [event for event in desk.events if event["kind"] == BenchStalled.kind]
+    assert [event["fields"]["span_ns"] for event in stalls] == told
 
 
 def test_civil_time_goes_with_bench_time(desk: Desk) -> None:
