@@ -27,7 +27,7 @@ from rig.node.executor import Executor, Handler, Refused
 from rig.node.links import Links
 from rig.node.recorder import Recorder
 from rig.node.virtual_world import POWER_GOOD_VOLTS, VirtualWorld
-from rig.ports.protocols import PortMissing, Reading
+from rig.ports.protocols import PortLost, PortMissing, Reading
 from rig.world.relays import Fault
 
 __all__ = ["Commands"]
@@ -205,8 +205,11 @@ class Commands:
         self.clock = make_clock(self.bench.clock)
         self.recorder.restart(self.clock, self.bench.civil_start)
         self.recorder.note_command("bench.reset", {"overlay": changes, "variant": variant})
-        self.premises = assembly.build(self.bench, self.clock, self.recorder, overlay, variant)
-        self.premises.start()
+        try:
+            self.premises = assembly.build(self.bench, self.clock, self.recorder, overlay, variant)
+            self.premises.start()
+        except PortMissing as problem:  # it was there when the bench came up, so no keyword is to blame
+            raise PortLost(problem.where, problem.problem, problem.advice) from None
         self.clock.run_due()
         self.recorder.note_answer("bench.reset", self.nodes[0], {})
         return {"before": last}

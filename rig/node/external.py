@@ -9,6 +9,7 @@ import json
 import select
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from rig import child
@@ -17,12 +18,14 @@ from rig.node.clocks import BenchClock
 from rig.node.virtual_world import VirtualWorld
 from rig.ports.bytelink import PtyEnd
 from rig.ports.message_line import LineMessageLink
-from rig.ports.protocols import PortLost, PortMissing
+from rig.ports.protocols import PortLost
 from rig.world.nets import Driver, Net
 
 __all__ = ["ExternalDevice"]
 
 START_S = 20.0
+STOP_S = 1.0
+"""A device that hangs must not hold up the end of a run."""
 
 
 class ExternalDevice:
@@ -74,7 +77,7 @@ class ExternalDevice:
         assert self._process.stdout is not None
         self._process.stdin.close()
         try:
-            self._process.wait(5.0)
+            self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -98,12 +101,17 @@ class ExternalDevice:
             "device": self.device.name,
             "path": self._pty.path,
         }
-        process.stdin.write(json.dumps(order).encode() + b"\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it ended at once, which is told below
+            process.stdin.write(json.dumps(order).encode() + b"\n")
+            process.stdin.flush()
         heard, _, _ = select.select([process.stdout], [], [], START_S)
         if not heard or not process.stdout.readline():
+            how = "ended before it was up" if heard else f"is not up after {START_S:g} s"
             process.kill()
-            raise PortMissing(self.device.name, "the process of the device does not start", "See its messages above.")
+            with suppress(BrokenPipeError):
+                process.communicate()
+            self.link.close()
+            raise PortLost(self.device.name, f"the process of the device {how}", "See its messages above.")
         return process
 
     def _wire(self, device: Device, world: VirtualWorld) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from devices.events.bench import BenchStalled
 from devices.wire import gbcs
 from rig.bus.messages import Command, Context, Event
+from rig.node import assembly
 from rig.node.commands import LONGEST_NS, Commands
 from rig.node.executor import CommandError, Executor, ExecutorSettings, Refused
 from rig.node.journal import Journal
 from rig.ports.clock import RealClock
+from rig.ports.protocols import PortLost, PortMissing
 from tests.node.benches import VIRTUAL
 
 SECOND = 1_000_000_000
@@ -333,6 +335,18 @@ def test_a_reset_that_is_refused_leaves_the_bench_as_it_was(desk: Desk) -> None:
         desk.call("bench.reset", overlay={"devices": {"esme": {"eui": "?"}}})
     assert desk.commands.premises is premises
     assert desk.call("clock.advance", span_ns=0)["now"] == SECOND
+
+
+def test_what_is_no_longer_there_at_a_reset_is_the_benchs_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody who prepares premises has done anything wrong where a module was unplugged."""
+    desk = Desk()
+
+    def build(*_: object) -> NoReturn:
+        raise PortMissing("/dev/ttyUSB0", "there is no such device", "Plug it in.")
+
+    monkeypatch.setattr(assembly, "build", build)
+    with pytest.raises(PortLost, match="/dev/ttyUSB0"):
+        desk.call("bench.reset", variant="", overlay={})
 
 
 def test_a_reset_makes_everything_anew(desk: Desk) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from rig import child
 from rig.host.host import Plugs
 from rig.node import assembly, device_process
 from rig.node.bench_file import Bench
@@ -158,3 +161,34 @@ def test_the_coils_of_the_device_are_told_on_the_line_at_each_change_alone() -> 
     coil.drive(True)
     coil.safe()
     assert told == [("contactor_set", level) for level in (True, False, True, False)]
+
+
+def test_a_process_that_does_not_come_up_is_the_benchs_fault_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[subprocess.Popen[bytes]] = []
+
+    class Counted(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            made.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Counted)
+    monkeypatch.setattr(child, "command", lambda _module: ["false"])
+    clock, told = VirtualClock(), bench(TWO_BUTTONS, LINE)
+    with pytest.raises(PortLost, match="the process of the device ended before it was up"):
+        assembly.build(told, clock, Recorder(clock, told.civil_start, None))
+    (process,) = made
+    assert process.returncode is not None
+    assert process.stdin is not None
+    assert process.stdin.closed
+    assert clock.attached == 0
+
+
+def test_a_process_that_hangs_does_not_hold_up_the_end(stands: assembly.Premises) -> None:
+    device = stands.external["esme"]
+    os.kill(device._process.pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    stands.close()
+    assert time.monotonic() - begun < 3.0
+    assert device._process.returncode == -signal.SIGKILL
