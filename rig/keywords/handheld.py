@@ -19,7 +19,7 @@ from rig.keywords.connection import Misused
 from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher
 from rig.keywords.session import session
-from rig.keywords.silence import Loaded, blame
+from rig.keywords.silence import Loaded, blame, blame_hub
 from rig.keywords.taps import crossed, tapped
 
 __all__ = ["CommandState", "HandHeld"]
@@ -78,7 +78,12 @@ class HandHeld:
         since = now.mark
         now.ask(device, "connect", hub=now.devices[hub]["eui"] if hub in now.devices else hub)
         connected = Matcher(TerminalConnected, device, {}, f"{device} connected to {hub}")
-        now.expect(connected, now.takes(device, "connect"), since, within=within)
+        allowed = now.takes(device, "connect")
+        span = allowed.patience if within is None else within
+        found = now.wait(connected, span, since)
+        if found is None:
+            blame_hub(now, hub, device, since, now.unseen(connected, span, since))
+        now.timed(allowed, found, since)
 
     @keyword
     @judged("window-closed")

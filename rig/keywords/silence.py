@@ -18,16 +18,17 @@ from typing import TYPE_CHECKING, NoReturn
 from robot.api import SkipExecution, logger
 
 from devices.events.messages import MessageReceived, MessageSent
+from devices.events.tunnels import TunnelGivenUp
 from devices.wire import eui64, gbcs
 from rig.bus.messages import Event
-from rig.evidence.leaks import HAN
+from rig.evidence.leaks import HAN, INTERPAN
 from rig.keywords.matching import Matcher
 from rig.keywords.taps import crossed, tapped
 
 if TYPE_CHECKING:
     from rig.keywords.session import Session
 
-__all__ = ["PARTIES", "Asked", "Loaded", "blame"]
+__all__ = ["PARTIES", "Asked", "Loaded", "blame", "blame_hub"]
 
 PARTIES = ("supplier", "network_operator", "access_control_broker")
 """Kinds of device that are part of the bench: what they do not do is never a device's failure."""
@@ -115,6 +116,34 @@ def blame(
         shown.append(_way_back(now, device, heard, failure))
     logger.info(f"{device} is the silent one: {'; '.join(shown)}")
     raise type(failure)(f"{failure}; {device} is the silent one: {'; '.join(shown)}")
+
+
+def blame_hub(now: Session, hub: str, terminal: str, since: int, failure: AssertionError) -> NoReturn:
+    """As :func:`blame`, where a hub does not let a terminal in by inter-PAN: it is the silent one where a frame of the
+    terminal came to it (at its own tap; of a hub whose radio nobody taps: as its acknowledgement says) and its supply
+    was sensed."""
+    told = now.told_of(hub)
+    if not told:
+        _infra(failure, f"{hub} is no device of this bench")
+    peer, its = bytes.fromhex(now.eui(terminal)), bytes.fromhex(now.eui(hub))
+    frames = [one for one in tapped(now, since, hub)[0] if one.port == INTERPAN]
+    sent = [one for one in frames if one.device == terminal and one.out and one.peer == its]
+    came = [one for one in frames if one.device == hub and not one.out and one.peer == peer]
+    if told.get("under_test") and not any(_unacknowledged(event, terminal, since) for event in now.events):
+        came = came or sent
+    if not came:
+        _infra(failure, f"no tap has a frame of {terminal} arriving at {hub}")
+    shown = f"a frame of {terminal} crossed to it at {came[-1].at_ns / 1e9:.6f} s; {_supply(now, hub, failure)}"
+    raise type(failure)(f"{failure}; {hub} is the silent one: {shown}")
+
+
+def _unacknowledged(event: Event, terminal: str, since: int) -> bool:
+    return (
+        event.order > since
+        and event.kind == TunnelGivenUp.kind
+        and event.fields["device"] == terminal
+        and str(event.fields["reason"]).startswith("no acknowledgement")
+    )
 
 
 def _kept_alert(now: Session, device: str, since: int) -> tuple[str, str] | None:

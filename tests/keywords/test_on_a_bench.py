@@ -96,6 +96,18 @@ A Device That The Hub Was Never Told Of Is No Failure Of The Device
     Cut WAN
     Admit To Hub    esme
     Device Should Join    esme
+
+A Terminal Out Of Reach Is No Failure Of The Hub
+    [Setup]    Prepare Premises    needs=JOINED    leaves=ANY
+    Find Hubs    hub
+    Set Radio Reach    hht    in_reach=False
+    Connect To Hub
+
+A Hub Without Supply Opens No Window
+    [Setup]    Prepare Premises    needs=JOINED    leaves=ANY
+    Find Hubs    hub
+    Switch Supply    mains    on=False
+    Connect To Hub
 """
 
 
@@ -150,6 +162,8 @@ def test_a_claim_that_nothing_came_says_over_which_time_and_on_which_tap(log: st
         ("A Meter Without Supply Is No Silent Meter", "esme has no supply"),
         ("A Command That Never Came Moves No Contact", "the message came to broker"),
         ("An Alert Behind A Cut WAN Is No Failure Of The Meter", "back to supplier has carried nothing"),
+        ("A Terminal Out Of Reach Is No Failure Of The Hub", "no tap has a frame of hht arriving at hub"),
+        ("A Hub Without Supply Opens No Window", "no tap has a frame of hht arriving at hub"),
         ("A Device That The Hub Was Never Told Of Is No Failure Of The Device", "no tap has the message"),
     ],
 )
@@ -200,6 +214,12 @@ Never Tells
     [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
     Outage Of    4 minutes
     Alert Should Arrive    0x8F36
+
+Lets Nobody In
+    [Setup]    Prepare Premises    needs=JOINED    leaves=ANY
+    Find Hubs    hub
+    Advance Time    62 minutes
+    Connect To Hub
 """
 
 
@@ -207,6 +227,7 @@ def test_a_device_that_stays_away_or_tells_nothing_fails_where_it_is_shown(tmp_p
     run = finished(tmp_path, suite(tmp_path / "absent.robot", ABSENT), "--set", "devices.esme.fault=wrong-outage-code")
     for test, shown in (
         ("Never Joins", ("esme is the silent one: the hub was told to let it in (the message crossed to it",)),
+        ("Lets Nobody In", ("hub is the silent one: a frame of hht crossed to it",)),
         ("Never Tells", ("esme is the silent one", "the way back carried something")),
     ):
         status, message = run.tests()[test]
