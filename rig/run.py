@@ -162,7 +162,7 @@ def _status(options: RunOptions, listener: Listener, robots: int) -> int:
     elif options.robot.get("dryrun"):
         return robots
     else:
-        status = exit_status(listener.verdicts, listener.stopped, broke=listener.infra)
+        status = exit_status(listener.verdicts, listener.stopped, broke=listener.infra, judged=listener.judged)
     return Exit.GOOD if options.robot.get("statusrc") is False and status <= MOST_FAILURES else status
 
 

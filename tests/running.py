@@ -187,6 +187,7 @@ def holding(begun: Path) -> str:
 AFTER = """Comes After
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH
     Advance Time    1s
+    Expectation Should Hold    ${True}    a second has passed
 """
 
 
@@ -199,6 +200,7 @@ def waiting(begun: Path, go: Path) -> str:
     Wait Until Created    {go}    timeout={DEADLINE_S:g} s
     Advance Time    1s
     Civil Time
+    Expectation Should Hold    ${{True}}    a second has passed
 """
 
 

@@ -266,8 +266,9 @@ def test_a_current_that_decides_nothing_is_inconclusive_and_no_skip(
     assert run.wait() == 254
 
 
-def test_a_run_in_which_nothing_was_judged_says_so_and_is_no_success(tmp_path: Path) -> None:
-    run = finished(tmp_path, suite(tmp_path / "skips.robot", "Skips\n    Skip    SKIPPED: no moon"))
+@pytest.mark.parametrize("test", ["Skip    SKIPPED: no moon", "Log    hello", "Should Be Equal    1    1"])
+def test_a_run_in_which_nothing_was_judged_says_so_and_is_no_success(test: str, tmp_path: Path) -> None:
+    run = finished(tmp_path, suite(tmp_path / "none.robot", f"Judges Nothing\n    {test}"))
     assert run.wait() == 254, run.said
     assert "nothing was judged" in run.out.splitlines()[-1]
     assert "*nothing was judged*" in (run.results / "output.xml").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rig.evidence.judging import Finding, Outcome
-from rig.evidence.verdicts import Verdict, verdict_of
+from rig.evidence.verdicts import JUDGED, Verdict, verdict_of
 
 __all__ = ["SIGNAL", "Conclusion", "Ending", "conclude", "weigh"]
 
@@ -56,6 +56,11 @@ class Conclusion:
     reason: str
     findings: tuple[Finding, ...]
     broke: str
+
+    @property
+    def judged(self) -> bool:
+        """Whether this says something of a device: a test that is OBSERVED without a finding does not."""
+        return self.verdict in JUDGED and (self.verdict is not Verdict.OBSERVED or bool(self.findings))
 
 
 def weigh(findings: Iterable[Finding]) -> tuple[Verdict, tuple[Finding, ...]]:

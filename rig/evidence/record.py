@@ -15,7 +15,7 @@ from typing import Any
 
 from rig.bus.redaction import taken_out
 from rig.evidence.judging import Finding
-from rig.evidence.verdicts import Verdict
+from rig.evidence.verdicts import JUDGED, Verdict
 
 __all__ = ["RECORDS", "BadRecords", "DeviceFacts", "EvidenceFile", "Record", "append", "basis_of", "latest", "read"]
 
@@ -90,6 +90,11 @@ class Record:
     def outcome(self) -> Verdict:
         """The verdict as such."""
         return Verdict(self.verdict)
+
+    @property
+    def judged(self) -> bool:
+        """Whether the test said something of a device: one that is OBSERVED without a finding did not."""
+        return self.outcome in JUDGED and (self.outcome is not Verdict.OBSERVED or bool(self.findings))
 
     def as_json(self) -> dict[str, Any]:
         """The record as one JSON object, with no secret in it."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rig.evidence.record import Record
-from rig.evidence.verdicts import JUDGED, Verdict
+from rig.evidence.verdicts import Verdict
 
 __all__ = ["NOTHING_JUDGED", "counted", "first_page", "read"]
 
@@ -19,14 +19,15 @@ TOLD = 20
 """So many tests are named on the first page; the rest are counted."""
 
 
-def counted(verdicts: Mapping[Verdict, int]) -> str:
-    """One line: how many tests ran, and what became of them; what was not given is left out, but for Robot's three."""
+def counted(verdicts: Mapping[Verdict, int], *, judged: bool) -> str:
+    """One line: how many tests ran, and what became of them; what was not given is left out, but for Robot's three.
+
+    ``judged``: whether any of them said something of a device."""
     shown = [f"{verdicts.get(verdict, 0)} {word}" for verdict, word in WORDS.items()]
     shown += [
         f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdict not in WORDS and verdicts.get(verdict)
     ]
     total = sum(verdicts.values())
-    judged = any(verdicts.get(verdict) for verdict in JUDGED)
     return f"{total} tests: {', '.join(shown)}" + ("" if judged else f"; {NOTHING_JUDGED}")
 
 
@@ -40,7 +41,7 @@ def first_page(records: Sequence[Record]) -> dict[str, str]:
     """What stands at the head of the report beside Robot's three columns, which cannot tell nine verdicts apart."""
     verdicts = Counter(record.outcome for record in records)
     lines = {"Verdicts": ", ".join(f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdicts[verdict])}
-    if not any(verdicts[verdict] for verdict in JUDGED):
+    if not any(record.judged for record in records):
         lines["Verdicts"] = f"*{NOTHING_JUDGED}*" + (f": {lines['Verdicts']}" if records else "")
     for verdict in (
         Verdict.INFRA,

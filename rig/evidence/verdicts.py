@@ -67,9 +67,12 @@ def verdict_of(status: str, message: str) -> Verdict:
     return {"PASS": Verdict.PASS, "SKIP": Verdict.SKIPPED}.get(status, Verdict.FAIL)
 
 
-def exit_status(verdicts: Mapping[Verdict, int], stopped: bool = False, *, broke: bool = False) -> int:
+def exit_status(
+    verdicts: Mapping[Verdict, int], stopped: bool = False, *, broke: bool = False, judged: bool = True
+) -> int:
     """The exit status of a run: ``verdicts`` counts how often each was given, ``stopped``: the user ended it,
-    ``broke``: the bench did, if only after a verdict was given.
+    ``broke``: the bench did, if only after a verdict was given, ``judged``: false where no test of the run held a
+    device against anything, whatever it ended in.
 
     Stopped comes before INFRA, INFRA before failures, and a run that judged nothing is no success.
     """
@@ -79,4 +82,4 @@ def exit_status(verdicts: Mapping[Verdict, int], stopped: bool = False, *, broke
         return Exit.INFRA
     if failed := verdicts.get(Verdict.FAIL, 0):
         return counted(failed)
-    return Exit.GOOD if any(verdicts.get(verdict) for verdict in JUDGED) else Exit.NOTHING_JUDGED
+    return Exit.GOOD if judged and any(verdicts.get(verdict) for verdict in JUDGED) else Exit.NOTHING_JUDGED

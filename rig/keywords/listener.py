@@ -57,6 +57,8 @@ class RunListener:
         """Whether the bench broke, be it after a verdict was given."""
         self.read: Counter[str] = Counter()
         """What a dry run says of the tests, by Robot's status; it judges nothing."""
+        self.judged = False
+        """Whether any test said something of a device."""
         self._body: Ending | None = None
         self._attempts: Counter[str] = Counter()
         self._ends = True
@@ -95,6 +97,7 @@ class RunListener:
         end = Ending(result.status, result.message)
         told = conclude(self._body or end, end, judge().findings, stopped=self.stopped)
         self.verdicts[told.verdict] += 1
+        self.judged |= told.judged
         self.infra |= bool(told.broke) or told.verdict is Verdict.INFRA
         result.status = ROBOT_STATUS[told.verdict]
         result.message = _message(told, end)
@@ -132,7 +135,7 @@ class RunListener:
 
     def summary(self) -> str:
         """One line: how many ran, and what became of them, all nine counted; or how many a dry run has read."""
-        return summary.read(self.read) if self.read else summary.counted(self.verdicts)
+        return summary.read(self.read) if self.read else summary.counted(self.verdicts, judged=self.judged)
 
 
 def _dry() -> bool:

@@ -143,7 +143,7 @@ def test_xunit_is_written_where_it_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_all_nine_are_counted_each_by_its_name() -> None:
-    told = summary.counted(dict.fromkeys(Verdict, 2))
+    told = summary.counted(dict.fromkeys(Verdict, 2), judged=True)
     assert told.startswith("18 tests: 2 passed, 2 failed, 2 skipped")
     assert all(f"2 {verdict.value}" in told for verdict in set(Verdict) - {Verdict.PASS, Verdict.FAIL, Verdict.SKIPPED})
 
@@ -151,8 +151,10 @@ def test_all_nine_are_counted_each_by_its_name() -> None:
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_run_that_judged_nothing_says_so(verdict: Verdict) -> None:
     nothing = verdict in (Verdict.SKIPPED, Verdict.INFRA, Verdict.ABORTED, Verdict.INCONCLUSIVE)
-    assert ("nothing was judged" in summary.counted({verdict: 1})) is nothing
-    assert ("nothing was judged" in summary.first_page([of(verdict=verdict)])["Verdicts"]) is nothing
+    assert ("nothing was judged" in summary.counted({verdict: 1}, judged=not nothing)) is nothing
+    found = of(verdict=verdict, findings=(FINDING.as_json(),))
+    assert ("nothing was judged" in summary.first_page([found])["Verdicts"]) is nothing
+    assert "nothing was judged" in summary.first_page([of(verdict=Verdict.OBSERVED)])["Verdicts"]
 
 
 def test_the_first_page_names_what_is_neither_passed_nor_failed() -> None:
