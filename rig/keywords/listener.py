@@ -8,6 +8,7 @@ write that.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from datetime import UTC
 from pathlib import Path
@@ -37,6 +38,8 @@ CATCHING = frozenset(
 """Robot's keywords that catch what another fails with, or go on after it."""
 GOES_ON = ("continue-on-failure", "recursive-continue-on-failure")
 """Robot's own tags by which a test or keyword goes on after a failure."""
+STOPPED = re.compile(rf"^(?:\d+\) )?{SIGNAL}", re.MULTILINE)
+"""What Robot says itself of a stopped run, wherever it puts it; what a device shows stands within a line."""
 NOT_ASKED = "the bench was not asked, or could not answer any more"
 
 
@@ -93,7 +96,7 @@ class RunListener:
         if _dry():  # nothing ran, and what Robot says of the words is all there is to say
             self.read[str(result.status)] += 1
             return
-        self.stopped |= SIGNAL in result.message
+        self.stopped |= STOPPED.search(result.message) is not None
         end = Ending(result.status, result.message)
         told = conclude(self._body or end, end, judge().findings, stopped=self.stopped)
         self.verdicts[told.verdict] += 1

@@ -101,6 +101,19 @@ def test_a_device_cannot_talk_itself_out_of_a_failure(message: str) -> None:
     assert result.status == "FAIL"
 
 
+@pytest.mark.parametrize(
+    ("message", "stopped"),
+    [
+        ("expected the display of esme to show 'on', got 'Execution terminated by signal'", False),
+        ("Execution terminated by signal", True),
+        ("Setup failed:\nExecution terminated by signal", True),
+        ("Several failures occurred:\n\n1) 1 != 2\n\n2) Execution terminated by signal", True),
+    ],
+)
+def test_a_device_cannot_stop_a_run_by_what_it_shows(message: str, *, stopped: bool) -> None:
+    assert ended(Result("FAIL", message)).stopped is stopped
+
+
 def test_what_was_found_of_one_test_is_not_found_of_the_next() -> None:
     assert ended(Result("PASS", "", (MET,)), Result("PASS")).verdicts == {Verdict.PASS: 1, Verdict.OBSERVED: 1}
 
