@@ -21,6 +21,7 @@ from rig.keywords.connection import Misused
 from rig.keywords.judge import judge, judged
 from rig.keywords.matching import Matcher
 from rig.keywords.session import ALERT, session
+from rig.keywords.silence import heard_of
 
 __all__ = ["Alerts"]
 
@@ -70,13 +71,18 @@ class Alerts:
         within: timedelta | None = None,
         since: int | None = None,
     ) -> None:
-        """For so long no alert of the device with this code may reach ``party``; left out: as long as it may take."""
+        """For so long no alert of the device with this code may reach ``party``; left out: as long as it may take.
+
+        It says something only where an alert could have come: the device has its supply, and its way to the parties
+        carries something, in this test or in answer to a read made at once.
+        """
         now = session()
         begun = now.now
         span = within or now.takes(device, "wake", "alert").declared
         event = now.wait(_alert(code, device, party), span, now.since(since))
         if event is not None:
             raise now.unmet(f"no alert {code} at {party}", f"one at {event.at_ns / 1e9:.6f} s")
+        heard_of(now, device, party, now.unmet(f"no alert {code} at {party} while one could come", "none"))
         now.tell_nothing_came(f"alert {code} of {device}", begun, f"messages at {party}")
 
     @keyword

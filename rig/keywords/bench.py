@@ -30,7 +30,8 @@ from rig.keywords.listener import RunListener
 from rig.keywords.matching import Matcher
 from rig.keywords.physics import Physics
 from rig.keywords.session import as_timeline, evidence_folder, session
-from rig.keywords.supplier import Supplier
+from rig.keywords.silence import crossing_shown
+from rig.keywords.supplier import Supplier, asked_of
 
 __all__ = ["Bench", "Check", "State"]
 
@@ -213,6 +214,9 @@ class Bench:
     def refusal_should_be_reported(self, device: str = "esme", *, check: Check, since: int | None = None) -> None:
         """The device must report that it refused a command at this check, since the test's latest action.
 
+        Where that was sending a command, it is this one that must be refused; one that did not come to the device shows
+        nothing of it.
+
         ``check``: DECODE, ADDRESSEE, COMMAND, SUPPORTED, ROLE, FORM, SIGNATURE, MAC, CONTENT or REPLAY.
         It is a report, the trace of an emulated device, and says why; that nothing was done is judged by its contact
         and by its answers.  What a device under test logs for itself is read from its security log.
@@ -223,11 +227,16 @@ class Bench:
         seen = [
             e for e in now.events if e.order > start and e.kind == CommandRefused.kind and e.fields["device"] == device
         ]
+        asked = now.asked if since is None else None
+        if asked is not None:
+            seen = [e for e in seen if (e.fields["originator"], e.fields["counter"]) in (asked.names, (None, None))]
         if not any(event.fields["check"] == check.name.lower() for event in seen):
-            raise now.unmet(
+            failure = now.unmet(
                 f"{device} to refuse a command at the check {check.name}",
                 "; ".join(f"at {e.fields['check'].upper()}: {e.fields['reason']}" for e in seen) or "no refusal",
             )
+            crossing_shown(now, device, asked, failure)
+            raise failure
 
     @keyword
     @judged("executed-once")
@@ -238,13 +247,17 @@ class Bench:
         """
         self.bench_requires("trace")
         now = session()
-        ids = {"counter": command["counter"]}
+        asked = asked_of(command)
+        ids = {"counter": asked.counter, "originator": asked.originator}
         wanted = Matcher(CommandExecuted, command["device"], ids)
         done = [event for event in now.events if event.order > command["since"] and wanted.fits(event)]
         if len(done) != 1:
-            raise now.unmet(
+            failure = now.unmet(
                 f"{command['device']} to execute {command['use_case']} #{command['counter']} once", f"{len(done)} times"
             )
+            if not done:
+                crossing_shown(now, command["device"], asked, failure)
+            raise failure
 
     @keyword
     def cut_wan(self, device: str = "hub") -> None:

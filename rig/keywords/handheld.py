@@ -19,8 +19,8 @@ from rig.keywords.connection import Misused
 from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher
 from rig.keywords.session import session
-from rig.keywords.silence import Loaded, blame, blame_hub
-from rig.keywords.taps import crossed, tapped
+from rig.keywords.silence import Loaded, blame, blame_hub, sound
+from rig.keywords.taps import crossed, from_terminal, tapped
 
 __all__ = ["CommandState", "HandHeld"]
 
@@ -73,24 +73,34 @@ class HandHeld:
     @keyword
     @judged("window-open")
     def connect_to_hub(self, hub: str = "hub", *, device: str = "hht", within: timedelta | None = None) -> None:
-        """Choose a hub that the terminal has found and connect to it by inter-PAN."""
+        """Choose a hub that the terminal has found and connect to it by inter-PAN.
+
+        The hub must answer, by the frames at the terminal's radio.  One that does not, although what the terminal sent
+        came to it, is the silent one.
+        """
         now = session()
-        since = now.mark
-        now.ask(device, "connect", hub=now.devices[hub]["eui"] if hub in now.devices else hub)
+        since, place = now.mark, hub if hub in now.devices else now.device_with(hub)
+        now.ask(device, "connect", hub=now.eui(place) if place in now.devices else hub)
         connected = Matcher(TerminalConnected, device, {}, f"{device} connected to {hub}")
         allowed = now.takes(device, "connect")
         span = allowed.patience if within is None else within
         found = now.wait(connected, span, since)
         if found is None:
-            blame_hub(now, hub, device, since, now.unseen(connected, span, since))
+            failure = now.unseen(connected, span, since)
+            sound(now, failure, device, *([hub] if hub in now.devices else []))
+            blame_hub(now, hub, device, since, failure)
         now.timed(allowed, found, since)
+        if not crossed(now, since, place, device):
+            raise now.unmet(f"frames of {hub} at {device}", f"none, and {device} reports that it is connected")
 
     @keyword
     @judged("window-closed")
     def hub_should_not_answer(self, hub: str = "hub", *, device: str = "hht", within: timedelta | None = None) -> None:
         """The terminal must find no open inter-PAN window at the hub: nothing may come from the hub by inter-PAN.
 
-        Judged by the frames at the terminal's radio.  ``within``: left out, as long as connecting may take.
+        Judged by the frames at the terminal's radio; what the terminal sent must have come to the hub.
+
+        ``within``: left out, as long as connecting may take.
         """
         now = session()
         since, begun = now.mark, now.now
@@ -102,6 +112,7 @@ class HandHeld:
             raise now.unmet(
                 f"{hub} not to answer by inter-PAN", f"{len(heard)} frames, the first at {heard[0].at_ns / 1e9:.6f} s"
             )
+        _asked_for_it(hub, device, now.unmet(f"{hub} to be asked by {device} and not to answer", "no answer"), since)
         now.tell_nothing_came(f"frame of {hub}", begun, f"the inter-PAN radio of {device}")
 
     @keyword
@@ -206,8 +217,11 @@ class HandHeld:
     @judged("hub-found")
     def hub_should_be_among(self, hub: str, hubs: list[str]) -> None:
         """The number printed on the hub must be among those that a scan found."""
-        if session().devices[hub]["eui"] not in hubs:
-            raise session().unmet(f"{hub} among the hubs found", hubs)
+        now = session()
+        if now.eui(hub) not in hubs:
+            failure = now.unmet(f"{hub} among the hubs found", hubs)
+            sound(now, failure, hub, now.of_kind("hht"))
+            raise failure
 
     @keyword
     def published_commands(self, *names: str) -> list[dict[str, Any]]:
@@ -223,7 +237,7 @@ class HandHeld:
 
 
 def _answered(name: str, device: str, within: timedelta | None, since: int) -> None:
-    """The terminal must hold an answer to the command; silence and a broken transfer are none."""
+    """An answer to the command must have come to the terminal, by its tap; silence and a broken transfer are none."""
     now = session()
     loaded = now.loaded.get(name)
     asked = None if loaded is None else loaded.asked(device, since)
@@ -235,7 +249,21 @@ def _answered(name: str, device: str, within: timedelta | None, since: int) -> N
     if done.fields["state"] != CommandState.ANSWERED.value:
         failure = now.unmet(f"an answer to {name}", f"{done.fields['state']}{now.obstacles(since)}")
         blame(now, target, asked, failure)
+    if asked is not None and not any(
+        event.kind == MessageReceived.kind and event.fields["device"] == device and asked.answers(event)
+        for event in now.events
+    ):
+        raise now.unmet(f"an answer to {name} at the tap of {device}", f"none, and {device} reports one")
     now.timed(now.takes(target, "wake", "answer"), done, since)
+
+
+def _asked_for_it(hub: str, terminal: str, failure: AssertionError, since: int) -> None:
+    """Skip as INFRA where nothing of the terminal came to the hub: silence shows nothing then."""
+    now = session()
+    sound(now, failure, terminal, hub)
+    sent, came = from_terminal(now, since, terminal, hub)
+    if not sent or not (came or now.told(hub)["under_test"]):  # into one under test nobody sees
+        raise SkipExecution(f"INFRA: {failure}; but nothing of {terminal} came to {hub}")
 
 
 def _picked(name: str) -> dict[str, str]:

@@ -15,10 +15,11 @@ from robot.api.deco import keyword, library
 from devices.events.bench import PowerSwitched
 from devices.events.tunnels import TunnelClosed
 from rig.bus.messages import Event
-from rig.keywords.hub import joined
+from rig.keywords.hub import expect_tunnel
 from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher, nanoseconds
 from rig.keywords.session import session
+from rig.keywords.silence import sound
 from rig.keywords.supplier import Supplier
 
 __all__ = ["ElectricityMeter", "SupplyState"]
@@ -59,14 +60,17 @@ class ElectricityMeter:
     @keyword
     @judged("reachable")
     def wait_until_meter_is_reachable(self, device: str = "esme", *, within: timedelta | None = None) -> None:
-        """Wait until the hub has its tunnel to the meter, after a power cut of either; at once where it has it."""
+        """Wait until hub and meter have their tunnel, after a power cut of either; at once where they have it.
+
+        Judged by the frames between the two, as `Device Should Join` is.
+        """
         now = session()
         hub = now.hub_of(device)
         if hub == device:
             return  # on a line of its own: there is nothing to join
         lost = Matcher(TunnelClosed, hub, {"port": "han", "peer": now.eui(device)})
         since = max((e.order for e in now.events if _power_of(e, hub, device) or lost.fits(e)), default=0)
-        now.expect(joined(device, hub), now.takes(device, "rejoin"), since, within=within)
+        expect_tunnel(device, hub, now.takes(device, "rejoin"), since, within=within)
 
     @keyword
     def wait_until_meter_answers(self, device: str = "esme", *, within: timedelta | None = None) -> None:
@@ -89,7 +93,9 @@ class ElectricityMeter:
         begun, allowed = now.now, now.takes(device, "display")
         while text.lower() not in (shown := str(now.call("operator.read", device=device)["text"])).lower():
             if now.now - begun >= nanoseconds(allowed.patience):
-                raise now.unmet(f"the display of {device} to show '{text}'", f"'{shown}'")
+                failure = now.unmet(f"the display of {device} to show '{text}'", f"'{shown}'")
+                sound(now, failure, device)
+                raise failure
             now.pass_time(GLANCE)
         now.timed_span(allowed, now.now - begun, begun)
 

@@ -15,7 +15,7 @@ from typing import Any
 from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 
-from devices.events.bench import PinMoved
+from devices.events.bench import PinMoved, PowerSwitched
 from rig.bus.messages import Event
 from rig.evidence.judging import Outcome, Reading, decide
 from rig.keywords.allowance import Allowance
@@ -23,7 +23,7 @@ from rig.keywords.connection import Misused
 from rig.keywords.judge import judge, judged
 from rig.keywords.matching import Matcher, nanoseconds
 from rig.keywords.session import session
-from rig.keywords.silence import blame
+from rig.keywords.silence import blame, sound
 
 __all__ = ["Physics"]
 
@@ -185,10 +185,23 @@ class Physics:
         got = f"auxiliary contact {'made' if aux else 'released'} and {current['value']:.4f} A"
         got += f" ± {current['uncertainty']:.4f} A"
         if aux != closed or flows is (Outcome.MISSED if closed else Outcome.MET):
-            raise now.unmet(f"the contact of {device} {'closed' if closed else 'open'}", got)
+            failure = now.unmet(f"the contact of {device} {'closed' if closed else 'open'}", got)
+            if closed and aux:  # made, and dark: there may be nothing to flow
+                sound(now, failure, device)
+                _fed(instrument, failure)
+            raise failure
         if flows is Outcome.INCONCLUSIVE:
             why = judge().dated(reading).expired or f"too close to {judge().limit('current-flows')}"
             raise SkipExecution(f"INCONCLUSIVE: whether the contact of {device} stands so: {got}; {why}")
+
+
+def _fed(instrument: str, failure: AssertionError) -> None:
+    """Skip as INFRA where the test has switched off what feeds the load behind an instrument."""
+    now = session()
+    supply = now.described["feeds"].get(instrument, "")
+    switched = [e for e in now.events if e.kind == PowerSwitched.kind and e.fields["device"] == supply]
+    if switched and not switched[-1].fields["on"]:
+        raise SkipExecution(f"INFRA: {failure}; but {supply}, which feeds the load, is off")
 
 
 def _allowed(device: str) -> Allowance:

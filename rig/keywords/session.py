@@ -38,7 +38,7 @@ from rig.keywords.allowance import Allowance, allowance
 from rig.keywords.connection import Connection, Misused, allowance_s
 from rig.keywords.judge import Unmet, judge
 from rig.keywords.matching import Matcher, nanoseconds, spoken
-from rig.keywords.silence import Asked, Loaded, blame
+from rig.keywords.silence import Asked, Loaded, blame, sound
 
 __all__ = ["Matcher", "Misused", "Session", "Unmet", "nanoseconds", "session"]
 
@@ -101,6 +101,8 @@ class Session:
         """The command that was the latest thing that the test did; None where it did something else."""
         self.changed = 0
         """The last event before links, radios or supplies were last changed: what was carried before shows nothing."""
+        self.out_of_reach: set[str] = set()
+        """The devices whose radios this test has carried out of reach."""
         self.loaded: dict[str, Loaded] = {}
         """The commands in a terminal, by name."""
         self.admitted: dict[str, Asked] = {}
@@ -198,6 +200,7 @@ class Session:
         self.prepared = self.test
         self.loaded.clear()
         self.admitted.clear()
+        self.out_of_reach.clear()
         self.claimed.clear()
         self.describe()
 
@@ -225,6 +228,10 @@ class Session:
             self._need_premises()
         if verb in CHANGING:
             self.changed = self.mark
+        if verb == "air.reach":
+            (self.out_of_reach.discard if args["in_reach"] else self.out_of_reach.add)(device)
+        elif verb == "air.cut_after":
+            self.out_of_reach.add(device)
         if self._broken:
             raise SkipExecution(f"INFRA: not run, since the bench broke earlier: {self._broken}")
         if verb != DESCRIBE:  # which is part of connecting
@@ -323,18 +330,22 @@ class Session:
         within: timedelta | None = None,
         asked: Asked | None = None,
         hears: str = "",
+        needs: Sequence[str] = (),
     ) -> Event:
         """The first event after ``since`` that fits, within the time that a device is ``allowed`` and some more, or
         ``within`` the time that a test gives it.
 
         No event is a failure of that device where it is shown to be the silent one (:mod:`rig.keywords.silence`), and
         INFRA otherwise; ``asked`` is the command that it should have taken, ``hears`` the party that it should have
-        told of its own accord.  An event that came later than was declared is a finding of its own.
+        told of its own accord, ``needs`` the devices that must be up and in reach for it.  An event that came later
+        than was declared is a finding of its own.
         """
         span = allowed.patience if within is None else within
         found = self.wait(wanted, span, since)
         if found is None:
-            blame(self, allowed.device, asked, self.unseen(wanted, span, since), hears=hears, since=since)
+            failure = self.unseen(wanted, span, since)
+            sound(self, failure, *needs)
+            blame(self, allowed.device, asked, failure, hears=hears, since=since)
         self.timed(allowed, found, since)
         return found
 

@@ -28,7 +28,7 @@ from rig.keywords.taps import crossed, tapped
 if TYPE_CHECKING:
     from rig.keywords.session import Session
 
-__all__ = ["PARTIES", "Asked", "Loaded", "blame", "blame_hub"]
+__all__ = ["PARTIES", "Asked", "Loaded", "blame", "blame_hub", "crossing_shown", "heard_of", "sound"]
 
 PARTIES = ("supplier", "network_operator", "access_control_broker")
 """Kinds of device that are part of the bench: what they do not do is never a device's failure."""
@@ -50,6 +50,11 @@ class Asked:
     since: int
     party: str
     admits: str = ""
+
+    @property
+    def names(self) -> tuple[str, int]:
+        """Originator and counter, as a device tells a command from others."""
+        return self.originator, self.counter
 
     def carries(self, event: Event) -> bool:
         """Whether a tapped message is this command."""
@@ -157,6 +162,35 @@ def _kept_alert(now: Session, device: str, since: int) -> tuple[str, str] | None
         if event.kind == MessageReceived.kind and where != device and now.kind_of(where) not in PARTIES:
             return where, f"an alert of {device} crossed to it at {event.at_ns / 1e9:.6f} s"
     return None
+
+
+def sound(now: Session, failure: AssertionError, *devices: str) -> None:
+    """Skip as INFRA, instead of the ``failure`` or of a claim that nothing came, where one of these had no supply or
+    where the test itself has carried its radios out of reach: silence shows nothing then."""
+    for device in devices:
+        _supply(now, device, failure)
+        if device in now.out_of_reach:
+            _infra(failure, f"the radios of {device} are out of reach, as this test has them")
+
+
+def heard_of(now: Session, device: str, party: str, failure: AssertionError) -> None:
+    """Skip as INFRA, instead of a claim that nothing came, where nothing of the device could have come to a party."""
+    _supply(now, device, failure)
+    _way_back(now, device, party, failure)
+
+
+def crossing_shown(now: Session, device: str, asked: Asked | None, failure: AssertionError) -> None:
+    """Skip as INFRA, instead of the ``failure`` that a device reports nothing of a command, where the device had no
+    supply or where no tap has the command crossing to it."""
+    _supply(now, device, failure)
+    if asked is None:
+        return
+    for event in _tapped(now, asked.since):
+        towards = now.device_with(str(event.fields.get("peer", "")))
+        own_line = event.kind == MessageSent.kind and towards == device and now.told_of(device).get("untapped")
+        if asked.carries(event) and (own_line or event.fields["device"] == device):
+            return
+    _infra(failure, f"no tap has the message #{asked.counter} crossing to {device}")
 
 
 def _infra(failure: AssertionError, missing: str) -> NoReturn:

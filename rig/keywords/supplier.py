@@ -5,7 +5,7 @@ Must not live here: how a message is built; the supplier machine does that.  Ale
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -22,7 +22,7 @@ from rig.keywords.connection import Misused
 from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher
 from rig.keywords.session import session
-from rig.keywords.silence import Asked
+from rig.keywords.silence import Asked, blame
 
 __all__ = ["RESPONSE", "Delivery", "Supplier"]
 
@@ -162,9 +162,12 @@ class Supplier:
         """
         command = self.send_command(use_case, device, delivery=Delivery.LOCAL, party=party)
         copy = self._local_copy(command)
-        session().begin_action()
-        spoilt = session().call("message.spoil", octets=copy["octets"], spoil=spoil)["octets"]
-        session().call("wan.send", device=device, octets=spoilt)
+        now = session()
+        now.begin_action()
+        spoilt = now.call("message.spoil", octets=copy["octets"], spoil=spoil)["octets"]
+        originator, recipient, counter = _ids(spoilt)
+        now.asked = Asked(originator, recipient, counter, now.mark, _originator(command))
+        now.call("wan.send", device=device, octets=spoilt)
         return {**command, "final": copy["octets"]}
 
     @keyword
@@ -220,9 +223,12 @@ class Supplier:
         heard = [event for event in session().events if event.order > command["since"] and wanted.fits(event)]
         if len(heard) != 1:
             times = ", ".join(f"{event.at_ns / 1e9:.6f} s" for event in heard)
-            raise session().unmet(
+            failure = session().unmet(
                 f"one response to {_called(command)}", f"{len(heard)}" + (f", at {times}" if times else "")
             )
+            if not heard:
+                blame(session(), command["device"], asked_of(command), failure)
+            raise failure
 
     @keyword
     def prepare_work_order(
@@ -297,7 +303,20 @@ class Supplier:
         fit = [one for one in mine if (one["counter"], now.printed(one["recipient"])) in commands]
         if not any(one["verified"] and one.get("success") for one in fit):
             seen = [{"verified": one["verified"], "results": one["results"]} for one in fit]
-            raise now.unmet(f"a verified success of {command} from {device}", seen or "none")
+            failure = now.unmet(f"a verified success of {command} from {device}", seen or "none")
+            if not fit:
+                blame(now, device, _carried_to(device, sent), failure)
+            raise failure
+
+
+def _carried_to(device: str, sent: Sequence[Mapping[str, Any]]) -> Asked:
+    """The last of these commands that was for a device, as a terminal carries it."""
+    now = session()
+    mine = [fields for fields in sent if now.device_with(str(fields["recipient"])) == device]
+    if not mine:
+        raise Misused(f"no such command for {device} was sent in this test")
+    originator, recipient = (str(mine[-1][end]).replace("-", "").lower() for end in ("originator", "recipient"))
+    return Asked(originator, recipient, int(mine[-1]["counter"]), 0, now.of_kind("hht"))
 
 
 def asked_of(command: Mapping[str, Any]) -> Asked:

@@ -173,6 +173,7 @@ class Commands:
             "longest_test_ns": self.bench.longest_test,
             "order": 0 if self._executor is None else self._executor.order,
             "devices": devices,
+            "feeds": {one.instrument: one.supply for one in self.bench.contactors.values()},
             "capabilities": list(self.bench.capabilities),
             "civil_start": self.bench.civil_start,
             "seed": self.bench.seed,
