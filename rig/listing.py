@@ -47,7 +47,7 @@ SETTINGS: Mapping[str, type[Any]] = {
     "ihd": IhdSettings,
 }
 """Kind of device to what its ``settings`` in a bench file fill."""
-FAULTY = {"ESME": "esme", "GSME": "gsme", "CHF": "hub"}
+FAULTY = {"ESME": "esme", "GSME": "gsme", "CHF": "hub", "HHT": "hht"}
 """Kind of device to its name on the shipped benches."""
 
 

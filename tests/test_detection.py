@@ -30,7 +30,7 @@ JUDGED_BY = {
 }
 """What a fault says that it is caught by, to the basis of what was missed."""
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = {"ESME": "esme", "GSME": "gsme", "CHF": "hub"}
+NAMES = {"ESME": "esme", "GSME": "gsme", "CHF": "hub", "HHT": "hht"}
 # Fault -> the suite and the test that must catch it.
 CAUGHT_BY = {
     "accepts-replays": ("security/01_refusals", "Replayed Command Is Refused"),
@@ -46,6 +46,7 @@ CAUGHT_BY = {
     "loses-supply-state-over-outage": ("outage", "A Closed Contact Is Closed After A Week Without Supply"),
     "responds-with-stale-counter": ("installation/01_no_wan", "Install A Premises With No WAN"),
     "arms-without-a-word": ("contactor_valve/01_load_switch", "Arm Moves Nothing Until The Consumer Acts"),
+    "moves-nothing": ("contactor_valve/01_load_switch", "Enable Closes The Contact"),
     "accepts-tampered": ("security/01_refusals", "Tampered Command Is Refused"),
     "counts-forgeries": ("security/01_refusals", "A Forgery Uses Up No Counter"),
     "opens-from-afar": ("contactor_valve/02_gas_valve", "Arm Opens Nothing Until The Consumer Acts"),
@@ -55,6 +56,8 @@ CAUGHT_BY = {
     "window-not-kept-alive": ("installation/02_interpan_window", "Window Is Kept Alive In Use"),
     "leaks-dropped-frames": ("security/02_firewall", "Frame Of A Foreign Cluster Is Dropped"),
     "firewall-open": ("security/02_firewall", "Frame Of A Foreign Cluster Is Dropped"),
+    "claims-tunnels": ("installation/01_no_wan", "Install A Premises With No WAN"),
+    "answered-when-sent": ("installation/01_no_wan", "Install A Premises With No WAN"),
     "forwards-for-unknown": ("security/02_firewall", "Message For A Device That Is Not In The Log Is Dropped"),
 }
 

@@ -26,7 +26,8 @@ from devices.events.hub import (
     HubOutage,
     HubUnroutable,
 )
-from devices.machines.comms_hub_settings import FAULTS, HubSettings
+from devices.events.tunnels import TunnelOpened
+from devices.machines.comms_hub_settings import CLAIMS_TUNNELS, FAULTS, HubSettings
 from devices.machines.core import (
     AdmitDevice,
     Answer,
@@ -228,7 +229,7 @@ class CommsHub:
             if entry.install_code and not entry.joined:
                 effects.append(AdmitDevice(HAN, entry.eui, entry.install_code))
             if entry.joined:
-                effects += self._han.open(entry.eui, now)
+                effects += self._reach(entry.eui, now)
         return [*effects, *self._tell_time(now)]
 
     def _tell_time(self, now: int) -> list[Effect]:
@@ -423,10 +424,16 @@ class CommsHub:
         if not self.functions.sub_ghz.takes(peer, (entry.eui for entry in self._log if entry.joined)):
             return [Record(HubFull(peer=peer)), ForgetDevice(HAN, peer)]
         self._log.joined(peer, joined=True)
-        effects = [self._log.persist(), *self._tell_time(now), *self._han.open(peer, now)]
+        effects = [self._log.persist(), *self._tell_time(now), *self._reach(peer, now)]
         if not self.settings.alert_on_join:
             self._log.changed = False
         return effects + self._tell_changes(now)
+
+    def _reach(self, peer: bytes, now: int) -> list[Effect]:
+        """Ask a device for its tunnel; a faulty hub says that it has it and asks nobody."""
+        if CLAIMS_TUNNELS in self.settings.faults:
+            return [Record(TunnelOpened(port=HAN, peer=peer, tunnel=0))]
+        return self._han.open(peer, now)
 
     def _left(self, peer: bytes) -> list[Effect]:
         """A device left: it stays in the log with its key, so there is nothing to tell, and the tunnel goes."""

@@ -17,9 +17,10 @@ from devices.machines.parts.interpan_window import WindowSettings
 from devices.machines.parts.sub_ghz import SubGhzSettings
 from devices.machines.parts.tunnel import TunnelSettings
 
-__all__ = ["FAULTS", "HubSettings"]
+__all__ = ["CLAIMS_TUNNELS", "FAULTS", "HubSettings"]
 
-FAULTS: Final = interpan_window.FAULTS | firewall.FAULTS
+CLAIMS_TUNNELS: Final = "claims-tunnels"
+FAULTS: Final = interpan_window.FAULTS | firewall.FAULTS | {CLAIMS_TUNNELS}
 """Deliberate faults of a hub under test, by name."""
 
 

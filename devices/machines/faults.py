@@ -18,6 +18,7 @@ from devices.machines.esme import Esme
 from devices.machines.esme_settings import EsmePolicy, EsmeSettings
 from devices.machines.gsme import Gsme, GsmeSettings
 from devices.machines.han_device import HanSettings
+from devices.machines.hht import HandHeldTerminal, HhtSettings
 from devices.machines.parts.contactor import TRANSITIONS, Supply, SupplyEvent
 from devices.machines.parts.outage import RESTORED
 from devices.machines.parts.valve import TRANSITIONS as VALVE_TRANSITIONS
@@ -41,8 +42,8 @@ class Fault:
     ``judged_by`` is what catches it: a clause, what the bench file declares of the device, or a default of ours, by
     which it is only observed.
 
-    ``change`` makes a faulty electricity meter of a good one, ``gas`` a faulty gas meter; neither is there for hubs,
-    whose faults are names in their settings.
+    ``change`` makes a faulty electricity meter of a good one, ``gas`` a faulty gas meter; neither is there for hubs and
+    terminals, whose faults are names in their settings.
     """
 
     name: str
@@ -86,6 +87,10 @@ def _off_when_on(supply: Supply) -> Supply:
 
 def _closed_when_armed(supply: Supply) -> bool:
     return supply is not Supply.DISABLED
+
+
+def _never(_: Supply) -> bool:
+    return False
 
 
 def _without(key: str) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
@@ -174,6 +179,13 @@ _TABLE = (
         "CV-1",
         _commands(unanswered=frozenset({use_cases.by_name("ECS44").code})),
     ),
+    Fault(
+        "moves-nothing",
+        "ESME",
+        "answers that its supply is on, reads it out so, and leaves the contactor alone",
+        "CV-1",
+        _policy(contact=_never),
+    ),
     Fault("accepts-tampered", "ESME", "checks neither signature nor MAC", "SA-9", _skips("signature", "mac")),
     Fault(
         "counts-forgeries",
@@ -213,6 +225,8 @@ _TABLE = (
         "HHT-1",
     ),
     Fault("forwards-for-unknown", "CHF", "passes messages for devices that are not in its log", "HHT-1"),
+    Fault("claims-tunnels", "CHF", "reports a tunnel to each device that joined, and asks none for it", "IM-7"),
+    Fault("answered-when-sent", "HHT", "reports a command as answered as soon as it has sent it", "HHT-10"),
 )
 
 FAULTS: Mapping[tuple[str, str], Fault] = {(entry.device, entry.name): entry for entry in _TABLE}
@@ -239,7 +253,7 @@ def make_faulty(
     identity: bytes,
     keys: KeyStore,
     cells: CredentialCells,
-    settings: HanSettings | HubSettings | None = None,
+    settings: HanSettings | HubSettings | HhtSettings | None = None,
 ) -> Machine:
     """The faulty sister of a good device: the same machine with one thing replaced.
 
@@ -253,6 +267,9 @@ def make_faulty(
         return Esme(identity, keys, cells, changed, policy=policy)
     if found.gas is not None:
         return Gsme(identity, keys, cells, found.gas(_of(GsmeSettings, settings or GsmeSettings())))
+    if device == "HHT":
+        terminal = _of(HhtSettings, settings or HhtSettings(eui=identity))
+        return HandHeldTerminal(replace(terminal, eui=identity, faults=terminal.faults | {name}))
     hub = _of(HubSettings, settings or HubSettings(eui=identity))
     return CommsHub(replace(hub, eui=identity, faults=hub.faults | {name}), keys, cells)
 

@@ -66,10 +66,13 @@ from devices.wire import eui64, gbcs
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA
 
-__all__ = ["HandHeldTerminal", "HhtSettings", "State"]
+__all__ = ["FAULTS", "HandHeldTerminal", "HhtSettings", "State"]
 
 PORT: Final = "interpan"
 ANSWER_TIMER: Final = "hht.answer"
+ANSWERED_WHEN_SENT: Final = "answered-when-sent"
+FAULTS: Final = frozenset({ANSWERED_WHEN_SENT})
+"""Deliberate faults of a terminal, by name."""
 SECOND: Final = 1_000_000_000
 
 
@@ -82,6 +85,12 @@ class HhtSettings:
     answer_timeout_s: int = 10  # how long a command may stay unanswered before the next one goes
     expires_after_s: int | None = None  # age at which a loaded command is no longer applied; None: never
     capacity: int = 2000  # commands, and messages collected, that it holds
+    faults: frozenset[str] = frozenset()  # deliberate faults, see FAULTS
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.faults - FAULTS)
+        if unknown:
+            raise ValueError(f"terminal settings: faults {unknown} are unknown; choose among {sorted(FAULTS)}")
 
 
 class HandHeldTerminal:
@@ -297,6 +306,8 @@ class HandHeldTerminal:
             shown = Show(f"Sending {words(job.message)}")
             told = Record(JobSent(name=job.name, counter=job.message.counter))
             effects = [shown, told, timer, *self._keep(), *self._tunnel.send(self._hub, job.octets, now)]
+            if ANSWERED_WHEN_SENT in self.settings.faults:
+                effects += self._done(job, State.ANSWERED, now)
             return self._after(effects)
         return []
 

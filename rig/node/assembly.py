@@ -468,7 +468,8 @@ def _meter(
 
 
 def _hht(trust: _Trust, device: Device) -> Make:
-    settings = changed(HhtSettings(device.eui), device.settings, trust.where(device))
+    defaults = HhtSettings(device.eui, faults=frozenset([device.fault] if device.fault else []))
+    settings = changed(defaults, device.settings, trust.where(device))
     return lambda: HandHeldTerminal(settings)
 
 
@@ -481,7 +482,7 @@ COPIES = "copies"
 INSIDE: Mapping[str, str] = {"proxy": "messages", "line": "messages", "tap": COPIES}
 """Port of a hub or of the gas proxy in it to the line between them."""
 
-FAULTY: Mapping[str, str] = {"esme": "ESME", "gsme": "GSME", "comms_hub": "CHF"}
+FAULTY: Mapping[str, str] = {"esme": "ESME", "gsme": "GSME", "comms_hub": "CHF", "hht": "HHT"}
 """Kind of device to the name under which ``devices.machines.faults`` keeps its faults."""
 
 MACHINES: Mapping[str, Callable[[_Trust, Device], Make]] = {

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from devices.machines import comms_hub, faults
+from devices.machines import comms_hub, faults, hht
 from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import ButtonPressed, LinkChanged
 from devices.machines.esme import Esme, EsmeSettings
@@ -98,6 +98,17 @@ def _counter(bench: Bench) -> object:
     return bench.line(command("ECS45", 700))[0].counter
 
 
+def _on_again(bench: Bench) -> object:
+    bench.line(script(52, 10))
+    bench.advance(SECOND)
+    bench.line(script(51, 11))
+    return bench.pins["contactor_set"], bench.supply()
+
+
+def _answers_to_arming(bench: Bench) -> object:
+    return len(bench.line(script(54, 10)))
+
+
 def _true_after_forged(bench: Bench) -> object:
     octets = bytearray(script(51, 10))
     octets[octets.rindex(b"\x12\x00\x33") + 2] = 52
@@ -119,6 +130,8 @@ CASES: dict[str, tuple[Callable[[Bench], object], object, object]] = {
     "wrong-outage-code": (_long_outage, [0x8F36], [0x8F35]),
     "loses-supply-state-over-outage": (_off_over_outage, ("disabled", False), ("enabled", True)),
     "responds-with-stale-counter": (_counter, 700, 699),
+    "moves-nothing": (_on_again, (True, "enabled"), (False, "enabled")),
+    "arms-without-a-word": (_answers_to_arming, 1, 0),
     "accepts-tampered": (_altered, 0, 1),
     "counts-forgeries": (_true_after_forged, 1, 0),
 }
@@ -156,6 +169,16 @@ def test_a_faulty_hub_is_the_hub_with_a_name_in_its_settings() -> None:
         hub = faults.make_faulty("CHF", name, keys=KEYS, cells=hub_cells, identity=HUB)
         assert isinstance(hub, CommsHub)
         assert hub.settings.faults == {name}
+
+
+def test_the_faults_of_a_terminal_are_those_that_it_knows() -> None:
+    assert set(faults.names("HHT")) == hht.FAULTS
+    for name in faults.names("HHT"):
+        terminal = faults.make_faulty("HHT", name, keys=KEYS, cells=cells(), identity=METER)
+        assert isinstance(terminal, hht.HandHeldTerminal)
+        assert terminal.settings.faults == {name}
+    with pytest.raises(ValueError, match="choose among"):
+        hht.HhtSettings(METER, faults=frozenset({"none-such"}))
 
 
 def test_every_fault_says_what_it_does_and_what_it_breaks() -> None:

@@ -15,6 +15,7 @@ from devices.machines.comms_hub import CommsHub
 from devices.machines.esme import Esme
 from devices.machines.faults import FAULTS
 from devices.machines.gsme import Gsme
+from devices.machines.hht import HandHeldTerminal
 from rig.node import assembly, bench_file
 from rig.node.assembly import FAULTY, MACHINES, Premises
 from rig.node.bench_file import Bench, BenchFileError
@@ -66,7 +67,7 @@ def test_the_bench_file_takes_every_fault_that_there_is(kind: str, name: str) ->
     premises.start()
     assert premises.hosts[device].powered
     faulty, good = (assembly.maker(told, told.devices[device])() for told in (premises.bench, bench()))
-    if isinstance(faulty, CommsHub):
+    if isinstance(faulty, CommsHub | HandHeldTerminal):
         assert faulty.settings.faults == {name}
     elif isinstance(faulty, Gsme):
         assert isinstance(good, Gsme)
@@ -101,7 +102,7 @@ def test_every_kind_with_faults_of_its_own_is_known_here() -> None:
         (
             "hht",
             "dropped",
-            "devices.hht.fault: expected a fault of a device of kind hht (none is defined), got 'dropped'",
+            "devices.hht.fault: expected a fault of a device of kind hht (answered-when-sent), got 'dropped'",
         ),
     ],
 )
