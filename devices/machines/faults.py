@@ -77,6 +77,13 @@ def _commands(**values: Any) -> EsmeChange:
     return change
 
 
+def _contactor(**values: Any) -> EsmeChange:
+    def change(settings: EsmeSettings, policy: EsmePolicy) -> tuple[EsmeSettings, EsmePolicy]:
+        return replace(settings, contactor=replace(settings.contactor, **values)), policy
+
+    return change
+
+
 def _valve(**values: Any) -> GsmeChange:
     return lambda settings: replace(settings, valve=replace(settings.valve, **values))
 
@@ -185,6 +192,13 @@ _TABLE = (
         "answers that its supply is on, reads it out so, and leaves the contactor alone",
         "CV-1",
         _policy(contact=_never),
+    ),
+    Fault(
+        "drives-twice",
+        "ESME",
+        "carries out each switching of its supply twice, a second apart, and answers once",
+        "CV-1",
+        _contactor(again_ns=1_000_000_000),
     ),
     Fault("accepts-tampered", "ESME", "checks neither signature nor MAC", "SA-9", _skips("signature", "mac")),
     Fault(

@@ -8,24 +8,30 @@ Test Teardown    Finish Test
 
 *** Test Cases ***
 Enable Closes The Contact
-    [Documentation]    ECS42 closes the contact at once, and the meter reports its supply enabled.
+    [Documentation]    ECS42 closes the contact at once and once, it stays closed, and the meter reports its supply enabled.
     [Tags]    req:cv-1
     [Setup]    Prepare Premises    needs=INSTALLED    leaves=ENABLED
     ${command}=    Send Command    ECS42
     ${operate_time}=    Contact Should Close
+    ${moved}=    Present Mark
     Operate Time Should Be Usual    ${operate_time}
     Command Should Succeed    ${command}
     Meter Should Report Supply    ENABLED
+    Contact Should Not Move    since=${moved}
+    Contact Should Be    closed=${True}
 
 Disable Opens The Contact
-    [Documentation]    ECS43 opens the contact, the load goes dark, and the meter reports its supply disabled.
+    [Documentation]    ECS43 opens the contact once, the load goes dark and stays so, and the meter reports its supply disabled.
     [Tags]    req:cv-1
     [Setup]    Prepare Premises    needs=ENABLED    leaves=INSTALLED
     ${command}=    Send Command    ECS43
     ${operate_time}=    Contact Should Open
+    ${moved}=    Present Mark
     Operate Time Should Be Usual    ${operate_time}
     Command Should Succeed    ${command}
     Meter Should Report Supply    DISABLED
+    Contact Should Not Move    since=${moved}
+    Contact Should Be    closed=${False}
 
 Arm Moves Nothing Until The Consumer Acts
     [Documentation]    ECS44 arms the supply and moves nothing; only the consumer's button closes the contact.

@@ -105,6 +105,14 @@ def _on_again(bench: Bench) -> object:
     return bench.pins["contactor_set"], bench.supply()
 
 
+def _pulses(bench: Bench) -> object:
+    bench.advance(3 * SECOND)  # past what it drives when it starts
+    before = len(bench.kinds("contactor.drive"))
+    bench.line(script(52, 10))
+    bench.advance(3 * SECOND)
+    return len(bench.kinds("contactor.drive")) - before
+
+
 def _answers_to_arming(bench: Bench) -> object:
     return len(bench.line(script(54, 10)))
 
@@ -131,6 +139,7 @@ CASES: dict[str, tuple[Callable[[Bench], object], object, object]] = {
     "loses-supply-state-over-outage": (_off_over_outage, ("disabled", False), ("enabled", True)),
     "responds-with-stale-counter": (_counter, 700, 699),
     "moves-nothing": (_on_again, (True, "enabled"), (False, "enabled")),
+    "drives-twice": (_pulses, 1, 2),
     "arms-without-a-word": (_answers_to_arming, 1, 0),
     "accepts-tampered": (_altered, 0, 1),
     "counts-forgeries": (_true_after_forged, 1, 0),

@@ -26,7 +26,7 @@ from tests.node.benches import VIRTUAL, bench
 
 SECOND = 1_000_000_000
 BENCHES = sorted(VIRTUAL.parent.glob("*.yaml"))
-DEVICES = {"ESME": "esme", "GSME": "gsme", "CHF": "hub"}
+DEVICES = {"ESME": "esme", "GSME": "gsme", "CHF": "hub", "HHT": "hht"}
 
 
 def built(told: Bench) -> Premises:

@@ -23,6 +23,7 @@ MILLISECOND = 1_000_000
 
 
 PULSE = "contactor.pulse"
+AGAIN = "contactor.again"
 """The timer that ends a pulse."""
 
 
@@ -73,6 +74,7 @@ class ContactorSettings:
     set_pin: str = "contactor_set"
     reset_pin: str = "contactor_reset"
     aux_pin: str = "aux_no"  # auxiliary contact, closed (True) while the main contact is closed
+    again_ns: int = 0  # how long after a pulse it is driven once more; 0: never [our choice]
     feedback: bool = False  # False: the meter believes itself and never looks [our choice]
 
 
@@ -83,21 +85,28 @@ class Contactor:
         self.settings = settings or ContactorSettings()
         self._wanted: bool | None = None
         self._sensed: bool | None = None
+        self._repeats = False
 
     def reset(self) -> None:
         """Power is lost: nothing is driven any more, and what was sensed is unknown."""
         self._wanted = self._sensed = None
+        self._repeats = False
 
     def move(self, closed: bool, now: int) -> list[Effect]:
         """Close or open.  A pulse under way in the other direction ends first."""
         s = self.settings
-        self._wanted = closed
+        self._wanted, self._repeats = closed, s.again_ns > 0
+        return self._drive(closed, now)
+
+    def _drive(self, closed: bool, now: int) -> list[Effect]:
+        s = self.settings
         pin, other = (s.set_pin, s.reset_pin) if closed else (s.reset_pin, s.set_pin)
         return [
             Drive(other, False),
             Drive(pin, True),
             SetTimer(PULSE, now + s.pulse_ns),
             StopTimer("contactor.check"),
+            StopTimer(AGAIN),
             Record(ContactorDriven(pin=pin, pulse_ms=s.pulse_ns // MILLISECOND)),
         ]
 
@@ -113,8 +122,13 @@ class Contactor:
 
         The first value is whether the contact stands as it was driven, None while that is not judged.
         """
+        if name == AGAIN:
+            return None, self._drive(self._wanted is True, now)
         if name == PULSE:
             effects: list[Effect] = [Drive(self.settings.set_pin, False), Drive(self.settings.reset_pin, False)]
+            if self._repeats:
+                self._repeats = False
+                effects.append(SetTimer(AGAIN, now + self.settings.again_ns))
             if self.settings.feedback:
                 effects.append(SetTimer("contactor.check", now + self.settings.settle_ns))
             return None, effects
