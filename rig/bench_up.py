@@ -32,7 +32,18 @@ from rig.bus.jitter import jitter
 from rig.bus.who import who
 from rig.node import bench_file
 
-__all__ = ["BadRun", "Order", "Up", "add_options", "bench_path", "choose_from", "order", "up", "writable"]
+__all__ = [
+    "BadRun",
+    "Order",
+    "Up",
+    "add_options",
+    "bench_path",
+    "choose_from",
+    "kept_if_used",
+    "order",
+    "up",
+    "writable",
+]
 
 START_S = 60.0
 STOP_S = 10.0
@@ -76,7 +87,10 @@ def order(name: str, changes: Sequence[str]) -> Order:
         raise BadRun(str(problem)) from None
     path, overlay = bench_path(name), _overlay(changes)
     _check_names(path, overlay)
-    bench = bench_file.load(path, overlay)
+    try:
+        bench = bench_file.load(path, overlay)
+    except bench_file.BenchFileError as problem:
+        raise BadRun(_blamed(str(problem), changes)) from None
     try:
         for party in ("robot", *bench.nodes) if bench.tls is not None else ():
             Tls.of_folder(bench.tls or Path(), party).context()
@@ -158,6 +172,23 @@ def writable(out: Path) -> Path:
         raise BadRun(f"results cannot be written to {out}: {problem.strerror}; name another place with --out") from None
 
 
+@contextmanager
+def kept_if_used(out: Path) -> Iterator[Path]:
+    """The folder ``out`` as :func:`writable` makes it ready; taken back where the body raises :class:`BadRun`, so that
+    the command without the slip finds the place free."""
+    there = out.is_dir()
+    ready = writable(out)
+    try:
+        yield ready
+    except BadRun:
+        with suppress(OSError):
+            (ready / "bench.yaml").unlink(missing_ok=True)
+            (ready / "evidence").rmdir()
+            if not there:
+                ready.rmdir()
+        raise
+
+
 def _check_names(path: Path, overlay: Mapping[str, Any]) -> None:
     """Raise :class:`BadRun` for a ``--set`` that goes into something the bench does not have: it changes values, and a
     slip in a name would make a new device, half of one."""
@@ -168,6 +199,16 @@ def _check_names(path: Path, overlay: Mapping[str, Any]) -> None:
         for name, inner in _mapping(overlay.get("devices")).items():
             for parts in ("ports", "pins"):
                 _check_name(f"devices.{name}.{parts}", getattr(bench.devices[name], parts), _mapping(inner).get(parts))
+
+
+def _blamed(text: str, changes: Sequence[str]) -> str:
+    """What is wrong with a bench, and where to correct it: in the ``--set`` that names the place, or in the file."""
+    for change in changes:
+        key = change.partition("=")[0]
+        above, _, last = key.rpartition(".")
+        if f".{key}: " in text or (f".{above}: " in text and f"got {last!r}" in text):
+            return text.replace("correct the bench file there", f"correct --set {change}")
+    return text
 
 
 def _check_name(where: str, known: Mapping[str, object], changes: object) -> None:
@@ -233,7 +274,7 @@ def _process(wanted: Order, url: str, evidence: Path | None) -> Iterator[subproc
             "owner": f"{who()}, run {wanted.run_id}", "evidence": None if evidence is None else str(evidence),
         })  # fmt: skip
         if told.get("misuse"):
-            raise BadRun(str(told["error"]))
+            raise BadRun(_blamed(str(told["error"]), wanted.changes))
         if "error" in told:
             raise BusError("bench process", str(told["error"]).rstrip("."), str(told.get("advice", "")))
         yield process

@@ -12,7 +12,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +23,7 @@ from robot.run import run as run_robot  # type: ignore[import-untyped]
 
 from devices.wire import eui64
 from rig import judged_run, requirements, robot_options, selection, share
-from rig.bench_up import BadRun, Order, add_options, order, up, writable
+from rig.bench_up import BadRun, Order, add_options, kept_if_used, order, up
 from rig.bus.errors import BusError
 from rig.evidence.verdicts import Verdict, exit_status
 from rig.exits import MOST_FAILURES, Exit, hush, table
@@ -48,6 +48,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_options(parser)
+    judged_run.add_options(parser)
     parser.add_argument("--out", metavar="DIR", help="where results go; default: results/<date>-<time>-<run>")
     parser.set_defaults(handler=main, words=())
 
@@ -65,11 +66,21 @@ def main(args: argparse.Namespace) -> int:
         print(options.said)
         return Exit.GOOD
     wanted = order(options.bench, options.changes)
-    suites = [selection.suite_path(name) for name in options.suites] or [share.folder("robot_suites")]
+    suites = _suites(options)
     _check_selection(options, suites)
     terms = judged_run.environment(options.expectations, options.tolerate, wanted.run_id)
-    out = writable(Path(options.robot.get("outputdir") or Path("results") / wanted.folder_name))
     listener = Listener()
+    with kept_if_used(Path(options.robot.get("outputdir") or Path("results") / wanted.folder_name)) as out:
+        status = _run(options, suites, wanted, terms, out, listener)
+        if status == Exit.MISUSE and not listener.total and not (out / "output.xml").exists():
+            raise BadRun("nothing ran; what Robot could not use stands above")
+    return status
+
+
+def _run(
+    options: RunOptions, suites: Sequence[Path], wanted: Order, terms: Mapping[str, str], out: Path, listener: Listener
+) -> int:
+    """Run in a place that is ready; the exit status."""
     started = time.monotonic()
     try:
         (out / "bench.yaml").write_text(bench_file.effective(wanted.path, wanted.overlay), encoding="utf-8")
@@ -128,6 +139,14 @@ class Relative(ResultVisitor):  # type: ignore[misc]  # the library is untyped
             message.message = message.message.replace(f"'{self._whole}", f"'{self._relative}")
 
 
+def _suites(options: RunOptions) -> list[Path]:
+    """Those that were named; of a rerun else those of the run that it repeats; else all."""
+    if options.suites:
+        return [selection.suite_path(name) for name in options.suites]
+    again = options.robot.get("rerunfailed") or options.robot.get("rerunfailedsuites")
+    return (selection.reruns(Path(again)) if again else []) or [share.folder("robot_suites")]
+
+
 def _check_selection(options: RunOptions, suites: Sequence[Path]) -> None:
     include, test = options.many("include"), [*options.many("test"), *options.many("task")]
     if (include or test or options.many("suite")) and not options.robot.get("runemptysuite"):
@@ -174,7 +193,8 @@ def _tell(options: RunOptions, wanted: Order, out: Path, listener: Listener, too
     if not options.robot.get("dryrun"):
         print(f"rig run: {judged_run.shown(listener.records)}")
     log = out / options.robot.get("log", "log.html")
-    ran = " ".join(options.suites) or "all suites"
+    again = options.robot.get("rerunfailed") or options.robot.get("rerunfailedsuites")
+    ran = " ".join(options.suites) or (f"what failed in {again}" if again else "all suites")
     what = "dry run; " if options.robot.get("dryrun") else ""
     print(
         f"rig run: {listener.summary()} in {took:.1f} s ({what}{ran}; bench {wanted.bench.name}, "

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from robot.api import TestSuite
+from robot.api import ExecutionResult, TestSuite
 from robot.errors import DataError  # type: ignore[import-untyped]
 from robot.libdocpkg import LibraryDocumentation  # type: ignore[import-untyped]
 from robot.utils import Matcher  # type: ignore[import-untyped]
@@ -23,6 +23,7 @@ __all__ = [
     "documentation",
     "libraries",
     "read",
+    "reruns",
     "shipped_suites",
     "suite_path",
     "suites",
@@ -49,6 +50,18 @@ def suite_path(name: str) -> Path:
         if path.exists():
             return path.absolute()
     raise BadRun(f"no suite {name!r}: give a path, or one of {choose_from(name, shipped_suites())}")
+
+
+def reruns(output: Path) -> list[Path]:
+    """The suites that the run of an ``output.xml`` was given, or none where that cannot be told: then Robot says what
+    is wrong with the file."""
+    try:
+        top = ExecutionResult(str(output)).suite
+    except DataError:
+        return []
+    roots = [top] if top.source else list(top.suites)
+    found = [Path(one.source) for one in roots if one.source and Path(one.source).exists()]
+    return found if len(found) == len(roots) else []
 
 
 def read(paths: Iterable[Path]) -> Any:

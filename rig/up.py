@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from rig.bench_up import Up, add_options, order, up, writable
+from rig.bench_up import Up, add_options, kept_if_used, order, up
 from rig.bus.errors import BenchDied
 from rig.exits import Exit, table
 
@@ -43,8 +43,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def main(args: argparse.Namespace) -> int:
     """Serve until stopped; the exit status."""
     wanted = order(args.bench, args.changes)
-    out = writable(Path(args.out) if args.out else Path("results") / wanted.folder_name)
-    with up(wanted, out / "evidence") as bench:
+    place = kept_if_used(Path(args.out) if args.out else Path("results") / wanted.folder_name)
+    with place as out, up(wanted, out / "evidence") as bench:
         for name, value in bench.environment.items():
             print(f"export {name}={shlex.quote(value)}")
         sys.stdout.flush()

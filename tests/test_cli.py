@@ -31,6 +31,14 @@ def test_a_command_is_mounted_by_the_module_that_is_loaded_for_it(
     assert capsys.readouterr().out.startswith(f"usage: rig {command} ")
 
 
+@pytest.mark.parametrize("command", [*MODULES, "gbcs decode", "corpus check"])
+def test_the_help_of_every_command_ends_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    told = capsys.readouterr().out
+    assert re.search(rf"^examples?: rig {command}\b", told, re.MULTILINE), told
+
+
 ROOMS = {"rig.run", "rig.listing", "rig.gbcs.check", "rig.perf", "robot", "paho"}
 LOADED = f"""import sys; from rig.cli import parser
 parser(sys.argv[1:]); print(*sorted({ROOMS} & set(sys.modules)))"""

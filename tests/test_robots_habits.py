@@ -40,7 +40,7 @@ def habits(tmp_path_factory: pytest.TempPathFactory) -> Habits:
     folder = tmp_path_factory.mktemp("habits")
     mine = suite(folder / "mine.robot", AFTER, FAILS_ONCE)
     first = finished(folder / "first", mine, "--quiet", "-v", "GOOD:no", "--metadata", "Lab:ours")
-    again = finished(folder / "again", mine, "--rerunfailed", first.results / "output.xml", "--variable", "GOOD:yes")
+    again = finished(folder / "again", "--rerunfailed", first.results / "output.xml", "--variable", "GOOD:yes")
     merged = folder / "elsewhere" / "merged"
     outputs = [run.results / "output.xml" for run in (first, again)]
     command = [
@@ -114,6 +114,19 @@ def test_links_to_evidence_survive_the_move_of_a_results_folder(habits: Habits) 
     assert len([link for link in found if link.endswith("ether.pcapng")]) == 2
     assert [link for link in found if not leads_somewhere(link, log)] == []
     assert [link for link in found if urlsplit(link).scheme] == []
+
+
+def test_a_rerun_takes_the_suites_of_the_run_that_it_repeats(tmp_path: Path) -> None:
+    """Whatever was named then, one suite or several, need not be named again."""
+    failing = "Misspelt\n    Advanse Time    1s\n"
+    one, two = (suite(tmp_path / f"{name}.robot", AFTER, failing) for name in ("one", "two"))
+    for given in ([one], [one, two]):
+        first = finished(tmp_path / f"first{len(given)}", *given, "--dryrun")
+        assert first.wait() == len(given), first.said
+        output = first.folder / "out" / "output.xml"
+        again = finished(tmp_path / f"again{len(given)}", "--rerunfailed", output, "--dryrun", "--quiet")
+        assert again.wait() == len(given), again.said
+        assert f"{len(given)} tests read" in again.out.splitlines()[-1]
 
 
 def test_a_dry_run_starts_nothing_and_ends_as_robots_does(tmp_path: Path) -> None:

@@ -31,9 +31,20 @@ MISUSE = {
         ["--set", "devices.hub.ports.hann.driver=direct"],
         ["devices.hub.ports.hann", ": han, "],
     ),
-    "set of a key that is not there": (["--set", "devices.esme.fualt=x"], ["devices.esme.fualt: ", "(fault, "]),
+    "set of a key that is not there": (
+        ["--set", "devices.esme.fualt=x"],
+        ["devices.esme.fualt: ", "(fault, ", "; correct --set devices.esme.fualt=x"],
+    ),
     "set of a contactor that is not there": (["--set", "contactors.mian.fault=x"], ["contactors.mian", ": main"]),
     "set of a top key that is not there": (["--set", "airr.loss=0.1"], ["airr: ", "(air, "]),
+    "fault that no device has": (
+        ["--set", "devices.esme.fault=accept-replay"],
+        ["esme.fault: ", "accepts-replays", "; correct --set devices.esme.fault=accept-replay"],
+    ),
+    "set of a property that the air has not": (
+        ["--set", "air.los=0.1"],
+        ["air: ", "loss, duplicate", "; correct --set air.los=0.1"],
+    ),
     "unknown option": (["--nonsense"], ["--nonsense", "rig run --help"]),
     "option without its value": (["--include"], ["--include", "argument", "rig run --help"]),
     "two places for results": (["--outputdir", "elsewhere"], ["--outputdir elsewhere", "--out"]),
@@ -59,6 +70,26 @@ def test_what_is_not_there_gets_one_line_that_says_what_is(
         assert word in line
     assert told.out == ""
     assert list(tmp_path.iterdir()) == [], "nothing was begun"
+
+
+def test_a_rerun_of_nothing_leaves_its_place_free(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What Robot alone can refuse takes nothing either: the command without the slip finds the place free."""
+    out, there = tmp_path / "out", tmp_path / "there"
+    there.mkdir()
+    for place in (out, there):
+        words = ["run", "--dryrun", "--rerunfailed", str(tmp_path / "nowhere.xml"), "--out", str(place)]
+        assert main(words) == Exit.MISUSE
+        assert "nowhere.xml" in capfd.readouterr().err
+    assert not out.exists()
+    assert list(there.iterdir()) == []
+
+
+def test_every_option_of_ours_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    told = capsys.readouterr().out
+    for line in robot_options.OURS.split("\n"):
+        assert line.split()[:1] == [] or line.split()[0] in told, line
 
 
 def test_options_stand_before_and_after_suites() -> None:

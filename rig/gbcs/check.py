@@ -245,7 +245,11 @@ def _sealed_again(plaintext: bytes, reading: Reading, keys: Keys) -> bytes:
 
 def add_parser(subparsers: Any) -> None:
     """Mount ``corpus check`` below the subparsers of ``rig``; the handler is left in ``handler``."""
-    corpus = subparsers.add_parser("corpus", help="run published messages through the codecs and their protection")
+    corpus = subparsers.add_parser(
+        "corpus",
+        help="run published messages through the codecs and their protection",
+        epilog="example: rig corpus check ../shared/corpus",
+    )
     verbs = corpus.add_subparsers(dest="verb", required=True, metavar="check")
     parser = verbs.add_parser(
         "check",
@@ -257,6 +261,7 @@ def add_parser(subparsers: Any) -> None:
         "private key that is not published could tell is named as not checkable and fails nothing. "
         "Exit status 0: everything holds; 1 to 250: so much falls short; 252: the folder cannot be used; 254: it is "
         "empty.",
+        epilog="example: rig corpus check ../shared/corpus",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of the corpus")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")

@@ -30,7 +30,9 @@ Words = dict[str, Any]
 
 def add_parser(subparsers: Any) -> None:
     """Mount ``gbcs decode`` below the subparsers of ``rig``; the handler is left in ``handler``."""
-    group = subparsers.add_parser("gbcs", help="show GBCS messages in words")
+    group = subparsers.add_parser(
+        "gbcs", help="show GBCS messages in words", epilog="example: rig gbcs decode meter.log"
+    )
     verbs = group.add_subparsers(dest="verb", required=True, metavar="decode")
     parser = verbs.add_parser(
         "decode",
@@ -40,6 +42,7 @@ def add_parser(subparsers: Any) -> None:
         "and documents; captures (pcap, pcapng) may be of 802.15.4, of ZEP over UDP, or of exported messages. "
         "Exit status 0: everything was decoded; 1: something was left out, and is named; 252: there is nothing to "
         "decode.",
+        epilog="examples: rig gbcs decode meter.log; rig gbcs decode --keys EVIDENCE ether.pcapng links.pcapng",
     )
     parser.add_argument(
         "message",

@@ -25,7 +25,14 @@ __all__ = ["add_parser", "main", "run"]
 
 def add_parser(subparsers: Any) -> None:
     """Mount ``perf`` below the subparsers of ``rig``; the handler is left in ``handler``."""
-    _arguments(subparsers.add_parser("perf", help="measure how fast the rig is", description=_arguments.__doc__))
+    _arguments(
+        subparsers.add_parser(
+            "perf",
+            help="measure how fast the rig is",
+            description=_arguments.__doc__,
+            epilog="example: rig perf --json",
+        )
+    )
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
