@@ -55,6 +55,7 @@ _BLOB = 68  # digits of the shortest message
 _PREFIXES = re.compile(
     r"\((?:byte|char|signed char|unsigned char|u?int8_t|u8)\)"  # casts
     r"|0[xX](?=[0-9A-Fa-f])|\\+x(?=[0-9A-Fa-f]{2})|&#[xX](?=[0-9A-Fa-f])|[%$#](?=[0-9A-Fa-f]{2}(?![0-9A-Za-z]))"
+    r"|&[hH](?=[0-9A-Fa-f]{1,2}(?![0-9A-Za-z]))"  # BASIC
     r"|%(?=[0-9A-Fa-f]{2}%)|\b16#(?=[0-9A-Fa-f]+#)|(?<=[0-9A-Fa-f]{2})#"
     r"|(?<=[0-9A-Fa-f])(?:[hH]|_?[uU]8|[uU][lL]{0,2})(?![0-9A-Za-z])"
 )
@@ -332,7 +333,7 @@ def _from_hex(symbols: str) -> bytes:
 
 # What a line has in which a message may begin: DD and then 00 or 09, or DF and 09, or the first of them at the end of a
 # row.  It must be quick, for it is looked for in all of a log, and may be wrong in finding too much.
-_BETWEEN = r"(?:[^0-9A-Za-z\n]|0[xX]|\\+x|&#[xX]|16#|\(\w{2,13}\)|[hH](?![0-9A-Za-z])|u8){0,10}"
+_BETWEEN = r"(?:[^0-9A-Za-z\n]|&[hH]|0[xX]|\\+x|&#[xX]|16#|\(\w{2,13}\)|[hH](?![0-9A-Za-z])|u8){0,10}"
 _ROW_ENDS = r"(?=[^0-9A-Za-z\n]*(?:\s\s|\||$))"
 _HEX_GATE = re.compile(rf"[dD][dD](?:{_BETWEEN}0[09]|{_ROW_ENDS})|[dD][fF](?:{_BETWEEN}09|{_ROW_ENDS})", re.MULTILINE)
 _SHORT_GATE = re.compile(

@@ -29,6 +29,14 @@ _BUDGET = 2  # symbols looked at in joining lines, for each character of the tex
 _LINE_END = re.compile(r"\r\n|\r|\n|\Z")
 _AFTERWARDS = ("//", "/*", "#", "--", ";", "<", "=")  # after octets on a line of source code or of a document
 _LITERAL_PREFIX = re.compile(r"(?<![0-9A-Za-z])[bBrRuUfF]{1,2}(?=[\"'])")
+_UNSEEN = re.compile(
+    r"\x1b\[[0-?]{0,40}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b\r\n]{0,400}(?:\x07|\x1b\\)|\x1b[@-Z\\^_]"  # ECMA-48
+    r"|[\u00ad\u200b-\u200f\u2060\ufeff]"
+)
+_TAGS = re.compile(
+    r"(?:</?(?:b|br|code|div|em|font|i|p|pre|span|strong|td|th|tr|tt|wbr)(?:[ \t/][^<>\r\n]{0,200})?>[ \t]?)+", re.I
+)
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _WORD = re.compile(r"[0-9A-Fa-f]+")
 
 
@@ -60,7 +68,7 @@ class Fault:
 
 def search(text: str) -> tuple[list[Taken], list[Fault]]:
     """Everything that is found in a text, by its place."""
-    lines = _Lines(text)
+    lines = _Lines(_plain(text))
     taken: list[Taken] = []
     faults: list[Fault] = []
     for notation in NOTATIONS:
@@ -75,6 +83,13 @@ def search(text: str) -> tuple[list[Taken], list[Fault]]:
 
     first = {fault.start: fault for fault in reversed(faults) if not told(fault)}
     return taken, sorted(first.values(), key=lambda fault: fault.start)
+
+
+def _plain(text: str) -> str:
+    """The text as a reader sees it, line for line: without what colours a terminal, without marks that nobody sees,
+    without the tags that set octets apart in a page, full-width characters as the usual ones."""
+    text = _UNSEEN.sub("", text) if _UNSEEN.search(text) else text
+    return _TAGS.sub(" ", text).translate(_FULL_WIDTH)
 
 
 def _merged(taken: list[Taken], more: list[Taken]) -> list[Taken]:

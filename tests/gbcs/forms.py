@@ -178,8 +178,20 @@ FORMS: dict[str, Printer] = {
     "JSON string, latin-1": lambda o: json.dumps({"m": o.decode("latin-1")}),
     "JSON in JSON": lambda o: json.dumps(json.dumps({"m": b64(o)})),
     "shell printf": lambda o: f"printf '{all_escaped(o)}' > /dev/ttyUSB0",
+    "BASIC": lambda o: "m = Array(" + ", ".join(f"&H{x:X}" for x in o) + ")",
     "assembler": lambda o: ".byte " + ",".join(f"${x:02X}" for x in o),
     "Ada": lambda o: "(" + ", ".join(f"16#{x:02X}#" for x in o) + ")",
+    # as a page or a terminal shows them
+    "page, lines": lambda o: f"<pre>{wrapped(o.hex(' '), 48).replace(chr(10), '<br>')}</pre>",
+    "page, an element an octet": lambda o: "".join(f'<span class="o">{x:02x}</span>' for x in o),
+    "page, table": lambda o: joined(
+        o, lambda at, part: f"<tr><th>{at:04x}</th>{''.join(f'<td>{x:02X}</td>' for x in part)}</tr>"
+    ),
+    "terminal, coloured lines": lambda o: joined(o, lambda _, part: f"\x1b[1;32m{part.hex(' ')}\x1b[0m"),
+    "terminal, coloured octets": lambda o: " ".join(f"\x1b[3{x % 8}m{x:02x}\x1b[m" for x in o),
+    "terminal, a link": lambda o: f"\x1b]8;;http://x/y\x1b\\{o.hex()}\x1b]8;;\x1b\\",
+    "hex, invisible breaks": lambda o: wrapped(o.hex(), 32).replace("\n", "\u200b"),
+    "hex, full-width": lambda o: "".join(chr(ord(digit) + 0xFEE0) for digit in o.hex()),
     # dumps
     "hexdump -C": hexdump_c,
     "hexdump": lambda o: joined(o, lambda at, part: f"{at:07x} {' '.join(words(part, 2))}") + f"{len(o):07x}\n",
