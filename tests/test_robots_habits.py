@@ -22,6 +22,7 @@ from tests.test_up import environment, exported
 FAILS_ONCE = """Fails Once
     [Setup]    Prepare Premises    needs=FRESH    leaves=FRESH
     Should Be Equal    ${GOOD}    yes    FAIL on purpose
+    Expectation Should Hold    ${True}    it is good
 """
 
 

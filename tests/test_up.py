@@ -95,6 +95,7 @@ def test_a_second_run_on_a_broker_is_refused_and_leaves_the_first_alone(tmp_path
     """Two whole runs, on a broker that is a third one's: the second is told whose the name is, and until when."""
     begun = tmp_path / "begun"
     test = holding(begun).replace("WHILE    True", "WHILE    not os.path.exists(r'" + str(tmp_path / "go") + "')")
+    test += "    Expectation Should Hold    ${True}    nobody disturbed it\n"
     with started(tmp_path / "broker", command="up", out=True) as up:
         until(lambda: "is up" in up.err or up.process.poll() is not None, "the bench to be up")
         url = exported(up.out)["RIG_BROKER"]
