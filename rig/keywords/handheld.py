@@ -86,9 +86,7 @@ class HandHeld:
         span = allowed.patience if within is None else within
         found = now.wait(connected, span, since)
         if found is None:
-            failure = now.unseen(connected, span, since)
-            sound(now, failure, device, *([hub] if hub in now.devices else []))
-            blame_hub(now, hub, device, since, failure)
+            blame_hub(now, hub, device, since, now.unseen(connected, span, since))
         now.timed(allowed, found, since)
         if not crossed(now, since, place, device):
             raise now.unmet(f"frames of {hub} at {device}", f"none, and {device} reports that it is connected")
