@@ -206,7 +206,7 @@ def test_a_silent_meter_fails_where_tap_supply_and_way_back_show_it(tmp_path: Pa
 
 ABSENT = """Never Joins
     [Setup]    Prepare Premises    needs=FRESH    leaves=ANY
-    Set Radio Reach    esme    in_reach=False
+    ...    overlay=${{ {'devices': {'esme': {'settings': {'auto_join': False}}}} }}
     Admit To Hub    esme
     Device Should Join    esme
 
