@@ -8,7 +8,7 @@ Test Teardown    Finish Test
 
 *** Test Cases ***
 Enable Closes The Contact
-    [Documentation]    ECS42 closes the contact at once and once, it stays closed, and the meter reports its supply enabled.
+    [Documentation]    ECS42 closes the contact at once, it stays closed, and the meter reports its supply enabled.
     [Tags]    req:cv-1
     [Setup]    Prepare Premises    needs=INSTALLED    leaves=ENABLED
     ${command}=    Send Command    ECS42

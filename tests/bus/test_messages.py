@@ -116,7 +116,12 @@ def test_what_is_too_long_is_not_even_read() -> None:
         Answer.decode(b" " * (5 << 20))
 
 
-@pytest.mark.parametrize("value", [b"octets", float("nan"), object(), "\ud800"])
+def test_a_lone_surrogate_crosses_as_what_it_is() -> None:
+    told = Answer("a", 1, "ok", "b", {"value": "a\ud800b"})
+    assert Answer.decode(told.encode()).data == told.data
+
+
+@pytest.mark.parametrize("value", [b"octets", float("nan"), object()])
 def test_what_json_cannot_carry_is_a_bad_message(value: object) -> None:
     with pytest.raises(BadMessage, match="JSON"):
         Answer("a", 1, "ok", "b", {"value": value}).encode()
