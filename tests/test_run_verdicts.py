@@ -296,7 +296,9 @@ def test_what_a_lab_gives_to_judge_by_is_looked_at_before_anything_starts(
 
 def test_a_record_tells_devices_files_and_whether_it_can_be_repeated(odd: Run) -> None:
     told = records(odd)["Enable Closes The Contact"]
-    assert told["claim"] == "ECS42 closes the contact at once, it stays closed, and the meter reports its supply enabled."
+    assert (
+        told["claim"] == "ECS42 closes the contact at once, it stays closed, and the meter reports its supply enabled."
+    )
     assert (told["bench"], told["seed"], told["requirements"], told["attempts"]) == ("virtual", 20261120, ["CV-1"], 1)
     assert told["repeatable"] == "yes"
     esme = next(device for device in told["devices"] if device["name"] == "esme")
