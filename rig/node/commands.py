@@ -23,7 +23,7 @@ from rig.node.assembly import Premises
 from rig.node.attacks import Attacks
 from rig.node.clocks import follows_real_time, make_clock
 from rig.node.device_state import not_repeatable, profile, state_of
-from rig.node.executor import Executor, Handler, Refused
+from rig.node.executor import CommandError, Executor, Handler, Refused
 from rig.node.links import Links
 from rig.node.recorder import Recorder
 from rig.node.virtual_world import POWER_GOOD_VOLTS, VirtualWorld
@@ -32,14 +32,14 @@ from rig.world.relays import Fault
 
 __all__ = ["Commands"]
 
-SLICE_NS = 10_000_000
 # How long a bench on real time looks at its clock alone, before it looks at the bus again.
-STALL_NS = 2_000_000_000
+SLICE_NS = 10_000_000
 # So far may such a look overrun on a busy machine before it is told that the bench was held up.
+STALL_NS = 2_000_000_000
 LONGEST_NS = 400 * 86_400 * 1_000_000_000  # what one command may let pass: more is a slip, and takes for ever
-# Verbs that frame the time line of a test instead of standing on it; a reset notes itself, on the new clock.
 PAGE = 2000
 """Tapped frames in one answer, which has to fit one message of the bus."""
+# Verbs that frame the time line of a test instead of standing on it; a reset notes itself, on the new clock.
 UNNOTED = ("evidence.open", "evidence.close", "bench.reset", "bench.state")
 # Verbs that a bench carries out also where a part of its premises is gone: they lead to new ones.
 UNCHECKED = ("bench.describe", "evidence.open", "evidence.close")
@@ -112,6 +112,10 @@ class Commands:
                     raise
                 code = "refused" if isinstance(problem, host.Refused) else "misuse"
                 raise Refused(code, str(problem)) from None
+            except CommandError as problem:  # withdrawn, or its lease is over: what it did so far stands before this
+                if noted:
+                    self.recorder.note_answer(verb, self.nodes[0], {}, refused=str(problem))
+                raise
             if noted:
                 self.recorder.note_answer(verb, self.nodes[0], told)
             return {**told, "now": self.clock.now}

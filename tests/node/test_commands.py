@@ -292,9 +292,13 @@ def test_a_bench_says_whether_its_time_passes_by_itself(desk: Desk) -> None:
     desk.commands.clock.detach()
 
 
-def test_time_that_passes_stops_at_the_event_at_which_its_command_is_withdrawn(desk: Desk) -> None:
+def test_time_that_passes_stops_at_the_event_at_which_its_command_is_withdrawn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As the executor does it: the withdrawal comes from another thread, in the midst of what is computed."""
     executor, node = desk.executor, desk.executor._voices["bench"]
+    noted: list[str] = []
+    monkeypatch.setattr(desk.commands.recorder, "note_answer", lambda *_told, refused="": noted.append(refused))
     claim = {"holder": "robot", "ttl_s": 60}
     executor.submit(node, Command("claim", "re", "lease-claim", claim, lease="t"), executor.now_ns())
     week = {"span_ns": 7 * 86_400 * SECOND}
@@ -305,6 +309,7 @@ def test_time_that_passes_stops_at_the_event_at_which_its_command_is_withdrawn(d
     assert isinstance(node, Mute)
     assert b'"st":"withdrawn"' in node.answers[-1]
     assert 30 * SECOND <= desk.commands.clock.now < 31 * SECOND
+    assert noted == ["the command was withdrawn by its sender"], "the time line tells how it ended"
 
 
 @pytest.mark.parametrize(("held_up_s", "told"), [(0, []), (1, []), (5, [4_990_000_000])])
