@@ -154,7 +154,7 @@ def _ends_by_failing(place: Any) -> bool:
     while place is not None and not isinstance(place, TestSuite):
         if isinstance(place, TestCase | Keyword) and any(map(place.tags.robot, GOES_ON)):
             return False
-        if place.type == place.TRY or str(getattr(place, "name", "")).casefold() in CATCHING:
+        if place.type == place.TRY or (isinstance(place, Keyword) and str(place.name).casefold() in CATCHING):
             return False
         if isinstance(place.parent, TestCase) and place.type in (place.SETUP, place.TEARDOWN):
             return False
