@@ -43,8 +43,8 @@ ALONE: dict[str, set[str]] = {
     "cryptography": {"devices.trust", "rig.perf"},
 }
 # What belongs to no room: where the suites and bench files lie, how far long work is, what commands end with,
-# how children are started.
-SHARED = {"rig.share", "rig.progress", "rig.exits", "rig.child"}
+# how children are started, how YAML is read.
+SHARED = {"rig.share", "rig.progress", "rig.exits", "rig.child", "rig.yaml_text"}
 # Where ports may look into the machines' room: the event dataclasses and nothing else.
 NARROW = {("rig.ports", "devices.machines"): {"devices.machines.core"}}
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from rig import yaml_text
 from rig.evidence.record import Record
 from rig.evidence.verdicts import Verdict
 
@@ -38,8 +39,8 @@ class BadTimes(ValueError):
 def load(path: Path) -> dict[str, dict[str, float]]:
     """The times in a file.  Raises :class:`BadTimes`."""
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+        told = yaml_text.read_file(path) or {}
+    except ValueError as problem:
         raise BadTimes(f"{path}: expected suites, tests and seconds, got {problem}; make it with rig times") from None
     if not isinstance(told, dict) or not all(isinstance(tests, dict) for tests in told.values()):
         raise BadTimes(f"{path}: expected suites with tests, got something else; make it with rig times")

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from rig import yaml_text
 from rig.evidence.record import Record
 from rig.evidence.verdicts import Verdict
 
@@ -73,8 +72,8 @@ def fingerprint(claim: str) -> str:
 def load(path: Path) -> dict[str, Row]:
     """The rows of a catalogue by id.  Raises :class:`BadCatalogue`."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as problem:
+        document = yaml_text.read_file(path)
+    except ValueError as problem:
         raise BadCatalogue(f"{path}: expected a readable catalogue, got {problem}") from None
     if not isinstance(document, dict) or document.get("version") != 2 or set(document) != {"version", "requirements"}:
         raise BadCatalogue(f"{path}: expected 'version: 2' and 'requirements', and nothing else")

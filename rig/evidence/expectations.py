@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from rig import yaml_text
 from rig.evidence.judging import Basis, BasisKind, Limit, Rule
 
 __all__ = ["MARKS", "BadExpectation", "Expectation", "Expectations", "load"]
@@ -108,8 +107,8 @@ def load(*paths: Path) -> Expectations:
     every: dict[str, Expectation] = {}
     for path in paths:
         try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as problem:
+            document = yaml_text.read_file(path)
+        except ValueError as problem:
             raise BadExpectation(f"{path}: expected a readable file of expectations, got {problem}") from None
         rows = document.get("expectations") if isinstance(document, dict) else None
         if not isinstance(rows, dict) or document.get("version") != 1:

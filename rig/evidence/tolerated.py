@@ -15,8 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from rig import yaml_text
 from rig.evidence.judging import Finding
 
 __all__ = ["BadIssue", "Issue", "issue_for", "issues_of", "load"]
@@ -69,8 +68,8 @@ def issues_of(where: str, rows: Any) -> tuple[Issue, ...]:
 def load(path: Path) -> tuple[Issue, ...]:
     """The issues of a file with one key, ``tolerated``.  Raises :class:`BadIssue`."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as problem:
+        document = yaml_text.read_file(path)
+    except ValueError as problem:
         raise BadIssue(f"{path}: expected a readable file of tolerated issues, got {problem}") from None
     if not isinstance(document, dict) or set(document) != {"tolerated"}:
         raise BadIssue(f"{path}: expected one key, 'tolerated', with a list of issues")

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 import yaml
 
 from devices.wire import eui64
-from rig import share
+from rig import share, yaml_text
 from rig.bus.capabilities import CAPABILITIES
 from rig.bus.errors import BadTopic
 from rig.bus.topics import check_id
 from rig.node import terms
-from rig.node.sections import BenchFileError, Section, read_yaml
+from rig.node.sections import BenchFileError, Section
 from rig.node.takes import Time, declared, span, times_of
 
 __all__ = [
@@ -188,7 +188,7 @@ class Bench:
 def value_of(text: str) -> Any:
     """A single value as it would read in a bench file: a number, a text, true, null."""
     try:
-        value = read_yaml(text)
+        value = yaml_text.read(text)
     except ValueError:
         return text
     return text if isinstance(value, date) else value  # a date stays as it was written
@@ -196,7 +196,7 @@ def value_of(text: str) -> Any:
 
 def effective(path: Path, overlay: Mapping[str, Any] | None = None) -> str:
     """The whole bench file as a run uses it, with what it extends and with the overlay in place, as YAML."""
-    value = read_yaml(path.read_text(encoding="utf-8"))
+    value = yaml_text.read(path.read_text(encoding="utf-8"))
     return yaml.safe_dump(merged(_extended(value, str(path)), overlay or {}), sort_keys=False, allow_unicode=True)
 
 
@@ -215,7 +215,7 @@ def load(path: Path, overlay: Mapping[str, Any] | None = None, variant: str = ""
 def parse(text: str, source: str, overlay: Mapping[str, Any] | None = None, variant: str = "") -> Bench:
     """The bench that ``text`` describes; ``source`` names it in errors."""
     try:
-        value = read_yaml(text)
+        value = yaml_text.read(text)
     except ValueError as problem:
         raise BenchFileError(source, "valid YAML", str(problem)) from None
     return from_value(value, source, overlay, variant)
@@ -283,7 +283,7 @@ def _extended(value: Any, source: str) -> Any:
             f"{source}.extends", "a path from this file's folder, or the name of a shipped bench", name
         )
     try:
-        under = read_yaml(base.read_text(encoding="utf-8"))
+        under = yaml_text.read(base.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise BenchFileError(f"{source}.extends", "a readable bench file", str(problem)) from None
     if isinstance(under, dict) and "extends" in under:

@@ -13,12 +13,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-import yaml
-
 from devices.wire import eui64
 from devices.wire.errors import WireError
 
-__all__ = ["BenchFileError", "Section", "read_yaml"]
+__all__ = ["BenchFileError", "Section"]
 
 T = TypeVar("T")
 _short = reprlib.Repr()
@@ -45,29 +43,6 @@ def _quantity(value: object, where: str) -> float:
     if not 0 <= number < math.inf:
         raise BenchFileError(where, QUANTITY, value)
     return number
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key stands once: the second of two devices of one name must not silently win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
-                )
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(text: str) -> Any:
-    """The value of a YAML text.  Raises ``ValueError``, whatever is wrong with it."""
-    try:
-        return yaml.load(text, _Loader)
-    # The YAML library lets the errors of the conversions through that it calls: a 13th month, a number without digits.
-    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as problem:
-        raise ValueError(" ".join(str(problem).split()) or type(problem).__name__) from None
 
 
 class Section:
