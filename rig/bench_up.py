@@ -259,13 +259,7 @@ def _overlay(changes: Sequence[str]) -> dict[str, Any]:
 @contextmanager
 def _process(wanted: Order, url: str, evidence: Path | None) -> Iterator[subprocess.Popen[bytes]]:
     """The bench, as a process of its own."""
-    process = subprocess.Popen(
-        child.command("rig.node.bench_process"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        env=child.environment(),
-    )
+    process = child.start("rig.node.bench_process")
     assert process.stdin is not None
     assert process.stdout is not None
     try:

@@ -10,11 +10,13 @@ Must not live here: what the processes say to each other.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from typing import IO
 
 from rig import share
 
-__all__ = ["command", "environment"]
+__all__ = ["command", "environment", "start"]
 
 
 def command(module: str) -> list[str]:
@@ -28,3 +30,19 @@ def environment() -> dict[str, str]:
     root = str(share.PACKAGE.parent)
     path = [root, *(part for part in given if os.path.isabs(part) and part != root)]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def start(module: str, stderr: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    """Start ``module`` as a process that we talk to through pipes, in a session of its own, so that Ctrl-C does not
+    reach it; it is to end when its standard input does.  Its complaints go where ours go, or to ``stderr``.
+
+    The one place where this product starts modules of its own.  Raises ``OSError``.
+    """
+    return subprocess.Popen(
+        command(module),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,
+        env=environment(),
+    )

@@ -106,3 +106,13 @@ def test_every_package_says_what_lives_there() -> None:
         and "ust not live here" not in (ast.get_docstring(ast.parse(path.read_text())) or "")
     ]
     assert not silent
+
+
+def test_processes_of_our_own_are_started_in_one_place() -> None:
+    starts = {
+        str(path.relative_to(ROOT))
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Popen")
+    }
+    assert starts == {"rig/child.py"}

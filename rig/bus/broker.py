@@ -63,14 +63,7 @@ class EmbeddedBroker:
         if self._process is not None:
             return self.url
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process that writes to it
-        self._process = subprocess.Popen(
-            child.command("rig.bus.broker_process"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            start_new_session=True,
-            env=child.environment(),
-        )
+        self._process = child.start("rig.bus.broker_process", self._complaints)
         try:
             self._port = self._hear(self._process)
         except BrokerGone:

@@ -85,13 +85,7 @@ class ExternalDevice:
         self.link.close()
 
     def _spawn(self, bench: Bench, overlay: dict[str, Any], variant: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            child.command("rig.node.device_process"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            env=child.environment(),
-        )
+        process = child.start("rig.node.device_process")
         assert process.stdin is not None
         assert process.stdout is not None
         order = {
