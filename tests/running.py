@@ -26,6 +26,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parent.parent
 RESOURCE = "rig/rig.resource"
 """The one path by which a suite anywhere gets the keywords, in a clone and from a wheel."""
@@ -56,12 +58,11 @@ def until(condition: Callable[[], object], what: str, within_s: float = DEADLINE
 
 
 @dataclass
-class Run:
-    """One `rig run`: its process, what it said, and everything that it started."""
+class Ended:
+    """One `rig run` that is over: what it said and what it wrote."""
 
-    process: subprocess.Popen[bytes]
     folder: Path
-    mark: str
+    status: int
 
     @property
     def out(self) -> str:
@@ -83,10 +84,39 @@ class Run:
 
     def wait(self, within_s: float = DEADLINE_S) -> int:
         """Its exit status."""
+        return self.status
+
+    def closing(self) -> dict[str, str]:
+        """What the closing line says."""
+        found = CLOSING.search(self.out)
+        assert found, f"no closing line:\n{self.said}"
+        return found.groupdict()
+
+    def tests(self) -> dict[str, tuple[str, str]]:
+        """Test name to status and message, from output.xml."""
+        tree = ElementTree.parse(self.results / "output.xml")
+        found = {}
+        for test in tree.iter("test"):
+            status = test.find("status")
+            assert status is not None
+            found[test.attrib["name"]] = (status.attrib["status"], status.text or "")
+        return found
+
+
+class Run(Ended):
+    """One `rig run` as it goes: its process, and everything that it started."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, mark: str) -> None:
+        super().__init__(folder, -1)
+        self.process, self.mark = process, mark
+
+    def wait(self, within_s: float = DEADLINE_S) -> int:
+        """Its exit status."""
         try:
-            return self.process.wait(within_s)
+            self.status = self.process.wait(within_s)
         except subprocess.TimeoutExpired:
             pytest.fail(f"still running after {within_s:g} s:\n{self.said}")
+        return self.status
 
     def alive(self) -> dict[int, str]:
         """Every living process of this run: id to command line."""
@@ -107,22 +137,6 @@ class Run:
                 pytest.fail(f"still there {within_s:g} s after the end: {left}")
             pause.wait(0.02)
 
-    def closing(self) -> dict[str, str]:
-        """What the closing line says."""
-        found = CLOSING.search(self.out)
-        assert found, f"no closing line:\n{self.said}"
-        return found.groupdict()
-
-    def tests(self) -> dict[str, tuple[str, str]]:
-        """Test name to status and message, from output.xml."""
-        tree = ElementTree.parse(self.results / "output.xml")
-        found = {}
-        for test in tree.iter("test"):
-            status = test.find("status")
-            assert status is not None
-            found[test.attrib["name"]] = (status.attrib["status"], status.text or "")
-        return found
-
 
 @contextmanager
 def started(
@@ -130,15 +144,10 @@ def started(
 ) -> Iterator[Run]:
     """Start `rig run` (or another ``command``) with ``args`` in ``folder``, its results in ``folder``/out (``out``: say
     so); a group of its own, as a terminal would make it.  What is alive at the end is killed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = folder / "scratch"
-    scratch.mkdir(exist_ok=True)
     mark = uuid.uuid4().hex
-    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
-    environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(scratch), MARK: mark, **(env or {})}
-    words = [sys.executable, "-c", WITH_CTRL_C, sys.executable, "-m", "rig.cli", command, *map(str, args)]
-    if out:
-        words += ["--out", str(folder / "out")]
+    given = _words(folder, command, args, out)
+    environment = _environment(folder, {MARK: mark, **(env or {})})
+    words = [sys.executable, "-c", WITH_CTRL_C, sys.executable, "-m", "rig.cli", *given]
     with (folder / "stdout").open("wb") as said, (folder / "stderr").open("wb") as complained:
         process = subprocess.Popen(
             words,
@@ -158,12 +167,27 @@ def started(
         process.wait()
 
 
-def finished(folder: Path, *args: str | Path, env: Mapping[str, str] | None = None, out: bool = True) -> Run:
-    """A `rig run` from start to end, of which nothing is left."""
-    with started(folder, *args, env=env, out=out) as run:
-        run.wait()
-        run.nothing_left()
-    return run
+def finished(folder: Path, *args: str | Path, env: Mapping[str, str] | None = None, out: bool = True) -> Ended:
+    """A `rig run` from start to end, in processes made the quick way (``tests.warm``)."""
+    words, environment = _words(folder, "run", args, out), _environment(folder, env or {})
+    said, complained = folder / "stdout", folder / "stderr"
+    try:
+        status = warm.run(words, cwd=folder, env=environment, out=said, err=complained, within_s=DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"still running after {DEADLINE_S:g} s:\n{said.read_text('utf-8')}{complained.read_text('utf-8')}")
+    return Ended(folder, status)
+
+
+def _words(folder: Path, command: str, args: tuple[str | Path, ...], out: bool) -> list[str]:
+    return [command, *map(str, args), *(("--out", str(folder / "out")) if out else ())]
+
+
+def _environment(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Ours with the way to the product, and a place for scratch files of its own, which is made."""
+    scratch = folder / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    return {**os.environ, "PYTHONPATH": path, "TMPDIR": str(scratch), **env}
 
 
 def suite(path: Path, *tests: str) -> Path:

@@ -16,7 +16,7 @@ from devices.wire.captured import PacketReader
 from devices.wire.reassembly import Finding, Result, Whole
 from rig.bench_up import bench_path
 from rig.node import bench_file
-from tests.running import Run, finished, stock_tshark
+from tests.running import Ended, finished, stock_tshark
 
 SUITES = ("installation/01_no_wan.robot", "contactor_valve")
 FOLDERS = 10
@@ -37,7 +37,7 @@ class Sent(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """Two whole suites, run once."""
     done = finished(tmp_path_factory.mktemp("capture"), *SUITES, "--quiet")
     assert (done.results / "output.xml").is_file(), done.said
@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def folders(run: Run) -> list[Path]:
+def folders(run: Ended) -> list[Path]:
     """The evidence folders, one a test."""
     found = sorted(path.parent for path in (run.results / "evidence").rglob("timeline.jsonl"))
     assert len(found) == len(run.tests()) >= FOLDERS, run.said
@@ -237,7 +237,7 @@ def test_chart_holds_every_message_of_the_time_line(folders: list[Path]) -> None
         assert drawn == named, folder
 
 
-def test_log_holds_the_charts(run: Run, folders: list[Path]) -> None:
+def test_log_holds_the_charts(run: Ended, folders: list[Path]) -> None:
     """A chart stands in the Robot log, beside links to the files."""
     log = (run.results / "output.xml").read_text(encoding="utf-8")
     for folder in folders:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Collection
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from robot.api import ExecutionResult, ResultVisitor
 from devices.machines.faults import FAULTS, Fault
 from rig.evidence import record as records
 from rig.evidence.record import Record
+from tests.running import finished
 
 Verdict = tuple[int, tuple[str, str, set[str]]]
 JUDGED_BY = {
@@ -29,7 +28,6 @@ JUDGED_BY = {
     "a default of ours": {"OWN_DEFAULT"},
 }
 """What a fault says that it is caught by, to the basis of what was missed."""
-ROOT = Path(__file__).resolve().parent.parent
 NAMES = {"ESME": "esme", "GSME": "gsme", "CHF": "hub", "HHT": "hht"}
 # Fault -> the suite and the test that must catch it.
 CAUGHT_BY = {
@@ -109,29 +107,15 @@ class _Tests(ResultVisitor):  # type: ignore[misc]
         self.found[str(test.name)] = (status, message, tags)  # type: ignore[attr-defined]
 
 
-def judged(kind: str, fault: str, suite: str, test: str, out: Path, *more: str) -> Verdict:
+def judged(kind: str, fault: str, suite: str, test: str, folder: Path, *more: str) -> Verdict:
     """Exit status of a run of one test against a faulty device, and the test's status, message and tags."""
     change = f"devices.{NAMES[kind]}.fault={fault}"
-    command = [
-        sys.executable,
-        "-m",
-        "rig.cli",
-        "run",
-        "--quiet",
-        "--out",
-        str(out),
-        "--set",
-        change,
-        *(word for one in more for word in ("--set", one)),
-        "--test",
-        test,
-        suite,
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    changes = [word for one in (change, *more) for word in ("--set", one)]
+    done = finished(folder, "--quiet", *changes, "--test", test, suite)
     results = _Tests()
-    assert (out / "output.xml").is_file(), done.stderr
-    ExecutionResult(str(out / "output.xml")).visit(results)
-    return done.returncode, results.found[test]
+    assert (done.results / "output.xml").is_file(), done.said
+    ExecutionResult(str(done.results / "output.xml")).visit(results)
+    return done.status, results.found[test]
 
 
 def test_every_fault_has_a_test_that_must_catch_it() -> None:
@@ -139,8 +123,8 @@ def test_every_fault_has_a_test_that_must_catch_it() -> None:
     assert len(CAUGHT_BY) >= 10
 
 
-def record_of(out: Path) -> Record:
-    (record,) = records.read(out)
+def record_of(folder: Path) -> Record:
+    (record,) = records.read(folder / "out")
     return record
 
 
@@ -153,12 +137,10 @@ def test_what_only_a_default_of_ours_catches_is_observed_and_fails_nobody(tmp_pa
     """The same fault on a bench that declares nothing of its meter."""
     suite, test = CAUGHT_BY["loses-supply-state-over-outage"]
     silent = "devices.esme.declared.load_switch_after_outage=null"
-    exit_status, (status, message, _) = judged(
-        "ESME", "loses-supply-state-over-outage", suite, test, tmp_path / "out", silent
-    )
+    exit_status, (status, message, _) = judged("ESME", "loses-supply-state-over-outage", suite, test, tmp_path, silent)
     assert (exit_status, status) == (0, "PASS"), message
-    assert record_of(tmp_path / "out").verdict == "OBSERVED"
-    assert missed(record_of(tmp_path / "out")) == JUDGED_BY["a default of ours"]
+    assert record_of(tmp_path).verdict == "OBSERVED"
+    assert missed(record_of(tmp_path)) == JUDGED_BY["a default of ours"]
 
 
 def test_the_sample_is_seeded_and_holds_every_new_fault() -> None:
@@ -169,23 +151,23 @@ def test_the_sample_is_seeded_and_holds_every_new_fault() -> None:
     assert set(sampled(KNOWN)) <= KNOWN
 
 
-def is_caught(fault: Fault, out: Path) -> None:
+def is_caught(fault: Fault, folder: Path) -> None:
     suite, test = CAUGHT_BY[fault.name]
-    exit_status, (status, message, tags) = judged(fault.device, fault.name, suite, test, out)
+    exit_status, (status, message, tags) = judged(fault.device, fault.name, suite, test, folder)
     assert (exit_status, status) == (1, "FAIL"), message
     assert f"req:{fault.requirement}".casefold() in tags
     assert "INFRA" not in message
-    assert missed(record_of(out)) & JUDGED_BY[fault.judged_by], "it fails by what it says that it fails by"
+    assert missed(record_of(folder)) & JUDGED_BY[fault.judged_by], "it fails by what it says that it fails by"
     assert not message.startswith("Setup failed"), "caught before the test began: the wrong test, or no device at all"
 
 
 @pytest.mark.parametrize("name", sampled([name for _, name in FAULTS]))
 def test_fault_is_caught(name: str, tmp_path: Path) -> None:
     (fault,) = (fault for fault in FAULTS.values() if fault.name == name)
-    is_caught(fault, tmp_path / "out")
+    is_caught(fault, tmp_path)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda f: f.name)
 def test_every_fault_is_caught(fault: Fault, tmp_path: Path) -> None:
-    is_caught(fault, tmp_path / "out")
+    is_caught(fault, tmp_path)

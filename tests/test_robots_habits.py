@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from rig.exits import Exit
-from tests.running import AFTER, Run, finished, started, suite, until
+from tests.running import AFTER, Ended, finished, started, suite, until
 from tests.test_up import environment, exported
 
 FAILS_ONCE = """Fails Once
@@ -31,8 +31,8 @@ class Habits:
     """A run in which one of two tests failed, the run that did that one again, and both merged elsewhere."""
 
     folder: Path
-    first: Run
-    again: Run
+    first: Ended
+    again: Ended
     merged: Path
 
 

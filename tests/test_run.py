@@ -11,13 +11,13 @@ import pytest
 
 from rig.exits import Exit
 from rig.share import folder as shipped
-from tests.running import AFTER, ROOT, Run, finished, suite
+from tests.running import AFTER, ROOT, Ended, finished, suite
 
 VIRTUAL = shipped("wiring") / "benches" / "virtual.yaml"
 ONE_TEST = ("contactor_valve", "--test", "Enable Closes The Contact")
 
 
-def refused(run: Run, *words: str) -> None:
+def refused(run: Ended, *words: str) -> None:
     """One line on standard error that holds ``words``, exit status 252, no results."""
     assert run.wait() == Exit.MISUSE, run.said
     assert "Traceback" not in run.said

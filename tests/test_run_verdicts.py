@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from tests.running import Run, finished, suite
+from tests.running import Ended, finished, suite
 
 LOAD_SWITCH = "contactor_valve/01_load_switch"
 OWN_DEFAULTS = (
@@ -21,20 +21,20 @@ OWN_DEFAULTS = (
 
 
 @pytest.fixture(scope="module")
-def odd(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """The load switch of a meter that differs from two of our own defaults and from no clause."""
     folder = tmp_path_factory.mktemp("odd")
     tests = ("--test", "Arm Opens A Closed Contact", "--test", "Enable Closes*", "--test", "Button Of A Disabled*")
     return finished(folder, LOAD_SWITCH, *OWN_DEFAULTS, *tests, "--xunit", folder / "xunit.xml")
 
 
-def records(run: Run) -> dict[str, dict[str, Any]]:
+def records(run: Ended) -> dict[str, dict[str, Any]]:
     """Every record of a run by the name of its test."""
     lines = (run.results / "records.jsonl").read_text(encoding="utf-8").splitlines()
     return {record["test"].rpartition(".")[2]: record for record in map(json.loads, lines)}
 
 
-def test_a_default_of_ours_never_counts_against_a_device(odd: Run) -> None:
+def test_a_default_of_ours_never_counts_against_a_device(odd: Ended) -> None:
     assert odd.wait() == 0, odd.said
     assert {status for status, _ in odd.tests().values()} == {"PASS"}
     found = {name: record["verdict"] for name, record in records(odd).items()}
@@ -45,12 +45,12 @@ def test_a_default_of_ours_never_counts_against_a_device(odd: Run) -> None:
     }
 
 
-def test_what_was_only_observed_is_counted_apart(odd: Run) -> None:
+def test_what_was_only_observed_is_counted_apart(odd: Ended) -> None:
     closing = odd.closing()
     assert (closing["passed"], closing["failed"], closing["more"]) == ("1", "0", ", 2 OBSERVED")
 
 
-def test_an_observed_reading_stands_beside_the_default_and_says_on_which_side_it_lies(odd: Run) -> None:
+def test_an_observed_reading_stands_beside_the_default_and_says_on_which_side_it_lies(odd: Ended) -> None:
     (missed,) = [f for f in records(odd)["Enable Closes The Contact"]["findings"] if f["outcome"] == "MISSED"]
     assert missed["basis"]["kind"] == "OWN_DEFAULT"
     assert missed["reading"]["value"] == pytest.approx(25.0)
@@ -58,12 +58,12 @@ def test_an_observed_reading_stands_beside_the_default_and_says_on_which_side_it
     assert missed["side"] == "above"
 
 
-def test_xunit_counts_what_was_only_observed_neither_as_passed_nor_as_failed(odd: Run) -> None:
+def test_xunit_counts_what_was_only_observed_neither_as_passed_nor_as_failed(odd: Ended) -> None:
     top = ElementTree.parse(odd.folder / "xunit.xml").getroot()
     assert (top.get("tests"), top.get("failures"), top.get("errors"), top.get("skipped")) == ("3", "0", "0", "2")
 
 
-def test_the_last_lines_say_how_many_of_the_requirements_were_shown(odd: Run) -> None:
+def test_the_last_lines_say_how_many_of_the_requirements_were_shown(odd: Ended) -> None:
     assert any("of 88" in line for line in odd.out.splitlines()[-3:]), odd.out
 
 
@@ -164,7 +164,7 @@ LIMIT = {"low": 0.5, "high": 20, "unit": "ms"}
 
 
 @pytest.fixture(scope="module")
-def nine(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def nine(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """A run in which every one of the nine verdicts is given, by a lab's own expectations."""
     folder = tmp_path_factory.mktemp("nine")
     own = {"guarded": {**MINE, "limit": LIMIT, "rule": "guard-band"}, "unguarded": {**MINE, "limit": LIMIT}}
@@ -175,7 +175,7 @@ def nine(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return finished(folder, suite(folder / "nine.robot", NINE), *terms, "--xunit", "inside.xml")
 
 
-def test_each_of_the_nine_is_given_in_a_run_and_counted_by_its_own_name(nine: Run) -> None:
+def test_each_of_the_nine_is_given_in_a_run_and_counted_by_its_own_name(nine: Ended) -> None:
     found = {name: record["verdict"] for name, record in records(nine).items()}
     assert found == {
         "Passes": "PASS",
@@ -197,7 +197,7 @@ def test_each_of_the_nine_is_given_in_a_run_and_counted_by_its_own_name(nine: Ru
     assert "0 of 88 requirements shown (0 whole, 0 in part); failed: CV-1" in nine.out
 
 
-def test_robot_has_its_three_and_the_message_says_which_of_the_nine(nine: Run) -> None:
+def test_robot_has_its_three_and_the_message_says_which_of_the_nine(nine: Ended) -> None:
     told = nine.tests()
     assert told["Is Conditional"][0] == "PASS"
     assert told["Is Conditional"][1].startswith(
@@ -208,7 +208,7 @@ def test_robot_has_its_three_and_the_message_says_which_of_the_nine(nine: Run) -
     assert told["Judges Nothing"][1].startswith("OBSERVED: nothing was judged")
 
 
-def test_what_broke_and_what_was_stopped_stand_on_the_first_page_of_the_report(nine: Run) -> None:
+def test_what_broke_and_what_was_stopped_stand_on_the_first_page_of_the_report(nine: Ended) -> None:
     """Robot writes the metadata of the top suite at the head of report.html."""
     tree = ElementTree.parse(nine.results / "output.xml")
     top = tree.find("suite")
@@ -223,7 +223,7 @@ def test_what_broke_and_what_was_stopped_stand_on_the_first_page_of_the_report(n
     assert "a wire came off" in report
 
 
-def test_xunit_has_robots_form_and_errors_for_what_broke(nine: Run) -> None:
+def test_xunit_has_robots_form_and_errors_for_what_broke(nine: Ended) -> None:
     top = ElementTree.parse(nine.results / "inside.xml").getroot()
     assert top.tag == "testsuite"
     assert [top.get(key) for key in ("tests", "failures", "errors", "skipped")] == ["10", "1", "3", "5"]
@@ -294,7 +294,7 @@ def test_what_a_lab_gives_to_judge_by_is_looked_at_before_anything_starts(
     assert not run.results.exists() or not (run.results / "output.xml").exists()
 
 
-def test_a_record_tells_devices_files_and_whether_it_can_be_repeated(odd: Run) -> None:
+def test_a_record_tells_devices_files_and_whether_it_can_be_repeated(odd: Ended) -> None:
     told = records(odd)["Enable Closes The Contact"]
     assert (
         told["claim"] == "ECS42 closes the contact at once, it stays closed, and the meter reports its supply enabled."
@@ -314,5 +314,5 @@ def test_a_record_tells_devices_files_and_whether_it_can_be_repeated(odd: Run) -
     assert "83FED3407A939723A5C639B26916D505" not in (odd.results / "records.jsonl").read_text(encoding="utf-8").upper()
 
 
-def test_results_are_where_the_run_says(odd: Run) -> None:
+def test_results_are_where_the_run_says(odd: Ended) -> None:
     assert Path(odd.closing()["results"]).is_file()

@@ -152,7 +152,7 @@ def test_a_run_on_a_broker_that_wants_certificates(net: Net, tmp_path: Path) -> 
     folder = papers(net, tmp_path / "tls")
     way = ("--set", f"broker={net.url}", "--set", f"tls={folder}", "--set", f"name={BENCH}")
     run = finished(tmp_path / "run", ROOT / "robot_suites/security/01_refusals.robot", *way)
-    assert run.process.returncode == 0, run.said
+    assert run.status == 0, run.said
     closing = run.closing()
     assert closing["total"] == closing["passed"]
 
@@ -172,10 +172,10 @@ def test_certificates_that_will_not_do_are_misuse(
     spoil(folder)
     way = ("--set", f"broker={net.url}", "--set", f"tls={folder}")
     run = finished(tmp_path / "run", "contactor_valve", *way)
-    assert (run.process.returncode, said in run.err) == (Exit.MISUSE, True), run.said
+    assert (run.status, said in run.err) == (Exit.MISUSE, True), run.said
 
 
 def test_certificates_without_an_encrypted_connection_are_misuse(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", "contactor_valve", "--set", f"tls={tmp_path}")
-    assert run.process.returncode == Exit.MISUSE
+    assert run.status == Exit.MISUSE
     assert "mqtts:// address" in run.err

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Run, finished, suite
+from tests.running import Ended, finished, suite
 
 SUITE = """Use Cases Of The Hub Are What They Are Called
     [Setup]    Prepare Premises    needs=JOINED    leaves=ANY
@@ -112,13 +112,13 @@ A Hub Without Supply Opens No Window
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     folder = tmp_path_factory.mktemp("words")
     return finished(folder, suite(folder / "words.robot", SUITE))
 
 
 @pytest.fixture(scope="module")
-def log(run: Run) -> str:
+def log(run: Ended) -> str:
     return (run.results / "output.xml").read_text(encoding="utf-8")
 
 
@@ -132,12 +132,12 @@ def log(run: Run) -> str:
         "A Device Joins The Hub That It Is Behind",
     ],
 )
-def test_a_keyword_does_what_it_is_called(run: Run, test: str) -> None:
+def test_a_keyword_does_what_it_is_called(run: Ended, test: str) -> None:
     status, message = run.tests()[test]
     assert status == "PASS", message
 
 
-def test_a_failure_never_shows_a_dictionary_of_python(run: Run) -> None:
+def test_a_failure_never_shows_a_dictionary_of_python(run: Ended) -> None:
     status, message = run.tests()["A Failure Speaks In Words"]
     assert status == "FAIL"
     assert re.search(r"expected CCS02 #\d+ carried out, got results: 250 \(", message)
@@ -145,7 +145,7 @@ def test_a_failure_never_shows_a_dictionary_of_python(run: Run) -> None:
         assert not re.search(r"\{'|': |\['", told), told
 
 
-def test_alerts_that_nobody_asked_for_are_counted_and_fail_nothing(run: Run, log: str) -> None:
+def test_alerts_that_nobody_asked_for_are_counted_and_fail_nothing(run: Ended, log: str) -> None:
     assert run.tests()["What Nobody Asked For Is Shown"][0] == "PASS"
     assert re.search(r"Alerts that nobody asked for: .*0x8F35 of esme at network_operator \(x1\)", log)
 
@@ -168,7 +168,7 @@ def test_a_claim_that_nothing_came_says_over_which_time_and_on_which_tap(log: st
     ],
 )
 def test_what_is_not_shown_to_be_the_devices_fault_is_infra_and_says_what_is_missing(
-    run: Run, test: str, missing: str
+    run: Ended, test: str, missing: str
 ) -> None:
     status, message = run.tests()[test]
     assert status == "SKIP"
