@@ -92,11 +92,11 @@ def test_octets_beyond_ascii_move_nothing() -> None:
     assert found.applied(source).decode() == 'x = "Größe", a <= b\n'
 
 
-@pytest.mark.parametrize("file", ["devices/machines/esme.py", "devices/machines/hht.py", "rig/node/bench_file.py"])
+@pytest.mark.parametrize("file", ["devices/machines/esme.py", "rig/node/takes.py"])
 def test_every_mutant_of_a_file_compiles_and_differs(file: str) -> None:
     source = (ROOT / file).read_bytes()
     found = mutants(file, source)
-    assert len(found) > 200
+    assert len(found) > 50
     texts: dict[bytes, Mutant] = {mutant.applied(source): mutant for mutant in found}
     assert len(texts) == len(found)
     for text, mutant in texts.items():
