@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.examples import examples
+
 # How quick the machine is says nothing about the code; the same examples each time, so that a red run stays red.
-settings.register_profile("rig", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile(
+    "rig",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+    max_examples=examples(40),
+)
 settings.load_profile("rig")
 
 

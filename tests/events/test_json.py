@@ -19,6 +19,7 @@ from devices.events.bench import AirFrames, BusAnswer, PowerSwitched
 from devices.events.commands import CommandRefused
 from devices.events.messages import MessageSent
 from devices.events.parties import PartyReceived
+from tests.examples import examples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),
@@ -62,7 +63,7 @@ def _own(cls: type[events.Event]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", sorted(events.KINDS))
-@settings(max_examples=15)
+@settings(max_examples=examples(6))
 @given(data=st.data())
 def test_every_event_goes_through_json_and_comes_back(kind: str, data: st.DataObject) -> None:
     told = data.draw(instances(events.KINDS[kind]))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rig.evidence import chart
 from rig.evidence.chart import Ends
 from rig.evidence.crossings import crossings
+from tests.examples import examples
 
 SVG = "{http://www.w3.org/2000/svg}"
 EUI = {"esme": "00db1234567890a0", "hub": "00db1234567890a2", "supplier": "90b3d51f30010000"}
@@ -277,7 +278,7 @@ def test_characters_that_no_xml_may_hold_are_replaced() -> None:
 WORDS = st.text(max_size=12)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(40))
 @given(
     title=WORDS,
     told=st.lists(

@@ -16,6 +16,7 @@ from devices.wire import gbcs, gbt
 from rig.gbcs.sources import SourceError, messages
 from rig.gbcs.text import search
 from tests import corpus_made
+from tests.examples import examples
 from tests.gbcs.forms import FORMS
 
 ENABLE = gbcs.encode(corpus_made.enable_supply())
@@ -181,7 +182,7 @@ def test_blocks_in_dumps_and_base64_are_put_together() -> None:
 ONE_LINERS = sorted(form for form in FORMS if FORMS[form](ENABLE).strip().count("\n") == 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(sorted(FORMS)), st.sampled_from(sorted(SAMPLES)), st.lists(st.sampled_from(NOISE))),
@@ -197,7 +198,7 @@ def test_messages_in_any_forms_with_noise_between_come_back_whole(parts: list[tu
     assert found(text) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.sampled_from(sorted(FORMS)), st.binary(min_size=1, max_size=120), st.integers(0, 2**64 - 1))
 def test_any_payload_in_any_form(form: str, payload: bytes, counter: int) -> None:
     message = replace(corpus_made.daily_log(), payload=payload, counter=counter, mac=bytes(12))
@@ -205,7 +206,7 @@ def test_any_payload_in_any_form(form: str, payload: bytes, counter: int) -> Non
     assert found(FORMS[form](octets)) == [octets]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.one_of(st.text(max_size=2000), st.text("0123456789abcdefDF \\x,:\n%=|[]", max_size=2000)))
 def test_random_text_gives_no_message(text: str) -> None:
     try:

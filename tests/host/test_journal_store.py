@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.host.store import MAGIC, JournalStore, StoreError
+from tests.examples import examples
 from tests.host.test_store import JSON
 
 Values = dict[str, Any]
@@ -42,7 +43,7 @@ THREE = ({"supply": "ENABLED", "floors": {"a": 1}}, {"supply": "ARMED"}, {"suppl
 
 
 @given(transactions=st.lists(st.dictionaries(st.text(), JSON, max_size=4), max_size=6), slack=st.sampled_from([0, 99]))
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 def test_what_is_put_comes_back_in_another_life(transactions: list[Values], slack: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "device.journal"

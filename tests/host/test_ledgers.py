@@ -22,6 +22,7 @@ from devices.trust.keystore import MemoryKeyStore, generate, signing_key
 from devices.wire import gbcs
 from rig.host.ledgers import LARGEST, FileLedger
 from rig.host.store import StoreError
+from tests.examples import examples
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPPLIER = bytes.fromhex("90B3D51F30010000")
@@ -99,7 +100,7 @@ def test_a_supplier_killed_between_taking_and_sending_never_uses_that_counter_ag
     assert message.counter == 6
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(series=st.lists(st.sampled_from(["commands", "top-up", "£"]), max_size=12), start=st.integers(0, LARGEST - 20))
 def test_each_series_counts_by_itself_over_any_number_of_runs(
     tmp_path_factory: pytest.TempPathFactory, series: list[str], start: int

@@ -115,7 +115,7 @@ def test_the_script_touches_everything_that_a_device_keeps(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SCRIPTS)
 def test_a_device_killed_at_some_of_its_writes(tmp_path: Path, kind: str) -> None:
-    points = [f"{HOWS[call % 3]}:{call}" for call in range(1, calls(kind) + 1, 2 if kind == "ESME" else 4)]
+    points = [f"{HOWS[call % 3]}:{call}" for call in range(1, calls(kind) + 1, 5 if kind == "ESME" else 10)]
     for life in lives(kind, tmp_path, points):
         judge(kind, life)
 

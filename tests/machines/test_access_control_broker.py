@@ -14,6 +14,7 @@ from devices.trust import protection
 from devices.trust.keystore import signing_key
 from devices.wire import gbcs
 from devices.wire.gbcs import CRA, Message
+from tests.examples import examples
 from tests.machines.lab import ACB, HUB, METER, NETWORK_OPERATOR, OTHER_SUPPLIER, SECOND, SUPPLIER, House, RefusedError
 
 ECS43, ECS45 = 0x0050, 0x0052
@@ -159,7 +160,7 @@ def test_forged_answer_to_the_broker_is_known_as_such() -> None:
     assert [fields["verified"] for fields in house.lab.stations["broker"].kinds("party.received")] == [False]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(octets=st.binary(max_size=150), port=st.sampled_from(["wan", "users.wan", "users.local", "users.both"]))
 def test_any_octets_are_survived(octets: bytes, port: str) -> None:
     before = len(sent(_RUNNING))

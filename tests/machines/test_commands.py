@@ -21,6 +21,7 @@ from devices.trust.keystore import MemoryKeyStore
 from devices.wire import axdr, cosem, gbcs
 from devices.wire.cosem import AccessRequest, Op, Spec
 from devices.wire.gbcs import CRA, Message
+from tests.examples import examples
 from tests.machines.meter_bench import (
     BROKER,
     COS,
@@ -178,7 +179,7 @@ def test_every_check_that_refuses_is_tried() -> None:
     assert {check for _, check, _ in BAD.values()} == {"decode", *CHECKS}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.data())
 def test_no_single_bit_can_be_changed(data: st.DataObject) -> None:
     good = script(51, 1000)
@@ -191,7 +192,7 @@ def test_no_single_bit_can_be_changed(data: st.DataObject) -> None:
     assert bench.kinds("executed") == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.binary(max_size=300))
 def test_octets_of_any_kind_are_refused_with_a_reason(octets: bytes) -> None:
     bench = Bench()
@@ -228,7 +229,7 @@ TAKING = sorted(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sampled_from(["ECS70", "ECS42", "ECS17b", "ECS04a", "ECS07", "ECS10", "ECS15a", *TAKING]), st.data())
 def test_no_argument_makes_it_stumble(name: str, data: st.DataObject) -> None:
     """Rightly signed and MACed, with any data at all: each access is answered with a code, and the meter lives on."""

@@ -39,6 +39,7 @@ from devices.machines.parts.tunnel import CLUSTER
 from devices.model.alerts import Log
 from devices.wire import cosem, gbcs, tunnelling
 from devices.wire.gbcs import CRA, Message
+from tests.examples import examples
 from tests.machines.lab import (
     ACB,
     HUB,
@@ -257,7 +258,7 @@ def test_joining_that_a_command_opened_survives_the_closing_of_the_window() -> N
     assert house.lab.stations["hub"].joining_until == 0, "joining for the window's sake ends with it"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(uses=st.lists(st.integers(0, 4 * 3600), max_size=8), keep=st.integers(0, 7200))
 def test_window_closes_exactly_when_it_should(uses: list[int], keep: int) -> None:
     """The rule once more, in one line: 60 minutes from power-up, or keep_alive from the last use inside the window."""
@@ -638,7 +639,7 @@ def test_forms_its_network_under_its_own_number() -> None:
 # ------------------------------------------------------------------------------------------------------------ hostile
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(octets=st.binary(max_size=200), port=st.sampled_from(["wan", "han", "interpan"]))
 def test_any_octets_on_any_port_are_survived(octets: bytes, port: str) -> None:
     house = _RUNNING
@@ -649,7 +650,7 @@ def test_any_octets_on_any_port_are_survived(octets: bytes, port: str) -> None:
     assert house.lab.ask("hub", "status")["device_log"][0]["joined"] is True
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_altered_commands_change_nothing(position: int, bit: int) -> None:
     """One bit of a good CCS02 flipped, anywhere: the log stays as it is."""

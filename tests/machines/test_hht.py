@@ -17,6 +17,7 @@ from devices.machines.hht import HandHeldTerminal, HhtSettings
 from devices.machines.parts.reading import outcome, words
 from devices.machines.parts.tunnel import CLUSTER, INTERPAN
 from devices.wire import gbcs
+from tests.examples import examples
 from tests.machines.lab import ACB, HUB, METER, MINUTE, NEXT_HUB, SECOND, SUPPLIER, TERMINAL, House, RefusedError
 from tests.machines.told import told
 
@@ -409,14 +410,14 @@ def test_words_for_a_supply_state(corpus_dir: Path) -> None:
     assert words(gbcs.decode(bytes.fromhex(row["hex"]))).endswith(": success, enabled")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(payload=st.binary(max_size=60), code=st.integers(0, 0xFFFF), cra=st.integers(1, 3))
 def test_words_for_anything(payload: bytes, code: int, cra: int) -> None:
     message = gbcs.Message(cra, 1, METER, ACB, code, payload)
     assert words(message)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(octets=st.binary(max_size=100))
 def test_any_octets_are_survived(octets: bytes) -> None:
     terminal = HandHeldTerminal(HhtSettings(TERMINAL))

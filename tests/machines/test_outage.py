@@ -12,6 +12,7 @@ from devices.machines.parts.civil_clock import from_dlms
 from devices.machines.parts.outage import OutageSettings
 from devices.model.roles import Role
 from devices.wire import gbcs
+from tests.examples import examples
 from tests.machines.meter_bench import (
     HUB,
     KEYS,
@@ -78,7 +79,7 @@ def test_without_credentials_of_a_network_operator_it_says_so_and_goes_on() -> N
 
 
 @given(st.sampled_from([(), (52,), (52, 54), (52, 54, 0), (54, 51)]), st.integers(1, 600))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_everything_that_counts_survives(steps: tuple[int, ...], away_s: int) -> None:
     bench = Bench()
     for counter, step in enumerate(steps, 1000):

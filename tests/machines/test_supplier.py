@@ -17,6 +17,7 @@ from devices.trust import protection
 from devices.trust.keystore import load_corpus_keys
 from devices.trust.ledger import MemoryLedger
 from devices.wire import gbcs
+from tests.examples import examples
 from tests.machines.lab import ACB, METER, OTHER_SUPPLIER, SECOND, SUPPLIER, House, RefusedError
 from tests.machines.told import of_kind
 
@@ -291,7 +292,7 @@ def test_memory_is_bounded() -> None:
     assert [type(effect) for effect in refused] == [Refuse]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(octets=st.binary(max_size=150))
 def test_any_octets_are_survived(octets: bytes) -> None:
     supplier = Supplier(SupplierSettings(SUPPLIER), House.nobody(), {}, MemoryLedger())

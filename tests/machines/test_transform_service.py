@@ -24,6 +24,7 @@ from devices.trust import protection
 from devices.trust.keystore import signing_key
 from devices.trust.ledger import MemoryLedger
 from devices.wire import gbcs
+from tests.examples import examples
 from tests.machines.lab import ACB, HUB, METER, NETWORK_OPERATOR, OTHER_SUPPLIER, SECOND, SUPPLIER, House, RefusedError
 
 HOUR = 3600 * SECOND
@@ -596,7 +597,7 @@ NAMES = st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 @given(
     verb=st.sampled_from(TransformService(TransformSettings(), ACB, MemoryLedger()).verbs),
     args=st.dictionaries(NAMES, VALUES | st.dictionaries(st.text(max_size=5), VALUES, max_size=3)),

@@ -25,6 +25,7 @@ from devices.machines.core import (
 from devices.machines.parts.tunnel import CLUSTER, INTERPAN, TunnelClient, TunnelServer, TunnelSettings
 from devices.wire import gbcs, gbt, tunnelling, zcl
 from devices.wire.tunnelling import CloseTunnel, RequestTunnel, RequestTunnelResponse, TransferData, TransferDataError
+from tests.examples import examples
 from tests.machines.lab import SECOND, Lab, Station
 from tests.machines.told import told
 
@@ -329,7 +330,7 @@ def test_default_responses_of_a_stack_are_taken_in_silence(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("end", [TunnelServer("han"), TunnelClient("han")], ids=["server", "client"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(octets=st.binary(max_size=120))
 def test_any_octets_are_survived(end: TunnelServer | TunnelClient, octets: bytes) -> None:
     messages, effects = end.receive(Received("han", HUB, octets, CLUSTER), 0)

@@ -22,6 +22,7 @@ from rig.node.bench_file import Bench, BenchFileError
 from rig.node.recorder import Recorder
 from rig.ports.protocols import PortMissing
 from rig.world.clock import VirtualClock
+from tests.examples import examples
 from tests.node.benches import VIRTUAL, bench
 
 SECOND = 1_000_000_000
@@ -157,7 +158,7 @@ LEAVES += [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(place=st.sampled_from(LEAVES), value=st.sampled_from([None, 0, 7, 1e9, "x", [], {}, [1.0], {"x": 1}, True]))
 def test_a_mutated_bench_is_put_together_or_is_a_bench_file_error(place: tuple[str, ...], value: Any) -> None:
     told = copy.deepcopy(WHOLE)

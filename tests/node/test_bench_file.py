@@ -17,6 +17,7 @@ from devices.wire import eui64
 from rig.node import bench_file
 from rig.node.bench_file import Bench, BenchFileError
 from rig.share import folder
+from tests.examples import examples
 
 BENCHES = sorted((folder("wiring") / "benches").glob("*.yaml"))
 VIRTUAL = folder("wiring") / "benches" / "virtual.yaml"
@@ -128,7 +129,7 @@ def test_a_key_less_is_a_bench_or_a_bench_file_error(path: Path) -> None:
         judge(value, path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(entry=st.sampled_from(PLACES), spoilt=st.sampled_from(SPOILT), seed=st.integers(0, 2**32))
 def test_any_mutated_bench_file_is_a_bench_or_a_bench_file_error(
     entry: tuple[Path, Place], spoilt: Any, seed: int
@@ -177,7 +178,7 @@ def judge(value: object, path: Path) -> None:
         assert len(str(problem)) < 2000
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 @given(text=st.text(alphabet="ab:{}[]&*!<>|-#%@`'\"\n 01.~?", max_size=40))
 def test_any_text_is_a_bench_or_a_bench_file_error(text: str) -> None:
     with pytest.raises(BenchFileError, match=r"^test\.yaml"):

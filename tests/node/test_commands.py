@@ -20,6 +20,7 @@ from rig.node.executor import CommandError, Executor, ExecutorSettings, Refused
 from rig.node.journal import Journal
 from rig.ports.clock import RealClock
 from rig.ports.protocols import PortLost, PortMissing
+from tests.examples import examples
 from tests.node.benches import VIRTUAL
 
 SECOND = 1_000_000_000
@@ -119,7 +120,7 @@ def worn() -> Iterator[Desk]:
     desk.close()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(verb=st.sampled_from(VERBS), names=st.sets(st.sampled_from(ARGUMENTS), max_size=6), data=st.data())
 def test_nonsense_is_refused_and_no_accident(worn: Desk, verb: str, names: set[str], data: st.DataObject) -> None:
     args: dict[str, Any] = {name: data.draw(KNOWN.get(name, PLAIN) | JSON, name) for name in sorted(names)}

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.node.journal import Journal, JournalError
+from tests.examples import examples
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,7 +61,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     journal.close()
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(15))
 @given(cut=st.integers(min_value=0, max_value=200), rubbish=st.binary(max_size=20))
 def test_a_torn_last_line_loses_that_line_alone(
     tmp_path_factory: pytest.TempPathFactory, cut: int, rubbish: bytes

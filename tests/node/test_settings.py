@@ -17,6 +17,7 @@ from devices.machines.parts.contactor import Supply
 from devices.model.roles import Role
 from rig.node.bench_file import BenchFileError
 from rig.node.settings import changed
+from tests.examples import examples
 
 
 class Colour(Enum):
@@ -126,7 +127,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("defaults", [Some(), EsmeSettings(), HubSettings(bytes(8))], ids=lambda d: type(d).__name__)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(data=st.data())
 def test_any_value_for_any_setting_is_settings_or_a_bench_file_error(defaults: Any, data: st.DataObject) -> None:
     keys = st.sampled_from([*type(defaults).__slots__, "colour of the case"])

@@ -17,6 +17,7 @@ from rig.ports.bytelink import PtyEnd, SerialByteLink, VirtualByteLink, open_byt
 from rig.ports.clock import RealClock
 from rig.ports.protocols import ByteLink, PortBusy, PortError, PortLost, PortMissing, PortUnable
 from rig.world.clock import VirtualClock
+from tests.examples import examples
 
 SECOND = 1_000_000_000
 
@@ -186,7 +187,7 @@ def test_a_line_needs_a_speed() -> None:
 
 
 @given(st.lists(st.binary(max_size=50), max_size=20), st.integers(1, 40), st.integers(0, 2**32))
-@settings(max_examples=50)
+@settings(max_examples=examples(30))
 def test_any_writes_at_any_times_arrive_in_order(pieces: list[bytes], fifo: int, seed: int) -> None:
     rng, clock = random.Random(seed), VirtualClock()
     a, b = VirtualByteLink.pair(clock, 115_200, fifo=fifo)

@@ -18,6 +18,7 @@ from rig.ports.message_line import LineMessageLink
 from rig.ports.protocols import MessageLink, PortBusy, PortError, PortLost, PortMissing, PortUnable
 from rig.ports.wan import TcpWanClient, TcpWanServer, TcpWanSettings, VirtualWan, WanFrameError, WanQuality
 from rig.world.clock import VirtualClock
+from tests.examples import examples
 from tests.reserved import reserved_port
 
 SECOND = 1_000_000_000
@@ -213,7 +214,7 @@ def test_a_cut_is_told_to_whom_it_concerns() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_loss_duplication_and_jitter_come_from_the_seed(seed: int) -> None:
     def run() -> tuple[list[tuple[int, int]], int, int]:
         clock = VirtualClock()

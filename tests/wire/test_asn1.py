@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from devices.wire import asn1, gbcs
 from devices.wire.asn1 import Node
 from devices.wire.errors import DecodeError, EncodeError
+from tests.examples import examples
 
 EUI = bytes.fromhex("0011223344556677")
 NOON = datetime(2026, 11, 20, 12, 0, 5, tzinfo=UTC)
@@ -169,13 +170,13 @@ nodes: st.SearchStrategy[Node] = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(nodes)
 def test_what_is_encoded_decodes_to_the_same(node: Node) -> None:
     assert asn1.decode(asn1.encode(node)) == node
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(st.sampled_from([b"", b"\x30", b"\x30\x81", b"\x30\x10\x02\x01\x01"]), st.binary(max_size=60))
 def test_anything_decodes_or_is_refused(start: bytes, rest: bytes) -> None:
     try:
@@ -185,20 +186,20 @@ def test_anything_decodes_or_is_refused(start: bytes, rest: bytes) -> None:
     assert asn1.encode(node) == start + rest
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(st.integers(-(1 << 100), 1 << 100))
 def test_integers(number: int) -> None:
     assert asn1.to_integer(asn1.integer(number)) == number
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(st.integers(0, 2), st.integers(0, 39), st.lists(st.integers(0, 1 << 40), max_size=6))
 def test_object_identifiers(first: int, second: int, rest: list[int]) -> None:
     dotted = ".".join(map(str, (first, second, *rest)))
     assert asn1.to_oid(asn1.oid(dotted)) == dotted
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_times(moment: datetime) -> None:
     assert asn1.to_generalized_time(asn1.generalized_time(moment)) == moment.replace(microsecond=0)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from devices.wire import axdr
 from devices.wire.axdr import BitString, CompactArray, Data, Tag, TypeDescription
 from devices.wire.errors import DecodeError, EncodeError
+from tests.examples import examples
 
 TIME = bytes.fromhex("07df0101ff000000ff8000ff")
 
@@ -255,7 +256,7 @@ trees: st.SearchStrategy[Data] = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(trees)
 def test_what_is_encoded_decodes_to_the_same(data: Data) -> None:
     raw = axdr.encode(data)
@@ -278,7 +279,7 @@ def objects_in(value: Any) -> int:
 starts = st.sampled_from([b"", b"\x13", b"\x13\x02\x02", b"\x13\x01\x00", b"\x01\x02", b"\x17", b"\x18\x7f\xf0"])
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(starts, st.binary(max_size=60) | st.lists(st.sampled_from(range(28)), max_size=60).map(bytes))
 def test_anything_decodes_or_is_refused(start: bytes, rest: bytes) -> None:
     raw = start + rest

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from devices.wire import axdr, cosem
 from devices.wire.cosem import AccessRequest, AccessResponse, Notification, Op, Pdu, Result, Spec
 from devices.wire.errors import DecodeError, EncodeError
+from tests.examples import examples
 from tests.wire.test_axdr import trees
 
 SCRIPTS = bytes.fromhex("00000a006aff")
@@ -138,13 +139,13 @@ pdus = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(pdus)
 def test_what_is_encoded_decodes_to_the_same(pdu: Pdu) -> None:
     assert cosem.decode(cosem.encode(pdu)) == pdu
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(st.sampled_from(["", "d92000000000", "da200000000000", "0f2000000000"]), st.binary(max_size=60))
 def test_anything_decodes_or_is_refused(start: str, rest: bytes) -> None:
     raw = bytes.fromhex(start) + rest

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from devices.wire import eui64
 from devices.wire.errors import DecodeError, EncodeError
+from tests.examples import examples
 
 EUI = bytes.fromhex("00237e000012d687")
 
@@ -60,14 +61,14 @@ def test_only_eight_octets_have_a_printed_form(form: object) -> None:
         form(bytes(7))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(st.binary(min_size=8, max_size=8))
 def test_every_printed_form_reads_back(eui: bytes) -> None:
     for text in (eui64.text(eui), eui64.decimal(eui), eui.hex(), eui.hex(":")):
         assert eui64.parse(text) == eui
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(st.text(max_size=30) | st.text("0123456789abcdefABCDEF-:", max_size=30))
 def test_anything_reads_or_is_refused(text: str) -> None:
     try:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from devices.wire import gbcs
 from devices.wire.errors import DecodeError, EncodeError
 from devices.wire.gbcs import Message
+from tests.examples import examples
 
 ORIGINATOR = bytes.fromhex("0011223344556677")
 RECIPIENT = bytes.fromhex("8899aabbccddeeff")
@@ -213,13 +214,13 @@ messages = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(messages)
 def test_what_is_encoded_decodes_to_the_same(built: Message) -> None:
     assert gbcs.decode(gbcs.encode(built)) == built
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(messages)
 def test_what_protection_covers_stands_in_the_octets(built: Message) -> None:
     """Also where the outer length takes two or three octets."""
@@ -229,7 +230,7 @@ def test_what_protection_covers_stands_in_the_octets(built: Message) -> None:
         assert covered[1:-65] == gbcs.to_be_signed(built)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(st.sampled_from([b"", b"\xdf", b"\xdd", bytes.fromhex(f"df {HEAD}")]), st.binary(max_size=80))
 def test_anything_decodes_or_is_refused(start: bytes, rest: bytes) -> None:
     try:

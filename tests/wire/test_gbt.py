@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from devices.wire import gbcs, gbt
 from devices.wire.errors import DecodeError, EncodeError
 from devices.wire.gbt import Block, Key, Reassembler, Settings
+from tests.examples import examples
 
 ORIGINATOR = bytes.fromhex("0011223344556677")
 RECIPIENT = bytes.fromhex("8899aabbccddeeff")
@@ -134,7 +135,7 @@ def feed_all(reassembler: Reassembler, blocks: list[bytes]) -> list[bytes]:
     return [whole for whole in map(reassembler.feed, blocks) if whole is not None]
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(40), deadline=None, derandomize=True)
 @given(st.integers(0, 800), st.integers(30, 200), st.randoms(use_true_random=False))
 def test_any_order_and_repetition_gives_the_message_once(size: int, block_size: int, rng: random.Random) -> None:
     whole = message(size)
@@ -225,7 +226,7 @@ def test_memory_is_bounded() -> None:
     assert [key.counter for key in reassembler.missing()] == [2, 3]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.binary(max_size=3)), max_size=8), st.binary(max_size=60))
 def test_anything_is_taken_or_refused(parts: list[tuple[int, bool, bytes]], rest: bytes) -> None:
     reassembler = Reassembler()

@@ -10,6 +10,7 @@ from devices.wire import gbz
 from devices.wire.errors import DecodeError, EncodeError
 from devices.wire.gbz import AdditionalHeader, Alert, Component, FutureDated, IntegrityWarning, Payload
 from devices.wire.zcl import Frame
+from tests.examples import examples
 
 READ = Frame(0x00, 0, 0x00, bytes.fromhex("05021400"))
 BLOB = bytes.fromhex("3100000000") + bytes(14)
@@ -134,13 +135,13 @@ payloads = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(payloads)
 def test_what_is_encoded_decodes_to_the_same(payload: Payload | Alert) -> None:
     assert gbz.decode(gbz.encode(payload)) == payload
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(st.sampled_from(["", "0109", "01090101070200", "01090103070200", "010901"]), st.binary(max_size=50))
 def test_anything_decodes_or_is_refused(start: str, rest: bytes) -> None:
     raw = bytes.fromhex(start) + rest

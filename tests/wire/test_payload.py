@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from devices.wire import asn1, asn1_devices, asn1_typed, axdr, cosem, dlms_alerts, gbcs, gbz, gbz_typed, payload, zcl
 from devices.wire.errors import DecodeError, EncodeError
+from tests.examples import examples
 
 SAMPLES: dict[str, tuple[str, payload.Payload]] = {
     "d9 00000001 00 00 00": ("dlms", cosem.AccessRequest(1, b"", (), ())),
@@ -82,7 +83,7 @@ def test_what_is_no_payload_is_not_encoded() -> None:
         payload.encode(axdr.null())  # type: ignore[arg-type]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(st.binary(max_size=40))
 def test_anything_decodes_or_is_refused(octets: bytes) -> None:
     try:

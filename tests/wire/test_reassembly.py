@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from devices.wire import gbcs, gbt, tunnelling
 from devices.wire.reassembly import Finding, Mark, Reason, Reassembler, Result, Way, Whole, numbers
+from tests.examples import examples
 
 ORIGINATOR = bytes.fromhex("0011223344556677")
 RECIPIENT = bytes.fromhex("8899aabbccddeeff")
@@ -116,7 +117,7 @@ def test_order_and_repetition_change_nothing(order: list[int], again: list[int])
     assert not any(one.lost for one in (*found, *listener.unfinished()) if isinstance(one, Finding))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(
     sizes=st.tuples(st.integers(30, 200), st.integers(30, 200)).filter(lambda pair: pair[0] != pair[1]),
     share=st.floats(0.0, 0.99),
@@ -238,7 +239,7 @@ def test_the_oldest_of_too_many_transfers_gives_way_and_is_told() -> None:
     assert len(listener.unfinished()) == 64
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(st.lists(st.binary(max_size=40) | st.sampled_from(gbt.split(message(), 110)), max_size=12))
 def test_every_piece_is_accounted_for(pieces: list[bytes]) -> None:
     """Each piece is in a message or in a finding."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from devices.wire import utrn
 from devices.wire.errors import DecodeError, EncodeError
 from devices.wire.utrn import Ptut, ValueClass
+from tests.examples import examples
 
 
 @pytest.mark.corpus
@@ -86,7 +87,7 @@ tokens = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(tokens)
 def test_tokens_read_back(token: Ptut) -> None:
     text = utrn.encode(token)
@@ -94,7 +95,7 @@ def test_tokens_read_back(token: Ptut) -> None:
     assert utrn.decode(text) == token
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(40), deadline=None, derandomize=True)
 @given(tokens, st.integers(0, 19), st.integers(1, 9))
 def test_one_wrong_digit_is_always_found(token: Ptut, place: int, change: int) -> None:
     text = utrn.encode(token)
@@ -103,7 +104,7 @@ def test_one_wrong_digit_is_always_found(token: Ptut, place: int, change: int) -
         utrn.decode(wrong)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(40), deadline=None, derandomize=True)
 @given(tokens, st.integers(0, 17))
 def test_two_neighbours_exchanged_are_found(token: Ptut, place: int) -> None:
     text = utrn.encode(token)
@@ -113,7 +114,7 @@ def test_two_neighbours_exchanged_are_found(token: Ptut, place: int) -> None:
             utrn.decode(wrong)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(st.text("0123456789", min_size=20, max_size=20))
 def test_any_digits_read_or_are_refused(text: str) -> None:
     try:
