@@ -20,6 +20,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
+from rig import child
 from rig.exits import Exit, hush, table
 
 __all__ = ["main"]
@@ -84,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     words = ["list", *words] if words[:1] == ["faults"] else words  # its name of earlier days
     _have_streams()
+    child.end_soon()
     try:
         os.getcwd()
     except OSError:

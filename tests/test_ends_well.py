@@ -13,10 +13,12 @@ import pytest
 from robot import running
 
 from rig import bench_up, child
+from rig.bus import broker_process
 from rig.bus.broker import EmbeddedBroker
 from rig.bus.errors import BrokerGone, BusError
 from rig.cli import main
 from rig.exits import Exit
+from rig.node import bench_process, device_process
 from rig.robot_files import forgiving
 from tests.running import AFTER, ROOT, suite
 
@@ -151,3 +153,35 @@ def test_a_bench_that_ends_as_it_starts_is_told_with_its_cause(
     monkeypatch.setattr(child, "command", dies(program))
     with pytest.raises(BusError, match=said), bench_up.up(wanted, None):
         pytest.fail("it came up")
+
+
+class Reached(Exception):
+    """A process has said that it will end soon."""
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [bench_process.main, device_process.main, broker_process.main, lambda: main(["list", "faults"])],
+    ids=["bench", "device", "broker", "command"],
+)
+def test_no_process_of_ours_looks_for_garbage_as_it_ends(
+    begins: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl-C that was most of the time until the shell was back."""
+
+    def reached() -> None:
+        raise Reached
+
+    monkeypatch.setattr(child, "end_soon", reached)
+    with pytest.raises(Reached):
+        begins()
+
+
+def test_a_process_that_ends_soon_keeps_its_objects_from_the_search() -> None:
+    asks = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 1000))"
+    program = f"{asks}; from rig import child; child.end_soon()"  # what is registered last is called first
+    done = subprocess.run(
+        [*child.command("x")[:2], "-c", program],
+        capture_output=True, text=True, check=False, env=child.environment(), timeout=SCRIPT_S,
+    )  # fmt: skip
+    assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr

@@ -23,6 +23,8 @@ from amqtt.broker import Broker  # type: ignore[import-untyped]
 from amqtt.plugins.base import BaseAuthPlugin  # type: ignore[import-untyped]
 from amqtt.session import Session  # type: ignore[import-untyped]
 
+from rig import child
+
 __all__ = ["PasswordPlugin", "main"]
 
 _PLUGIN = "rig.bus.broker_process.PasswordPlugin"
@@ -83,6 +85,7 @@ async def _serve(host: str, user: str, password: str) -> None:
 
 def main() -> int:
     """Serve; 2 for settings that are refused, 0 when the parent is gone."""
+    child.end_soon()
     warnings.simplefilter("ignore")  # the library's own, of no use to whoever runs a bench
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
     try:

@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from rig import child
 from rig.bus.client import BusClient, Tls
 from rig.bus.errors import BusError, of_system
 from rig.bus.jitter import jitter
@@ -41,6 +42,7 @@ __all__ = ["main"]
 
 def main() -> int:
     """Serve until standard input ends; the exit status."""
+    child.end_soon()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="bench: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Robot; the bench ends when its parent does
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # in good order: outputs safe, files gone

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from rig import child
 from rig.host.host import Host, Plugs
 from rig.node import assembly, bench_file
 from rig.ports.bytelink import SerialByteLink
@@ -66,6 +67,7 @@ class _LineInput:
 
 def main() -> int:
     """Run until standard input ends; the exit status."""
+    child.end_soon()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     order = json.loads(sys.stdin.readline())
     bench = bench_file.load(Path(order["bench"]), order.get("overlay") or {}, order.get("variant") or "")

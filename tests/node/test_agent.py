@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+import paho.mqtt.client as paho
 import pytest
 
 from rig.bus import topics
@@ -149,3 +151,19 @@ def test_names_that_the_bus_cannot_carry_are_refused_at_once(name: str, verb: st
     client = BusClient("mqtt://127.0.0.1:1", "never-connected")
     with pytest.raises(BadTopic):
         NodeAgent("bench", name, client, executor, {verb: lambda args, context: {}})
+
+
+def test_a_node_that_goes_does_not_wait_for_a_broker_that_is_gone(bench: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float | None] = []
+    monkeypatch.setattr(paho.MQTTMessageInfo, "wait_for_publish", lambda _info, span=None: waited.append(span))
+    with EmbeddedBroker() as broker:
+        rig = Bench(broker.url, bench)
+        (agent,) = rig.agents
+        lost = threading.Event()
+        agent.start(settle_s=0.0)
+        agent.client.on_link = lambda up: None if up else lost.set()
+        broker.kill()
+        assert lost.wait(5.0)
+        agent.stop()
+        rig.journal.close()
+    assert waited == []
