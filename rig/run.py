@@ -28,6 +28,7 @@ from rig.bus.errors import BusError
 from rig.evidence.verdicts import Verdict, exit_status
 from rig.exits import MOST_FAILURES, Exit, hush, table
 from rig.keywords.listener import RunListener
+from rig.keywords.session import session
 from rig.node import bench_file
 from rig.robot_files import forgiving
 from rig.robot_options import RunOptions
@@ -86,7 +87,9 @@ def _run(
         (out / "bench.yaml").write_text(bench_file.effective(wanted.path, wanted.overlay), encoding="utf-8")
         with ExitStack() as stack:
             if not options.robot.get("dryrun"):
-                os.environ |= {**stack.enter_context(up(wanted, out / "evidence")).environment, **terms}
+                bench = stack.enter_context(up(wanted, out / "evidence"))
+                os.environ |= {**bench.environment, **terms}
+                session().watch(bench.gone)
                 stack.callback(listener.leave)
             status = _robot(options, suites, out, listener, _metadata(wanted))
         if options.xunit:

@@ -45,6 +45,9 @@ def test_process_that_dies_in_mid_run_is_infra_and_never_a_failure(tmp_path: Pat
     for status, message in verdicts.values():
         assert status == "SKIP"
         assert "INFRA: " in message
+    assert "it ended by itself" in verdicts["Comes After"][1]
+    assert "start the run again" in verdicts["Comes After"][1]
+    assert "it is claimed anew" not in run.said  # which would be in vain, and take seconds a test
     assert 'status="FAIL"' not in (run.results / "output.xml").read_text(encoding="utf-8").partition("<errors>")[0]
     closing = run.closing()
     assert (closing["passed"], closing["failed"], closing["more"]) == ("0", "0", ", 2 INFRA")

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rig.bus.client import BusClient, Tls
 from rig.bus.controller import Controller
-from rig.bus.errors import InfraError
+from rig.bus.errors import BenchDied, InfraError
 from rig.bus.jitter import jitter
 from rig.bus.messages import Answer, Context
 
@@ -33,6 +33,8 @@ RECLAIM_S, RECLAIM_TRIES, RETRY_S = 9.0, 6, 2.0
 """After something broke: how long and how often the bench is claimed anew; and how long by later tests of a run, once
 that came to nothing."""
 
+ENDED = "What it said last stands in the output of the run; start the run again."
+
 
 class Misused(ValueError):
     """A keyword was called with something that makes no sense; the message says what would."""
@@ -47,6 +49,10 @@ def allowance_s(args: Mapping[str, Any], clock: str) -> float:
     return COMMAND_S + (span_s if clock == "real" else span_s / COMPUTED_PER_S)
 
 
+def _nothing() -> str:
+    return ""
+
+
 class Connection:
     """The bench that ``RIG_BROKER``, ``RIG_BENCH`` and ``RIG_NODES`` name; ``RIG_TLS`` is the folder of the
     certificates where its bench file names one."""
@@ -57,6 +63,8 @@ class Connection:
         self._patience_s = RECLAIM_S
         self.home = ""
         """The node of the bench itself."""
+        self.gone: Callable[[], str] = _nothing
+        """The part of the bench that has ended and will not come back, as far as this process knows, or nothing."""
 
     @property
     def open(self) -> bool:
@@ -72,7 +80,8 @@ class Connection:
     def claim_anew(self) -> None:
         """Leave a bench at which something broke, and take it again: several times if need be, for a while.
 
-        Raises the :class:`BusError` of the last try; later tests of the run then try for a shorter time.
+        Raises the :class:`BusError` of the last try; later tests of the run then try for a shorter time, and where it
+        is known not to come back they do not try at all.
         """
         self.close()
         deadline = time.monotonic() + self._patience_s
@@ -81,7 +90,7 @@ class Connection:
             try:
                 self._controller = self._claimed(min(left_s, RETRY_S))
             except InfraError:
-                if attempt == RECLAIM_TRIES or time.monotonic() + RETRY_S / 2 > deadline:
+                if self.gone() or attempt == RECLAIM_TRIES or time.monotonic() + RETRY_S / 2 > deadline:
                     self._patience_s = RETRY_S
                     raise
                 threading.Event().wait(RETRY_S / 4)
@@ -108,6 +117,8 @@ class Connection:
             raise Misused(
                 "no bench: run the suites with `rig run`, or set RIG_BROKER, RIG_BENCH and RIG_NODES to one that is up"
             )
+        if part := self.gone():
+            raise BenchDied(part, "it ended by itself, so nothing more can be tested in this run", ENDED)
         self.home = nodes[0]
         folder = os.environ.get("RIG_TLS")
         tls = Tls.of_folder(Path(folder), "robot") if folder else None

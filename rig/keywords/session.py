@@ -12,7 +12,7 @@ Must not live here: what a keyword means.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -122,13 +122,18 @@ class Session:
             self._infra(problem)
         self._begin_anew()
 
+    def watch(self, gone: Callable[[], str]) -> None:
+        """Know from ``gone`` what part of the bench has ended and will not come back (empty: none)."""
+        self._connection.gone = gone
+
     def mend(self) -> None:
         """Begin anew with the bench where something broke in an earlier test: that test is INFRA, and the next need not
         be.  Skips this one too, as INFRA, where the bench cannot be had."""
         if not self._broken:
             self.connect()
             return
-        logger.warn(f"The bench broke in an earlier test ({self._broken}); it is claimed anew.")
+        if not self._connection.gone():
+            logger.warn(f"The bench broke in an earlier test ({self._broken}); it is claimed anew.")
         self._known = False
         try:
             self._connection.claim_anew()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from rig.bus.broker import EmbeddedBroker
 from rig.bus.controller import Controller
-from rig.bus.errors import BenchFault, BusError, LeaseLost
+from rig.bus.errors import BenchDied, BenchFault, BusError, LeaseLost, NoAnswer
 from rig.bus.messages import Context
 from rig.keywords import connection
 from rig.keywords.connection import COMMAND_S, Connection, Misused, allowance_s
@@ -101,6 +102,44 @@ def test_a_bench_that_stays_away_is_tried_for_a_while_and_then_for_a_shorter_one
     link.claim_anew()
     assert ping(link) == "ok"
     link.close()
+
+
+def test_a_bench_known_to_have_ended_is_not_tried_again(rig: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = Connection()
+    link.claim()
+    link.gone = lambda: "bench process"
+    monkeypatch.setattr(connection, "BusClient", lambda *_, **__: pytest.fail("it was tried"))
+    for _ in range(3):
+        with pytest.raises(BenchDied, match=r"^bench process: it ended by itself.*start the run again\.$"):
+            link.claim_anew()
+
+
+def test_a_bench_that_comes_back_in_another_life_is_claimed_anew(rig: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where `rig up` is started again on a broker of its own: at once, or while it is asked for."""
+    link = Connection()
+    link.claim()
+    for agent in rig.agents:
+        agent.stop()
+    with pytest.raises(BenchDied):
+        ping(link)
+    later: list[Bench] = []
+    claimed = link._claimed
+
+    def up_at_the_second(within_s: float) -> Controller:
+        if not later:
+            later.append(Bench(rig.url, rig.bench))
+            raise NoAnswer("bench", "not there")
+        if not later[0].thread.is_alive():
+            stack.enter_context(later[0])
+        return claimed(within_s)
+
+    monkeypatch.setattr(link, "_claimed", up_at_the_second)
+    with ExitStack() as stack:
+        link.claim_anew()
+        assert ping(link) == "ok"
+        assert [verb for _, verb, _ in later[0].ran] == ["ping"]
+        assert rig.ran == []
+        link.close()
 
 
 def test_a_run_without_a_bench_is_told_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ class Interrupted(Connection):
     def __init__(self, ends: Mapping[int, Exception]) -> None:
         super().__init__()
         self._ends, self._calls, self._held = ends, 0, False
-        self.gone = ""
+        self.taken = ""
         self.meanwhile: tuple[Event, ...] = ()
 
     @property
@@ -54,8 +54,8 @@ class Interrupted(Connection):
         self._held = True
 
     def claim_anew(self) -> None:
-        if self.gone:
-            raise BenchBusy("bench line", self.gone)
+        if self.taken:
+            raise BenchBusy("bench line", self.taken)
         self._held = True
 
     def call(self, node: str, verb: str, args: Mapping[str, Any], within_s: float, context: Context) -> Answer:
@@ -98,13 +98,13 @@ def test_what_is_told_does_not_grow_with_each_test_that_finds_the_bench_gone(ses
     link = session._connection = Interrupted({1: NoAnswer("bench", "no answer in time")})
     with pytest.raises(SkipExecution):
         session.connect()
-    link.gone, told = "held by somebody", []
+    link.taken, told = "held by somebody", []
     for _ in range(3):
         with pytest.raises(SkipExecution, match=r"held by somebody.*no answer in time") as skipped:
             session.mend()
         told.append(str(skipped.value))
     assert len(set(told)) == 1
-    link.gone = ""
+    link.taken = ""
     session.mend()
     assert "esme" in session.devices
 
