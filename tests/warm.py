@@ -10,6 +10,7 @@ Must not live here: assertions.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import resource
@@ -53,7 +54,6 @@ class _Warm:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.warm"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
         )
-        self._said = 0
 
     def run(self, wish: Mapping[str, Any], within_s: float) -> int:
         assert self._process.stdin is not None
@@ -61,6 +61,14 @@ class _Warm:
         self._process.stdin.flush()
         pid = self._hear(within_s, 0)
         return self._hear(within_s, pid)
+
+    def close(self) -> None:
+        """End it, and wait for its end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
 
     def _hear(self, within_s: float, pid: int) -> int:
         out = self._process.stdout
@@ -84,6 +92,7 @@ _made: list[_Warm] = []
 def _warm() -> _Warm:
     if not _made:
         _made.append(_Warm())
+        atexit.register(_made[0].close)
     return _made[0]
 
 

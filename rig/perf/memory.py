@@ -32,7 +32,7 @@ from rig.perf.switching import carry_out
 
 __all__ = ["COUNTS", "Growth", "allocated", "bend", "grow", "growth", "report", "resident"]
 
-COUNTS: Final = (10, 50, 100, 200)
+COUNTS: Final[tuple[int, ...]] = (10, 50, 100, 200)
 _STATM: Final = Path("/proc/self/statm")
 _MEGA: Final = 1e6
 
@@ -91,11 +91,11 @@ _WAYS: Final[dict[str, Callable[[], int]]] = {
 """How memory is read: resident pages of the process, or what Python's allocators gave out."""
 
 
-def report(way: str) -> None:
+def report(way: str, counts: Sequence[int]) -> None:
     """What the other process does: grow, and print the octets as JSON."""
     if way == "allocated":
         tracemalloc.start()
-    print(json.dumps(grow(COUNTS, _WAYS[way]).octets))
+    print(json.dumps(grow(counts, _WAYS[way]).octets))
 
 
 @cache
@@ -103,8 +103,8 @@ def growth(way: str) -> Growth | None:
     """Growth of a process of its own; None where the system does not say what is resident."""
     if way == "resident" and not _STATM.exists():
         return None
-    program = "import sys; from rig.perf.memory import report; report(sys.argv[1])"
-    done = subprocess.run([sys.executable, "-c", program, way], stdout=subprocess.PIPE, check=True)
+    program = f"from rig.perf.memory import report; report({way!r}, {COUNTS!r})"
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
     return Growth(COUNTS, tuple(json.loads(done.stdout)))
 
 
