@@ -25,6 +25,7 @@ from devices.wire import eui64
 from rig import judged_run, requirements, robot_options, selection, share
 from rig.bench_up import BadRun, Order, add_options, kept_if_used, order, up
 from rig.bus.errors import BusError
+from rig.evidence import record
 from rig.evidence.verdicts import Verdict, exit_status
 from rig.exits import MOST_FAILURES, Exit, hush, table
 from rig.keywords.listener import RunListener
@@ -70,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     suites = _suites(options)
     _check_selection(options, suites)
     terms = judged_run.environment(options.expectations, options.tolerate, wanted.run_id)
-    listener = Listener()
+    listener = Listener(_attempts(options))
     with kept_if_used(Path(options.robot.get("outputdir") or Path("results") / wanted.folder_name)) as out:
         status = _run(options, suites, wanted, terms, out, listener)
         if status == Exit.MISUSE and not listener.total and not (out / "output.xml").exists():
@@ -113,8 +114,8 @@ def _run(
 class Listener(RunListener):
     """The listener of every run, which also keeps in words what did not pass, for a run that says nothing else."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, attempts: Mapping[str, int]) -> None:
+        super().__init__(attempts)
         self.unmet: list[str] = []
 
     def end_test(self, data: Any, result: Any) -> None:
@@ -146,8 +147,23 @@ def _suites(options: RunOptions) -> list[Path]:
     """Those that were named; of a rerun else those of the run that it repeats; else all."""
     if options.suites:
         return [selection.suite_path(name) for name in options.suites]
-    again = options.robot.get("rerunfailed") or options.robot.get("rerunfailedsuites")
-    return (selection.reruns(Path(again)) if again else []) or [share.folder("robot_suites")]
+    again = _repeated(options)
+    return (selection.reruns(again) if again else []) or [share.folder("robot_suites")]
+
+
+def _repeated(options: RunOptions) -> Path | None:
+    """The ``output.xml`` of the run that this one repeats in part."""
+    again = str(options.robot.get("rerunfailed") or options.robot.get("rerunfailedsuites") or "")
+    return Path(again) if again and again.upper() != "NONE" else None  # Robot's word for no such file
+
+
+def _attempts(options: RunOptions) -> Mapping[str, int]:
+    """How often each test ran in the run that this one repeats.  Raises :class:`BadRun`."""
+    again = _repeated(options)
+    try:
+        return record.attempts(again.parent) if again else {}
+    except record.BadRecords as problem:
+        raise BadRun(f"{problem}; move that file away to count attempts from 1") from None
 
 
 def _check_selection(options: RunOptions, suites: Sequence[Path]) -> None:
@@ -196,7 +212,7 @@ def _tell(options: RunOptions, wanted: Order, out: Path, listener: Listener, too
     if not options.robot.get("dryrun"):
         print(f"rig run: {judged_run.shown(listener.records)}")
     log = out / options.robot.get("log", "log.html")
-    again = options.robot.get("rerunfailed") or options.robot.get("rerunfailedsuites")
+    again = _repeated(options)
     ran = " ".join(options.suites) or (f"what failed in {again}" if again else "all suites")
     what = "dry run; " if options.robot.get("dryrun") else ""
     print(

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from rig.evidence import record
 from rig.exits import Exit
 from tests.running import AFTER, Ended, finished, started, suite, until
 from tests.test_up import environment, exported
@@ -57,6 +58,12 @@ def habits(tmp_path_factory: pytest.TempPathFactory) -> Habits:
     ]
     subprocess.run(list(map(str, command)), check=False, capture_output=True, timeout=90)
     return Habits(folder, first, again, merged)
+
+
+def test_attempts_are_counted_on_from_the_run_that_is_repeated(habits: Habits) -> None:
+    """As often as it is repeated, for the folder that a rerun is made from says how often it was tried by then."""
+    told = [{one.name: one.attempts for one in record.read(run.results)} for run in (habits.first, habits.again)]
+    assert told == [{"Comes After": 1, "Fails Once": 1}, {"Fails Once": 2}]
 
 
 def links(log: Path) -> list[str]:

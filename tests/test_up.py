@@ -47,6 +47,15 @@ def exported(text: str) -> dict[str, str]:
     }
 
 
+def ends_clean(run: Run) -> None:
+    """A bench that was told to end does so with the status of what was stopped, and leaves nothing."""
+    assert run.wait(SOON_S) == Exit.STOPPED, run.said
+    run.nothing_left()
+    assert run.err.endswith("rig up: stopped\n")
+    assert "Traceback" not in run.said
+    assert list((run.folder / "scratch").iterdir()) == []
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpBench]:
     folder = tmp_path_factory.mktemp("up")
@@ -54,11 +63,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpBench]:
         until(lambda: "is up" in run.err or run.process.poll() is not None, "the bench to be up")
         assert run.process.poll() is None, run.said
         yield UpBench(run, exported(run.out))
-        run.process.send_signal(signal.SIGHUP)
-        assert run.wait(SOON_S) == Exit.STOPPED, run.said
-        run.nothing_left()
-        assert run.err.endswith("rig up: stopped\n")
-        assert "Traceback" not in run.said
+        os.killpg(run.process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
+        ends_clean(run)
 
 
 def test_it_prints_what_robot_needs_and_nothing_else(bench: UpBench) -> None:
@@ -118,7 +124,7 @@ def test_a_second_run_on_a_broker_is_refused_and_leaves_the_first_alone(tmp_path
             (tmp_path / "go").touch()
             assert first.wait() == Exit.GOOD, first.said
         up.process.terminate()
-        assert up.wait(SOON_S) == Exit.STOPPED, up.said
+        ends_clean(up)
 
 
 @pytest.mark.parametrize("module", [BROKER, BENCH])

@@ -17,7 +17,18 @@ from rig.bus.redaction import taken_out
 from rig.evidence.judging import Finding
 from rig.evidence.verdicts import JUDGED, Verdict
 
-__all__ = ["RECORDS", "BadRecords", "DeviceFacts", "EvidenceFile", "Record", "append", "basis_of", "latest", "read"]
+__all__ = [
+    "RECORDS",
+    "BadRecords",
+    "DeviceFacts",
+    "EvidenceFile",
+    "Record",
+    "append",
+    "attempts",
+    "basis_of",
+    "latest",
+    "read",
+]
 
 RECORDS = "records.jsonl"
 VERSION = 1
@@ -58,7 +69,8 @@ class Record:
 
     ``suites`` are the names of the suites around it, the outermost first; ``requirements`` the ids of its rows;
     ``bench_s`` is the bench time at its end, counted from the making of its premises;
-    ``attempts`` how often it ran in this run; ``bench_broke`` what broke, also where a verdict was given before;
+    ``attempts`` how often it ran in this run and in those that it repeats;
+    ``bench_broke`` what broke, also where a verdict was given before;
     ``absent`` are captures that are not there, each with the reason; ``repeatable`` is ``yes``, or ``no, because ...``.
     """
 
@@ -125,6 +137,14 @@ def read(path: Path) -> list[Record]:
     except (OSError, UnicodeDecodeError) as problem:
         raise BadRecords(f"{path}: expected records of a run, got {problem}") from None
     return latest([_of_json(f"{path}, line {number}", line) for number, line in enumerate(lines, 1)])
+
+
+def attempts(folder: Path) -> dict[str, int]:
+    """How often each test ran already, as the records in a results folder say; nothing where it has none.
+
+    Raises :class:`BadRecords`.
+    """
+    return {one.test: one.attempts for one in read(folder)} if (folder / RECORDS).exists() else {}
 
 
 def _of_json(where: str, line: str) -> Record:

@@ -103,7 +103,7 @@ class Bench:
         now.mend()
         tags = [str(tag) for tag in BuiltIn().get_variable_value("@{TEST TAGS}", [])]
         self.bench_requires(*(tag.partition(":")[2] for tag in tags if tag.casefold().startswith("bench:")))
-        now.test = str(BuiltIn().get_variable_value("${TEST NAME}", ""))
+        now.name_test()
         _skip_slow(now.test)
         judge().begin(now.test)
         now.events.clear()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,7 +51,8 @@ class RunListener:
     made: ClassVar[bool] = False
     """Whether this process has one already, from `rig run` or ``--listener``."""
 
-    def __init__(self) -> None:
+    def __init__(self, attempts: Mapping[str, int] | None = None) -> None:
+        """``attempts``: how often tests ran already in a run that this one repeats, by full name."""
         RunListener.made = True
         self.verdicts: Counter[Verdict] = Counter()
         self.records: list[Record] = []
@@ -63,7 +65,7 @@ class RunListener:
         self.judged = False
         """Whether any test said something of a device."""
         self._body: Ending | None = None
-        self._attempts: Counter[str] = Counter()
+        self._attempts: Counter[str] = Counter(attempts or {})
         self._ends = True
 
     # ------------------------------------------------------------------------------------------------ what Robot tells
@@ -218,7 +220,7 @@ def _record(data: Any, result: Any, told: Conclusion, attempts: int) -> Record:
         repeatable=_repeatable(tags),
         started=str(result.start_time.astimezone(UTC).isoformat(timespec="milliseconds")),
         elapsed_s=round(result.elapsed_time.total_seconds(), 3),
-        bench_s=round(now.now / 1e9, 3) if now.test == str(result.name) else 0.0,
+        bench_s=round(now.now / 1e9, 3) if now.full_name == str(result.full_name) else 0.0,
     )
 
 

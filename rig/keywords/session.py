@@ -82,7 +82,8 @@ class Session:
         self.capabilities: frozenset[str] = frozenset()
         self.events: list[Event] = []
         self.now = 0
-        self.test = ""
+        self.test, self.full_name = "", ""
+        """The test whose premises these are: its name, and that with its suites', which no other test has."""
         self.evidence = ""
         self.prepared = ""
         self.begun = 0
@@ -184,7 +185,8 @@ class Session:
         return self.call(verb, device=device, **args)
 
     def start_test(self) -> None:
-        """A test begins: what is known of the one before is not its own."""
+        """A test begins: what is known of the one before is not its own, be it of the same name."""
+        self.full_name = self.prepared = ""
         self.files, self.absent, self.before, self.after = [], {}, {}, {}
 
     def begin_action(self, cause: str = "") -> None:
@@ -192,6 +194,10 @@ class Session:
         it."""
         self.action, self.asked = self.mark, None
         judge().cause = cause
+
+    def name_test(self) -> None:
+        """Know which test runs now."""
+        self.test, self.full_name = running_test()
 
     def begin_test(self) -> None:
         """The premises are as the test needs them; what comes now is the test itself."""
@@ -202,7 +208,7 @@ class Session:
         """The premises were made anew after the event ``before``: what came until then is no part of this test."""
         self.events[:] = [event for event in self.events if event.order > before]
         self.changed = before
-        self.prepared = self.test
+        self.prepared = self.full_name
         self.loaded.clear()
         self.admitted.clear()
         self.out_of_reach.clear()
@@ -221,8 +227,7 @@ class Session:
 
     def _need_premises(self) -> None:
         """Keywords work on the premises of their own test."""
-        test = str(BuiltIn().get_variable_value("${TEST NAME}", ""))
-        if self.prepared != test:
+        if not self.prepared or self.prepared != running_test()[1]:
             raise Misused(
                 "no premises are prepared for this test; begin it with "
                 "[Setup]    Prepare Premises    needs=...    leaves=..."
@@ -463,6 +468,12 @@ _SESSION = Session()
 def session() -> Session:
     """The session of this run."""
     return _SESSION
+
+
+def running_test() -> tuple[str, str]:
+    """The name of the test that runs, and its full one; both empty outside of a test."""
+    suite, test = (str(BuiltIn().get_variable_value(f"${{{what} NAME}}") or "") for what in ("SUITE", "TEST"))
+    return test, f"{suite}.{test}" if test else ""
 
 
 def chart_names(devices: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

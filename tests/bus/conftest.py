@@ -6,6 +6,7 @@ import itertools
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from tests.bus.mosquitto import mosquitto, tool
 _COUNT = itertools.count(1)
 
 
-def _with_password(folder: Path) -> Iterator[str]:
+@contextmanager
+def with_password(folder: Path) -> Iterator[str]:
     words = folder / "passwords"
     subprocess.run([tool("mosquitto_passwd"), "-c", "-b", str(words), "rig", "known"], check=True, capture_output=True)
     with mosquitto(folder, [f"password_file {words}"], "mqtt://rig:known@") as url:
@@ -31,7 +33,8 @@ def broker_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         with EmbeddedBroker() as broker:
             yield broker.url
     else:
-        yield from _with_password(tmp_path_factory.mktemp("mosquitto"))
+        with with_password(tmp_path_factory.mktemp("mosquitto")) as url:
+            yield url
 
 
 @pytest.fixture

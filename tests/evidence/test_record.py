@@ -61,6 +61,16 @@ def test_of_a_test_that_ran_twice_the_last_record_counts(tmp_path: Path) -> None
     assert [(one.name, one.verdict) for one in record.read(tmp_path)] == [("Other", "PASS"), ("A Test", "PASS")]
 
 
+def test_attempts_count_on_over_the_runs_that_a_run_repeats(tmp_path: Path) -> None:
+    assert record.attempts(tmp_path) == {}
+    for one in (of(), of("Other"), of(attempts=3)):
+        record.append(tmp_path, one)
+    assert record.attempts(tmp_path) == {"Rig.Security.A Test": 3, "Rig.Security.Other": 1}
+    (tmp_path / record.RECORDS).write_text("nonsense\n", encoding="utf-8")
+    with pytest.raises(BadRecords):
+        record.attempts(tmp_path)
+
+
 @pytest.mark.parametrize(
     "line",
     ["", "nonsense", "[]", "{}", '{"version": 2}', json.dumps({**FULL.as_json(), "verdict": "MAYBE"}),

@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 from robot.result import Keyword  # type: ignore[import-untyped]
 from robot.result import TestCase as Case
+from robot.result import TestSuite as Suite
 
+from rig.evidence.conclusion import Conclusion
 from rig.evidence.judging import Basis, BasisKind, Finding, Outcome
 from rig.evidence.verdicts import ROBOT_STATUS, Verdict
+from rig.keywords import listener as listener_module
 from rig.keywords.judge import judge
 from rig.keywords.listener import RunListener
+from rig.keywords.session import Session
 
 CLAUSE, OURS = Basis(BasisKind.CLAUSE, "GBCS ECS42"), Basis(BasisKind.OWN_DEFAULT, "a data sheet")
 MET = Finding("it closes", Outcome.MET, CLAUSE)
@@ -166,3 +170,19 @@ def test_the_summary_counts_everything_once() -> None:
 def test_a_run_of_nothing_is_told_so() -> None:
     assert ended().summary() == "0 tests: 0 passed, 0 failed, 0 skipped; nothing was judged"
     assert not ended().infra
+
+
+@pytest.mark.parametrize(("prepared", "bench_s"), [("Rig.Gas.Closes", 5.0), ("Rig.Electricity.Closes", 0.0)])
+def test_the_bench_time_of_a_test_is_that_of_its_own_premises(
+    prepared: str, bench_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two suites may hold tests of one name."""
+    monkeypatch.setattr(judge(), "clock", judge().clock)  # which a session sets
+    now = Session()
+    now.test, now.full_name, now.now = "Closes", prepared, 5_000_000_000
+    monkeypatch.setattr(listener_module, "session", lambda: now)
+    monkeypatch.setattr(listener_module, "_folder", lambda: None)
+    case = Case("Closes", status="SKIP", start_time="2026-11-20 09:00:00", elapsed_time=1, parent=Suite("Gas"))
+    case.parent.parent = Suite("Rig")
+    told = Conclusion(Verdict.SKIPPED, "", (), "")
+    assert listener_module._record(case, case, told, 1).bench_s == bench_s

@@ -16,8 +16,9 @@ from rig.bus.messages import Answer, Context, Event
 from rig.evidence.conclusion import weigh
 from rig.evidence.judging import Basis, BasisKind, Finding, Outcome
 from rig.evidence.verdicts import Verdict
+from rig.keywords import session as session_module
 from rig.keywords.allowance import Allowance
-from rig.keywords.connection import Connection
+from rig.keywords.connection import Connection, Misused
 from rig.keywords.judge import judge
 from rig.keywords.matching import Matcher
 from rig.keywords.session import Session
@@ -61,6 +62,8 @@ class Interrupted(Connection):
     def call(self, node: str, verb: str, args: Mapping[str, Any], within_s: float, context: Context) -> Answer:
         if verb == "clock.advance":
             return Answer("id", 1, "ok", "boot", {"now": args["span_ns"]}, None, {}, self.meanwhile)
+        if verb == "device.ask":
+            return Answer("id", 1, "ok", "boot", {"now": 0}, None, {})
         assert verb == "bench.describe", (node, within_s, context)
         self._calls += 1
         if self._calls in self._ends:
@@ -148,3 +151,40 @@ def test_who_was_late_while_the_bench_stood_still_was_not_shown_to_be(
     waiting.timed_span(Allowance("esme", ("answer",), timedelta(seconds=2), word), 5 * SECOND, 0)
     assert [finding.outcome for finding in noted] == [outcome]
     assert weigh(noted)[0] is (Verdict.FAIL if outcome is Outcome.MISSED else Verdict.INCONCLUSIVE)
+
+
+class Running:
+    """What a keyword asks Robot: in which test it runs."""
+
+    suite, test = "Rig.Gas", "Closes"
+
+    def get_variable_value(self, name: str) -> str:
+        return {"${SUITE NAME}": self.suite, "${TEST NAME}": self.test}[name]
+
+
+@pytest.mark.parametrize(("suite", "test"), [("Rig.Electricity", "Closes"), ("Rig.Gas", "Opens"), ("Rig", "")])
+def test_premises_are_those_of_one_test_whatever_others_are_called(
+    session: Session, monkeypatch: pytest.MonkeyPatch, suite: str, test: str
+) -> None:
+    monkeypatch.setattr(session_module, "BuiltIn", Running)
+    session._connection = Interrupted({})
+    session.name_test()
+    session.begin_premises(0)
+    session.ask("esme", "press")
+    monkeypatch.setattr(Running, "suite", suite)
+    monkeypatch.setattr(Running, "test", test)
+    with pytest.raises(Misused, match="no premises are prepared for this test"):
+        session.ask("esme", "press")
+    monkeypatch.undo()
+
+
+def test_a_test_that_is_repeated_has_no_premises_of_the_one_before(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "BuiltIn", Running)
+    session._connection = Interrupted({})
+    session.name_test()
+    session.begin_premises(0)
+    session.start_test()
+    with pytest.raises(Misused, match="no premises"):
+        session.ask("esme", "press")
