@@ -2,18 +2,24 @@
 
 Of a cross-section of the suites: the tests tagged ``demo``, one to three a suite.
 
-Evidence holds neither run ids nor wall-clock stamps, so nothing is left out of the comparison.
+Which tests are to repeat is what their own records say (``repeatable: yes``): those are held against each other, record
+and evidence.  Evidence holds neither run ids nor wall-clock stamps, so nothing of it is left out of the comparison; a
+record is compared without its run and its hour.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from robot import api
 
+from rig.evidence.record import EvidenceFile, Record, read
+from rig.evidence.verdicts import Verdict
 from tests.running import ROOT, Run, started
 
 JITTER = {"RIG_JITTER": "0.003"}  # up to 3 ms for each message: many times what one takes on this machine
@@ -42,11 +48,63 @@ def two_runs(folder: Path, *environments: dict[str, str], arguments: tuple[str, 
     return runs
 
 
-def same(first: dict[str, str], run: Run) -> None:
-    """``run`` left the same octets as that of ``first``."""
-    found = digests(run)
-    assert sorted(found) == sorted(first), run.said
-    assert [name for name in first if found[name] != first[name]] == []
+def timeless(one: Record) -> Record:
+    return replace(one, run="", started="", elapsed_s=0.0)
+
+
+def unlike(one: Sequence[Record], other: Sequence[Record]) -> list[str]:
+    """The tests that one of two runs says are repeatable, and whose records differ."""
+    here, there = ({record.test: timeless(record) for record in records} for records in (one, other))
+    both = {**here, **there}
+    return [
+        test
+        for test in both
+        if "yes" in {run[test].repeatable for run in (here, there) if test in run} and here.get(test) != there.get(test)
+    ]
+
+
+def repeatable(run: Run) -> dict[str, str]:
+    """Evidence and its digests, without that of tests which say that they do not repeat.  Every test that says it does
+    and that ran has its evidence there, as its record has it."""
+    found, records = digests(run), read(run.results)
+    ran = [record for record in records if record.repeatable == "yes" and record.outcome is not Verdict.SKIPPED]
+    assert len(ran) >= LEAST, run.said
+    for record in ran:
+        assert len(record.files) >= 4, record
+        assert {one.name: one.sha256 for one in record.files}.items() <= {
+            f"evidence/{name}": digest for name, digest in found.items()
+        }.items()
+    out = tuple(
+        {str(Path(one.name).parent) for record in records if record.repeatable != "yes" for one in record.files}
+    )
+    return {name: digest for name, digest in found.items() if str(Path("evidence", name).parent) not in out}
+
+
+def same(first: Run, other: Run) -> None:
+    """Of every test that says it repeats, both runs left the same record and the same octets."""
+    one, two = repeatable(first), repeatable(other)
+    assert sorted(two) == sorted(one), other.said
+    assert [name for name in one if two[name] != one[name]] == []
+    assert unlike(read(first.results), read(other.results)) == []
+
+
+YES = Record("Rig.A Test", "A Test", ("Rig",), "it closes", "PASS", "", repeatable="yes", run="1f", elapsed_s=1.0)
+NO = replace(YES, repeatable="no, because a person takes part")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differs"),
+    [
+        (YES, replace(YES, run="2a", started="later", elapsed_s=2.0), False),
+        (YES, replace(YES, verdict="FAIL"), True),
+        (YES, replace(YES, files=(EvidenceFile("evidence/a", 3, "ab"),)), True),
+        (NO, replace(NO, verdict="FAIL"), False),
+        (YES, NO, True),
+    ],
+)
+def test_a_test_that_says_it_repeats_and_does_not_is_named(one: Record, other: Record, *, differs: bool) -> None:
+    assert unlike([one], [other]) == (["Rig.A Test"] if differs else [])
+    assert unlike([one], []) == (["Rig.A Test"] if one is YES else [])
 
 
 def test_the_cross_section_has_one_to_three_tests_of_each_suite() -> None:
@@ -59,29 +117,23 @@ def test_the_cross_section_has_one_to_three_tests_of_each_suite() -> None:
 
 def test_a_run_leaves_the_same_evidence_with_and_without_jitter(tmp_path: Path) -> None:
     plain, late = two_runs(tmp_path, {}, JITTER, arguments=CROSS_SECTION)
-    first, closing = digests(plain), plain.closing()
-    ran = int(closing["total"]) - int(closing["skipped"])  # without the published messages one of them is skipped
-    assert ran >= LEAST, plain.said
-    assert len(first) >= 4 * ran, plain.said  # four files a test
     assert [run.closing()["more"] for run in (plain, late)] == ["", ""], plain.said
-    same(first, late)
+    same(plain, late)
     statuses = [{name: status for name, (status, _) in run.tests().items()} for run in (plain, late)]
     assert statuses[0] == statuses[1]
 
 
 @pytest.mark.soak
 def test_repeat_twenty_runs_with_jitter(tmp_path: Path) -> None:
-    first: dict[str, str] = {}
+    first: Run | None = None
     for number in range(10):
         for run in two_runs(tmp_path / str(number), JITTER, JITTER, arguments=CROSS_SECTION):
-            first = first or digests(run)
-            assert len(first) >= 4 * LEAST, run.said
+            first = first or run
             same(first, run)
 
 
 @pytest.mark.soak
 def test_the_whole_tree_leaves_the_same_evidence_twice(tmp_path: Path) -> None:
     plain, late = two_runs(tmp_path, {}, JITTER)
-    first = digests(plain)
-    assert len(first) >= 4 * 30, plain.said
-    same(first, late)
+    assert len(repeatable(plain)) >= 4 * 30, plain.said
+    same(plain, late)
