@@ -51,11 +51,13 @@ CAUGHT_BY = {
     "opens-from-afar": ("contactor_valve/02_gas_valve", "Arm Opens Nothing Until The Consumer Acts"),
     "opens-unarmed": ("contactor_valve/02_gas_valve", "Button Of A Shut Supply Does Nothing"),
     "skips-flow-check": ("contactor_valve/02_gas_valve", "Arm Opens Nothing Until The Consumer Acts"),
+    "tells-no-flow": ("contactor_valve/02_gas_valve", "A Flow That Nobody Controls Is Seen"),
     "window-never-closes": ("installation/02_interpan_window", "Window Closes After Sixty Minutes"),
     "window-not-kept-alive": ("installation/02_interpan_window", "Window Is Kept Alive In Use"),
     "leaks-dropped-frames": ("security/02_firewall", "Frame Of A Foreign Cluster Is Dropped"),
     "firewall-open": ("security/02_firewall", "Frame Of A Foreign Cluster Is Dropped"),
     "claims-tunnels": ("installation/01_no_wan", "Install A Premises With No WAN"),
+    "lists-its-orders": ("installation/03_neighbours", "A Work Order Never Runs On The Neighbour's Equipment"),
     "answered-when-sent": ("installation/01_no_wan", "Install A Premises With No WAN"),
     "forwards-for-unknown": ("security/02_firewall", "Message For A Device That Is Not In The Log Is Dropped"),
 }

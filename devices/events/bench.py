@@ -9,6 +9,7 @@ from devices.events.base import Event, Json, event
 
 __all__ = [
     "AirFrames",
+    "BeaconsHeard",
     "BenchStalled",
     "BusAnswer",
     "BusCommand",
@@ -16,8 +17,10 @@ __all__ = [
     "OperatorActed",
     "PinMoved",
     "PowerSwitched",
+    "RadioInNetwork",
     "ReadingTaken",
     "SendingFailed",
+    "TunnelGranted",
 ]
 
 
@@ -50,6 +53,36 @@ class SendingFailed(Event):
     port: str
     peer: bytes
     reason: str
+
+
+@event("radio.network")
+class RadioInNetwork(Event):
+    """The radio at ``port`` is in a network from now on, as the radio itself has it: extended PAN id (8 octets), PAN
+    id, channel."""
+
+    port: str
+    epid: bytes
+    pan: int
+    channel: int
+
+
+@event("radio.beacons")
+class BeaconsHeard(Event):
+    """A scan of the radio at ``port`` ended: the ``networks`` (extended PAN id, which is the EUI-64 of their hub) whose
+    beacons it received, strongest first."""
+
+    port: str
+    networks: tuple[bytes, ...]
+
+
+@event("tunnel.granted")
+class TunnelGranted(Event):
+    """A frame that grants a tunnel crossed at ``port``: ``out`` of the device towards ``peer`` (EUI-64), or into it
+    from there."""
+
+    port: str
+    peer: bytes
+    out: bool
 
 
 @event("operator")

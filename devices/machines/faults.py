@@ -229,6 +229,13 @@ _TABLE = (
         "CV-2",
         gas=_valve(flow_check=False),
     ),
+    Fault(
+        "tells-no-flow",
+        "GSME",
+        "looks at the flow after it was switched on and finds none, whatever flows",
+        "CV-2",
+        gas=_valve(flow_told=0),
+    ),
     Fault("window-never-closes", "CHF", "leaves inter-PAN open for ever", "HHT-6"),
     Fault("window-not-kept-alive", "CHF", "closes inter-PAN while it is in use", "HHT-6"),
     Fault("firewall-open", "CHF", "lets every frame and message of a terminal in", "HHT-1"),
@@ -240,6 +247,12 @@ _TABLE = (
     ),
     Fault("forwards-for-unknown", "CHF", "passes messages for devices that are not in its log", "HHT-1"),
     Fault("claims-tunnels", "CHF", "reports a tunnel to each device that joined, and asks none for it", "IM-7"),
+    Fault(
+        "lists-its-orders",
+        "HHT",
+        "lists the hubs that its work orders are for, whether it hears them or not, and no others",
+        "HHT-17",
+    ),
     Fault("answered-when-sent", "HHT", "reports a command as answered as soon as it has sent it", "HHT-10"),
 )
 

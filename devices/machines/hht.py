@@ -71,7 +71,8 @@ __all__ = ["FAULTS", "HandHeldTerminal", "HhtSettings", "State"]
 PORT: Final = "interpan"
 ANSWER_TIMER: Final = "hht.answer"
 ANSWERED_WHEN_SENT: Final = "answered-when-sent"
-FAULTS: Final = frozenset({ANSWERED_WHEN_SENT})
+LISTS_ITS_ORDERS: Final = "lists-its-orders"
+FAULTS: Final = frozenset({ANSWERED_WHEN_SENT, LISTS_ITS_ORDERS})
 """Deliberate faults of a terminal, by name."""
 SECOND: Final = 1_000_000_000
 
@@ -380,7 +381,10 @@ class HandHeldTerminal:
     def _seen(self, beacons: tuple[Beacon, ...]) -> list[Effect]:
         self._found = beacons
         lines = [f"{eui_text(b.epid)} channel {b.channel} {b.rssi} dBm{_mark(b, self._jobs)}" for b in beacons]
-        found = HubsFound(hubs=tuple(b.epid for b in beacons), joinable=tuple(b.joinable for b in beacons))
+        hubs = [b.epid for b in beacons]
+        if LISTS_ITS_ORDERS in self.settings.faults:
+            hubs = sorted({job.hub for job in self._jobs if job.hub})
+        found = HubsFound(hubs=tuple(hubs), joinable=tuple(b.joinable for b in beacons))
         return [Record(found), Show("\n".join(lines) or "No hub found")]
 
     def _need_hub(self, *, connected: bool = True) -> bytes:

@@ -71,7 +71,9 @@ class Record:
     ``bench_s`` is the bench time at its end, counted from the making of its premises;
     ``attempts`` how often it ran in this run and in those that it repeats;
     ``bench_broke`` what broke, also where a verdict was given before;
-    ``absent`` are captures that are not there, each with the reason; ``repeatable`` is ``yes``, or ``no, because ...``.
+    ``unasked_alerts`` are the alerts that came and that the test had not asked for: code, use case (of its message),
+    device, party, bench time; ``absent`` are captures that are not there, each with the reason; ``repeatable`` is
+    ``yes``, or ``no, because ...``.
     """
 
     test: str
@@ -93,6 +95,7 @@ class Record:
     devices: tuple[DeviceFacts, ...] = ()
     files: tuple[EvidenceFile, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+    unasked_alerts: tuple[Mapping[str, Any], ...] = ()
     repeatable: str = ""
     started: str = ""
     elapsed_s: float = 0.0
@@ -158,7 +161,11 @@ def _of_json(where: str, line: str) -> Record:
                 **told,
                 "devices": tuple(DeviceFacts(**one) for one in told.get("devices", ())),
                 "files": tuple(EvidenceFile(**one) for one in told.get("files", ())),
-                **{key: tuple(told[key]) for key in ("suites", "requirements", "basis", "findings") if key in told},
+                **{
+                    key: tuple(told[key])
+                    for key in ("suites", "requirements", "basis", "findings", "unasked_alerts")
+                    if key in told
+                },
             }
         )
     except BadRecords:

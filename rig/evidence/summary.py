@@ -54,6 +54,9 @@ def first_page(records: Sequence[Record]) -> dict[str, str]:
         told = [record for record in records if record.outcome is verdict]
         if told:
             lines[verdict.value] = _named([f"{one.name}: {_short(one.reason)}" for one in told])
+    unasked = [one for one in records if one.unasked_alerts]
+    if unasked:
+        lines["Alerts that nobody asked for"] = _named([f"{one.name}: {_alerts(one)}" for one in unasked])
     broke = [one for one in records if one.bench_broke and one.outcome is not Verdict.INFRA]
     if broke:
         lines["Bench broke after a verdict"] = _named(
@@ -65,6 +68,11 @@ def first_page(records: Sequence[Record]) -> dict[str, str]:
 def _named(names: Sequence[str]) -> str:
     more = [f"and {len(names) - TOLD} more"] if len(names) > TOLD else []
     return "\n".join(f"- {name}" for name in [*names[:TOLD], *more])
+
+
+def _alerts(record: Record) -> str:
+    counted = Counter(f"{alert['code']} of {alert['device']}" for alert in record.unasked_alerts)
+    return ", ".join(f"{what} (x{n})" for what, n in counted.items())
 
 
 def _short(reason: str) -> str:

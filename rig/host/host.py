@@ -238,6 +238,8 @@ class Host:
     def _from_radio(self, event: core.Event) -> None:
         if isinstance(event, core.Received) and self._machine is not None:
             self._taps.frame(event.port, event.peer, event.cluster, event.octets, out=False)
+        elif self._machine is not None:
+            self._taps.radio(event)
         self.deliver(event)
 
     def _from_inside(self, event: core.Event) -> None:

@@ -2,7 +2,8 @@
 
 On a message port the tap is the message.  On HAN and inter-PAN it is the frame, and a listener's reassembly makes
 messages of what crossed.  Sender and receiver have a tap each, so a frame that is lost on the air stands at the
-sender's alone.  A machine has no say in any of this.
+sender's alone.  What a radio tells of itself (its network, the beacons that it received) is tapped at its port, too.
+A machine has no say in any of this.
 
 Must not live here: what a message means, where the time line is kept (``rig.node.recorder``).
 """
@@ -13,8 +14,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from devices.events import Event
+from devices.events.bench import BeaconsHeard, RadioInNetwork, TunnelGranted
 from devices.events.messages import MessageIncomplete, MessageReceived, MessageSent
-from devices.wire import gbt, tunnelling
+from devices.machines import core
+from devices.wire import gbt, tunnelling, zcl
+from devices.wire.errors import DecodeError
 from devices.wire.reassembly import Mark, Reason, Reassembler, Result, Way, Whole
 from rig.ports.protocols import Clock
 
@@ -52,8 +56,17 @@ class Taps:
         now = self._clock.now
         self._on_frame(TappedFrame(now, port, out, peer, cluster, octets))
         if cluster == tunnelling.CLUSTER:
+            if _grants(octets):
+                self._record(TunnelGranted(port=port, peer=peer, out=out))
             way = Way(port, receiver=peer) if out else Way(port, sender=peer)
             self._tell(self._listeners[out].zcl(way, cluster, octets, Mark(now)), out=out)
+
+    def radio(self, event: core.Event) -> None:
+        """A radio told its device something that is no frame."""
+        if isinstance(event, core.NetworkUp):
+            self._record(RadioInNetwork(port=event.port, epid=event.epid, pan=event.pan, channel=event.channel))
+        elif isinstance(event, core.NetworksFound):
+            self._record(BeaconsHeard(port=event.port, networks=tuple(one.epid for one in event.beacons)))
 
     def lose_power(self) -> None:
         """The device lost its power, and with it whatever it had of a message."""
@@ -81,3 +94,12 @@ class Taps:
                     detail=one.detail,
                 )
             )
+
+
+def _grants(octets: bytes) -> bool:
+    """Whether a frame of the tunnelling cluster grants a tunnel."""
+    try:
+        told = tunnelling.decode(zcl.decode(octets))
+    except DecodeError:  # a command of all clusters, or none at all: no answer to a request
+        return False
+    return isinstance(told, tunnelling.RequestTunnelResponse) and told.status == tunnelling.TunnelStatus.SUCCESS

@@ -14,6 +14,7 @@ from typing import Any
 from robot.api import logger
 from robot.api.deco import keyword, library
 
+from devices.events.messages import MessageReceived
 from devices.events.parties import PartyReceived
 from devices.wire import cosem, gbcs
 from rig.evidence.judging import Limit, Reading
@@ -59,6 +60,39 @@ class Alerts:
         if not event.fields.get("verified"):
             raise now.unmet(f"alert {code} with valid protection", now.words(event))
         return {**event.fields, **_times(str(event.fields["octets"]))}
+
+    @keyword
+    @judged("alert-once:{code}")
+    def alert_should_arrive_once(
+        self,
+        code: str,
+        *,
+        device: str = "esme",
+        party: str = "supplier",
+        within: timedelta | None = None,
+        since: int | None = None,
+    ) -> dict[str, Any]:
+        """As `Alert Should Arrive`, and no second one with this code may come until ``within`` is over.
+
+        Left out: as long as the device may take.  Counted at the tap of ``party``, a repetition of the same octets too.
+        """
+        now = session()
+        start, begun = now.since(since), now.now
+        told = self.alert_should_arrive(code, device=device, party=party, within=within, since=start)
+        span = within or now.takes(device, "wake", "alert").declared
+        now.pass_time(max(span - timedelta(microseconds=(now.now - begun) // 1000), timedelta(0)))
+        mine = [event for event in now.events if event.order > start and _alert(code, device, party).fits(event)]
+        now.claimed |= {event.order for event in mine}
+        alike = {event.fields["octets"] for event in mine}
+        came = [
+            event for event in now.events
+            if event.order > start and event.kind == MessageReceived.kind and event.fields["device"] == party
+            and event.fields["octets"] in alike
+        ]  # fmt: skip
+        if len(came) != 1:
+            times = ", ".join(f"{event.at_ns / 1e9:.6f} s" for event in came)
+            raise now.unmet(f"one alert {code} of {device} at the tap of {party}", f"{len(came)}, at {times}")
+        return told
 
     @keyword
     @judged("no-alert:{code}")

@@ -19,12 +19,11 @@ from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn
 
 from devices.events.commands import CommandExecuted, CommandRefused
-from devices.events.hub import HubNetworkUp
 from rig.bus.capabilities import CAPABILITIES
 from rig.bus.errors import of_system
 from rig.evidence import bench_times, chart, places
 from rig.keywords.connection import Misused
-from rig.keywords.hub import joined
+from rig.keywords.hub import expect_network, expect_tunnel
 from rig.keywords.judge import judge, judged
 from rig.keywords.listener import RunListener
 from rig.keywords.matching import Matcher
@@ -315,10 +314,8 @@ def _skip_slow(test: str) -> None:
 def _tell_unasked() -> None:
     """The alerts that came and that the test has not asked for: kept, counted, shown."""
     now = session()
-    counted = Counter(
-        (f"0x{event.fields['alert'] or 0:04X}", now.device_with(str(event.fields["from"])), event.fields["device"])
-        for event in now.unasked_alerts()
-    )
+    now.unasked = now.unasked_alerts()
+    counted = Counter((one["code"], one["device"], one["party"]) for one in now.unasked)
     if counted:
         told = "; ".join(f"{code} of {device} at {party} (x{n})" for (code, device, party), n in counted.items())
         logger.info(f"Alerts that nobody asked for: {told}")
@@ -352,11 +349,12 @@ def _kept(drawing: str, manifest: Mapping[str, Any]) -> str:
 
 
 def _bring_to(state: State) -> None:
-    """Bring a fresh premises into a state, by the WAN and in the order of an installation."""
+    """Bring a fresh premises into a state, by the WAN and in the order of an installation; every step is seen at a tap,
+    at a contact, or in what a party verified."""
     now = session()
     for name, told in now.devices.items():
         if told["kind"] == "comms_hub":
-            now.expect(Matcher(HubNetworkUp, name, {}, f"{name}'s network"), now.takes(name, "boot"), now.changed)
+            expect_network(name, now.changed)
     if state in (State.FRESH, State.ANY):
         return
     supplier = Supplier()
@@ -364,7 +362,7 @@ def _bring_to(state: State) -> None:
     if hub != "esme":
         since = now.mark
         supplier.admit_to_hub("esme")
-        now.expect(joined("esme", hub), now.takes("esme", "join"), since, asked=now.admitted.get(now.eui("esme")))
+        expect_tunnel("esme", hub, now.takes("esme", "join"), since, joining=True)
     if state in (State.INSTALLED, State.ENABLED):
         supplier.command_should_succeed(supplier.request("ECS70"))
         _switch(closed=state is State.ENABLED)

@@ -16,12 +16,13 @@ from robot.api import logger
 from robot.api.deco import keyword, library
 
 from devices.events.supply import FlowChecked
-from devices.events.tunnels import TunnelOpened
 from devices.wire import gbcs, gbz, gbz_typed
 from devices.wire.gbz_typed import ReadAttributesResponse
-from rig.keywords.judge import judged
+from rig.evidence.judging import Outcome, Reading, decide
+from rig.keywords.hub import expect_tunnel
+from rig.keywords.judge import judge, judged
 from rig.keywords.matching import Matcher
-from rig.keywords.physics import INSTRUMENTS, Physics
+from rig.keywords.physics import INSTRUMENTS, Physics, fed
 from rig.keywords.session import session
 from rig.keywords.supplier import Delivery, Supplier
 
@@ -47,7 +48,7 @@ class GasMeter:
     def install_gas_meter(self, device: str = "gsme", *, hub: str | None = None) -> None:
         """Have the hub admit the gas meter, let it join, and wait until it has its tunnel to the hub.
 
-        That it has is seen in its own trace, so the bench must have that of the meter.
+        Judged by the frames between the two, as `Device Should Join` is; joining is asked of an emulated meter.
 
         Example:
         | Install Gas Meter |
@@ -57,8 +58,7 @@ class GasMeter:
         since = now.mark
         Supplier().admit_to_hub(device, hub=place)
         now.ask(device, "join")
-        tunnel = Matcher(TunnelOpened, device, {"port": "han", "peer": now.eui(place)}, f"{device}'s tunnel to {place}")
-        now.expect(tunnel, now.takes(device, "join"), since, asked=now.admitted.get(now.eui(device)))
+        expect_tunnel(device, place, now.takes(device, "join"), since, joining=True)
         now.begin_action()
 
     @keyword
@@ -128,6 +128,7 @@ class GasMeter:
     def let_gas_flow(self, flow: int, device: str = "gsme") -> None:
         """Let so much gas flow once the valve is open, in the units of the meter's threshold (an emulated meter)."""
         session().ask(device, "flow", flow=flow)
+        session().flows[device] = flow
 
     @keyword
     @judged("flow-check")
@@ -136,7 +137,9 @@ class GasMeter:
     ) -> dict[str, Any]:
         """After a local enabling the meter must look at the flow; returns ``flow``, ``threshold`` and ``above``.
 
-        It is what the meter reports: the trace of an emulated one, which not every bench has.
+        That it looks is what the meter reports: the trace of an emulated one, which not every bench has.  What it says
+        of the flow is held against what the test let flow (nothing, unless `Let Gas Flow` said otherwise), and against
+        the instrument behind the valve: where that shows that no gas flows, the meter can have seen none.
 
         Example:
         | Flow Check Should Be Reported    above=False |
@@ -151,7 +154,25 @@ class GasMeter:
                 "a flow and a threshold that agree with it",
                 f"{event.fields['flow']} against {event.fields['threshold']}",
             )
+        let = now.flows.get(device, 0)
+        if event.fields["flow"] != let:
+            raise now.unmet(f"{device} to see the flow that there is, {let}", event.fields["flow"])
+        if event.fields["flow"]:
+            self._gas_flows(device)
         return dict(event.fields)
+
+    def _gas_flows(self, device: str) -> None:
+        """Gas must flow by the instrument behind the valve, where the bench has one there."""
+        now = session()
+        if _FLOW not in now.described["feeds"]:
+            logger.info(f"No instrument {_FLOW!r} behind the valve of {device}; the flow is the meter's word alone.")
+            return
+        current = Physics().read_instrument(_FLOW)["current"]
+        reading = Reading(abs(current["value"]), "A", current["uncertainty"], _FLOW, current["at_ns"])
+        if decide(judge().dated(reading), judge().limit("current-flows")) is Outcome.MISSED:
+            failure = now.unmet(f"gas to flow, as {device} reports", f"{current['value']:.4f} A at {_FLOW}")
+            fed(_FLOW, failure)
+            raise failure
 
 
 def _event() -> dict[str, Any]:

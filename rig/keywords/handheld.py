@@ -5,6 +5,7 @@ Must not live here: what the terminal does by itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -20,7 +21,7 @@ from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher
 from rig.keywords.session import session
 from rig.keywords.silence import Loaded, blame, blame_hub, sound
-from rig.keywords.taps import crossed, from_terminal, tapped
+from rig.keywords.taps import beacons, crossed, from_terminal, let_in, tapped
 
 __all__ = ["CommandState", "HandHeld"]
 
@@ -44,22 +45,28 @@ class HandHeld:
     """The operator of a hand-held terminal: finds hubs, connects to one, applies the commands of a work order."""
 
     @keyword
+    @judged("hubs-listed")
     def find_hubs(self, *wanted: str, device: str = "hht", within: timedelta | None = None) -> list[str]:
-        """Scan for hubs; returns their printed EUI-64s, strongest first.
+        """Scan for hubs; returns their EUI-64s as the terminal lists them, strongest first.
 
-        A scan may miss a hub; with hubs ``wanted`` by name an installer scans again, up to five times.
+        The list must be that of the hubs whose beacons came to the terminal's radio, by the tap there.  A scan may miss
+        a hub; with hubs ``wanted`` by name an installer scans again, up to five times.
         """
         now = session()
         hubs: list[str] = []
         for _ in range(SCANS if wanted else 1):
             since = now.mark
             now.ask(device, "scan")
-            end = Matcher(HubsFound, device, {}, "the end of a scan")
-            event = now.expect(end, now.takes(device, "scan"), since, within=within)
-            hubs = [str(hub) for hub in event.fields["hubs"]]
+            end = now.expect(beacons(device), now.takes(device, "scan"), since, within=within)
+            hubs = _listed(device, since)
+            if set(hubs) != set(end.fields["networks"]):
+                raise now.unmet(
+                    f"{device} to list the hubs whose beacons came to its radio ({_names(end.fields['networks'])})",
+                    _names(hubs),
+                )
             if all(now.devices[name]["eui"] in hubs for name in wanted):
                 break
-        logger.info(f"hubs in reach: {', '.join(f'{hub} ({now.device_with(hub)})' for hub in hubs) or 'none'}")
+        logger.info(f"hubs in reach: {_names(hubs)}")
         return hubs
 
     @keyword
@@ -75,21 +82,22 @@ class HandHeld:
     def connect_to_hub(self, hub: str = "hub", *, device: str = "hht", within: timedelta | None = None) -> None:
         """Choose a hub that the terminal has found and connect to it by inter-PAN.
 
-        The hub must answer, by the frames at the terminal's radio.  One that does not, although what the terminal sent
-        came to it, is the silent one.
+        The hub must grant a tunnel, by the frames at the terminal's radio.  One that does not, although what the
+        terminal sent came to it, is the silent one.
         """
         now = session()
         since, place = now.mark, hub if hub in now.devices else now.device_with(hub)
-        now.ask(device, "connect", hub=now.eui(place) if place in now.devices else hub)
-        connected = Matcher(TerminalConnected, device, {}, f"{device} connected to {hub}")
+        eui = now.eui(place) if place in now.devices else _plain(hub)
+        now.ask(device, "connect", hub=eui)
+        connected = let_in(now, device, eui)
         allowed = now.takes(device, "connect")
         span = allowed.patience if within is None else within
         found = now.wait(connected, span, since)
-        if found is None:
-            blame_hub(now, hub, device, since, now.unseen(connected, span, since))
-        now.timed(allowed, found, since)
-        if not crossed(now, since, place, device):
+        if found is None and now.find(Matcher(TerminalConnected, device, {}), since):
             raise now.unmet(f"frames of {hub} at {device}", f"none, and {device} reports that it is connected")
+        if found is None:
+            blame_hub(now, place, device, since, now.unseen(connected, span, since))
+        now.timed(allowed, found, since)
 
     @keyword
     @judged("window-closed")
@@ -104,7 +112,7 @@ class HandHeld:
         since, begun = now.mark, now.now
         now.ask(device, "connect", hub=now.eui(hub))
         span = now.takes(device, "connect").declared if within is None else within
-        now.wait(Matcher(TerminalConnected, device, {"hub": now.eui(hub)}), span, since)
+        now.wait(let_in(now, device, now.eui(hub)), span, since)
         heard = crossed(now, since, hub, device)
         if heard:
             raise now.unmet(
@@ -213,13 +221,25 @@ class HandHeld:
 
     @keyword
     @judged("hub-found")
-    def hub_should_be_among(self, hub: str, hubs: list[str]) -> None:
-        """The number printed on the hub must be among those that a scan found."""
+    def hub_should_be_among(self, hub: str, hubs: list[str], *, device: str = "hht") -> None:
+        """The number printed on the hub must be among those that a scan of the terminal found.
+
+        A list is a report.  It is held against the beacons that came to the terminal's radio in this test: a hub that
+        is in it must have been heard there, and one whose beacon was heard in the latest scan must be in it.
+        """
         now = session()
-        if now.eui(hub) not in hubs:
-            failure = now.unmet(f"{hub} among the hubs found", hubs)
-            sound(now, failure, hub, now.of_kind("hht"))
-            raise failure
+        scans = [e for e in now.events if beacons(device).fits(e)]
+        heard = [now.eui(hub) in event.fields["networks"] for event in scans]
+        listed = now.eui(hub) in map(_plain, hubs)
+        if listed and not any(heard):
+            raise now.unmet(f"a beacon of {hub} at the radio of {device}", "none, and the list has it")
+        if listed:
+            return
+        failure = now.unmet(f"{hub} among the hubs found", _names(hubs))
+        if heard and heard[-1]:
+            raise now.unmet(f"{hub} among the hubs found, for its beacon came to {device}", _names(hubs))
+        sound(now, failure, hub, device)
+        raise failure
 
     @keyword
     def published_commands(self, *names: str) -> list[dict[str, Any]]:
@@ -262,6 +282,20 @@ def _asked_for_it(hub: str, terminal: str, failure: AssertionError, since: int) 
     sent, came = from_terminal(now, since, terminal, hub)
     if not sent or not (came or now.told(hub)["under_test"]):  # into one under test nobody sees
         raise SkipExecution(f"INFRA: {failure}; but nothing of {terminal} came to {hub}")
+
+
+def _listed(device: str, since: int) -> list[str]:
+    """The hubs that a terminal reports at the end of its scan."""
+    told = session().find(Matcher(HubsFound, device, {}), since)
+    return [] if told is None else [str(hub) for hub in told.fields["hubs"]]
+
+
+def _names(hubs: Iterable[str]) -> str:
+    return ", ".join(f"{hub} ({session().device_with(hub)})" for hub in hubs) or "none"
+
+
+def _plain(eui: str) -> str:
+    return eui.replace("-", "").lower()
 
 
 def _picked(name: str) -> dict[str, str]:

@@ -217,6 +217,7 @@ def _record(data: Any, result: Any, told: Conclusion, attempts: int) -> Record:
         devices=tuple(_device(name, facts) for name, facts in now.devices.items()),
         files=tuple(EvidenceFile(**{**one, "name": _place(str(one["name"]))}) for one in now.files),
         absent=dict(now.absent),
+        unasked_alerts=now.unasked,
         repeatable=_repeatable(tags),
         started=str(result.start_time.astimezone(UTC).isoformat(timespec="milliseconds")),
         elapsed_s=round(result.elapsed_time.total_seconds(), 3),

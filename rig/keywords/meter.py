@@ -18,7 +18,7 @@ from rig.bus.messages import Event
 from rig.keywords.hub import expect_tunnel
 from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher, nanoseconds
-from rig.keywords.session import session
+from rig.keywords.session import PRESS, session
 from rig.keywords.silence import sound
 from rig.keywords.supplier import Supplier
 
@@ -81,7 +81,7 @@ class ElectricityMeter:
     @keyword
     def press_button(self, button: str, device: str = "esme", *, hold: timedelta = timedelta(seconds=3)) -> None:
         """Press a button of the device and hold it."""
-        session().act("operator.press", device=device, button=button, hold_ns=nanoseconds(hold))
+        session().act(PRESS, device=device, button=button, hold_ns=nanoseconds(hold))
         session().pass_time(hold + timedelta(milliseconds=1))
         session().cause_ends()
 

@@ -25,7 +25,7 @@ from rig.keywords.matching import Matcher, nanoseconds
 from rig.keywords.session import session
 from rig.keywords.silence import blame, sound
 
-__all__ = ["Physics"]
+__all__ = ["INSTRUMENTS", "Physics", "fed"]
 
 STAMPED_MS = 0.3
 """How far a time between coil and contact may be off where no virtual clock stamps both, k=2 (facts/pi-bench.md 8)."""
@@ -152,7 +152,7 @@ class Physics:
                 break
         if move is None and now.find(edge, start) is None:
             unmoved = self._unmoved(device, instrument, span, closed=closed)
-            blame(now, device, now.asked_of(device), unmoved, answer=False)
+            blame(now, device, now.led_to(device), unmoved, answer=False)
         now.pass_time(BOUNCE_SPAN)
         self._should_stand(device, instrument, closed)
         if move is None:
@@ -188,14 +188,14 @@ class Physics:
             failure = now.unmet(f"the contact of {device} {'closed' if closed else 'open'}", got)
             if closed and aux:  # made, and dark: there may be nothing to flow
                 sound(now, failure, device)
-                _fed(instrument, failure)
+                fed(instrument, failure)
             raise failure
         if flows is Outcome.INCONCLUSIVE:
             why = judge().dated(reading).expired or f"too close to {judge().limit('current-flows')}"
             raise SkipExecution(f"INCONCLUSIVE: whether the contact of {device} stands so: {got}; {why}")
 
 
-def _fed(instrument: str, failure: AssertionError) -> None:
+def fed(instrument: str, failure: AssertionError) -> None:
     """Skip as INFRA where the test has switched off what feeds the load behind an instrument."""
     now = session()
     supply = now.described["feeds"].get(instrument, "")

@@ -25,6 +25,7 @@ from devices.events import Event as Told
 from devices.events.bench import BenchStalled, SendingFailed
 from devices.events.commands import CommandRefused
 from devices.events.hub import FirewallDropped, HubQueued, HubUnroutable
+from devices.events.messages import MessageReceived
 from devices.events.parties import BrokerRefused, PartyReceived
 from devices.events.terminals import JobInterrupted
 from devices.events.tunnels import TransferBroken, TransferDropped, TunnelGivenUp
@@ -57,6 +58,7 @@ OBSTACLES: tuple[type[Told], ...] = (
 ALERT = 3
 """The CRA flag of an alert."""
 DESCRIBE = "bench.describe"
+PRESS = "operator.press"
 FRAMING = (DESCRIBE, "bench.reset", "bench.state", "evidence.open", "evidence.close")
 """Verbs that prepare or end a test instead of being part of it."""
 CHANGING = ("wan.set", "air.reach", "air.cut_after", "supply.switch")
@@ -95,11 +97,17 @@ class Session:
         self.before: Mapping[str, Any] = {}
         self.after: Mapping[str, Any] = {}
         """What was sensed of each device before the test and after it."""
+        self.unasked: tuple[dict[str, Any], ...] = ()
+        """The alerts that the test, now over, had not asked for, as its record has them."""
         judge().clock = lambda: self.now
         self.action = 0
         """The last event before the latest thing that the test did; waits count from there unless told otherwise."""
         self.asked: Asked | None = None
         """The command that was the latest thing that the test did; None where it did something else."""
+        self.earlier: dict[str, Asked] = {}
+        """The latest command of this test for each device before that, by EUI-64 in hex."""
+        self.flows: dict[str, int] = {}
+        """How much gas the test lets flow, by meter."""
         self.changed = 0
         """The last event before links, radios or supplies were last changed: what was carried before shows nothing."""
         self.out_of_reach: set[str] = set()
@@ -187,11 +195,13 @@ class Session:
     def start_test(self) -> None:
         """A test begins: what is known of the one before is not its own, be it of the same name."""
         self.full_name = self.prepared = ""
-        self.files, self.absent, self.before, self.after = [], {}, {}, {}
+        self.files, self.absent, self.before, self.after, self.unasked = [], {}, {}, {}, ()
 
     def begin_action(self, cause: str = "") -> None:
         """The test does something now: ``cause`` is the use case that it sends, or the verb, for what is expected after
         it."""
+        if self.asked is not None:
+            self.earlier[self.asked.recipient] = self.asked
         self.action, self.asked = self.mark, None
         judge().cause = cause
 
@@ -202,6 +212,7 @@ class Session:
     def begin_test(self) -> None:
         """The premises are as the test needs them; what comes now is the test itself."""
         self.begin_action()
+        self.earlier.clear()
         self.begun = self.mark
 
     def begin_premises(self, before: int) -> None:
@@ -213,6 +224,7 @@ class Session:
         self.admitted.clear()
         self.out_of_reach.clear()
         self.claimed.clear()
+        self.flows.clear()
         self.describe()
 
     def since(self, given: int | None) -> int:
@@ -278,6 +290,12 @@ class Session:
     def asked_of(self, device: str) -> Asked | None:
         """The command that was the latest thing that the test did, where it was for this device."""
         return self.asked if self.asked is not None and self.asked.recipient == self.eui(device) else None
+
+    def led_to(self, device: str) -> Asked | None:
+        """The command that a device acts on now: the latest thing that the test did; or the one before it, where that
+        was pressing a button of a device that had to be made ready."""
+        pressed = judge().cause == PRESS
+        return self.asked_of(device) or (self.earlier.get(self.eui(device)) if pressed else None)
 
     def cause_ends(self) -> None:
         """What the test did took time itself; how long a device takes counts from here."""
@@ -445,13 +463,28 @@ class Session:
 
     # -------------------------------------------------------------------------------------------------------- alerts
 
-    def unasked_alerts(self) -> list[Event]:
-        """The alerts that came to parties in this test and that it has not asked for."""
-        return [
-            event
+    def unasked_alerts(self) -> tuple[dict[str, Any], ...]:
+        """The alerts that came to parties in this test and that it has not asked for: ``code``, ``use_case`` of the
+        message, ``device``, ``party`` and ``at_ns`` (bench time)."""
+        crossed = {e.fields["octets"]: e for e in self.events if e.kind == MessageReceived.kind}
+        return tuple(
+            {
+                "code": f"0x{event.fields['alert'] or 0:04X}",
+                "use_case": _use_case(event, crossed),
+                "device": self.device_with(str(event.fields["from"])),
+                "party": str(event.fields["device"]),
+                "at_ns": event.at_ns,
+            }
             for event in self.events
             if event.kind == PartyReceived.kind and event.fields["cra"] == ALERT and event.order not in self.claimed
-        ]
+        )
+
+
+def _use_case(alert: Event, crossed: Mapping[str, Event]) -> str:
+    """The use case of an alert's message, as the tap where it crossed has it; its message code where none has."""
+    tapped = crossed.get(alert.fields["octets"])
+    code = f"0x{alert.fields['message_code']:04X}"
+    return code if tapped is None else str(tapped.fields.get("use_case", code))
 
 
 def _log(event: Event, names: Mapping[str, str]) -> None:

@@ -32,6 +32,8 @@ __all__ = ["PARTIES", "Asked", "Loaded", "blame", "blame_hub", "crossing_shown",
 
 PARTIES = ("supplier", "network_operator", "access_control_broker")
 """Kinds of device that are part of the bench: what they do not do is never a device's failure."""
+USERS = ("supplier", "network_operator")
+"""Those of them for whom devices' alerts are."""
 PROBES = {"esme": "ECS45", "gsme": "GCS33", "gpf": "GCS33", "comms_hub": "CCS05"}
 """A read that every device of a kind answers, for finding out whether the way back carries anything."""
 
@@ -113,9 +115,11 @@ def blame(
             device = holder
             shown.append(word)
         heard = asked.party if answer else ""
-    elif hears and (kept := _kept_alert(now, device, since)):
-        device, word = kept
-        shown.append(word)
+    elif hears:
+        sound(now, failure, device, now.hub_of(device))
+        if kept := _kept_alert(now, device, since, failure):
+            device, word = kept
+            shown.append(word)
     shown.append(_supply(now, device, failure))
     if heard:
         shown.append(_way_back(now, device, heard, failure))
@@ -151,16 +155,26 @@ def _unacknowledged(event: Event, terminal: str, since: int) -> bool:
     )
 
 
-def _kept_alert(now: Session, device: str, since: int) -> tuple[str, str] | None:
-    """Who had the last alert of a device that came to no party, and when it crossed to him; None: it never left."""
-    mine, last = _text(now.eui(device)), {}
+def _kept_alert(now: Session, device: str, since: int, failure: AssertionError) -> tuple[str, str] | None:
+    """Who had the last alert of a device that came to no party, and when it crossed to him; None: it never left.
+
+    Skips as INFRA where it left somebody and no tap has it arriving: then nobody is shown to have it.
+    """
+    mine, last, delivered = _text(now.eui(device)), {}, set()
     for event in _tapped(now, since):
         if event.fields.get("cra") == "alert" and event.fields.get("originator") == mine:
             last[event.fields["counter"]] = event
-    for event in reversed(last.values()):
-        where = str(event.fields["device"])
-        if event.kind == MessageReceived.kind and where != device and now.kind_of(where) not in PARTIES:
-            return where, f"an alert of {device} crossed to it at {event.at_ns / 1e9:.6f} s"
+            if event.kind == MessageReceived.kind and now.kind_of(str(event.fields["device"])) in USERS:
+                delivered.add(event.fields["counter"])
+    for counter, event in reversed(last.items()):
+        where, at = str(event.fields["device"]), f"at {event.at_ns / 1e9:.6f} s"
+        if counter in delivered:
+            continue
+        if event.kind == MessageSent.kind:
+            port = event.fields["port"]
+            _infra(failure, f"an alert of {device} left {where} by {port} {at}, and no tap has it arriving")
+        if where != device and now.kind_of(where) not in PARTIES:
+            return where, f"an alert of {device} crossed to it {at}"
     return None
 
 

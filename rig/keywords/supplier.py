@@ -22,7 +22,7 @@ from rig.keywords.connection import Misused
 from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher
 from rig.keywords.session import session
-from rig.keywords.silence import Asked, blame
+from rig.keywords.silence import Asked, blame, crossing_shown, heard_of
 
 __all__ = ["RESPONSE", "Delivery", "Supplier"]
 
@@ -148,6 +148,7 @@ class Supplier:
         now.begin_action(command["use_case"])
         octets = command.get("final") or _final_of(command)
         command["sent"] = now.mark
+        command.pop("spoilt", None)
         now.asked = asked_of(command)
         now.call("wan.send", device=command["device"], octets=octets)
 
@@ -168,7 +169,7 @@ class Supplier:
         originator, recipient, counter = _ids(spoilt)
         now.asked = Asked(originator, recipient, counter, now.mark, _originator(command))
         now.call("wan.send", device=device, octets=spoilt)
-        return {**command, "final": copy["octets"]}
+        return {**command, "final": copy["octets"], "spoilt": now.asked}
 
     @keyword
     @judged("response-arrives")
@@ -203,7 +204,11 @@ class Supplier:
     @keyword
     @judged("no-response")
     def no_response_should_arrive(self, command: dict[str, Any], *, within: timedelta | None = None) -> None:
-        """For so long no response to ``command`` may reach who sent it; left out: as long as the device may take."""
+        """For so long no response to ``command`` may reach who sent it; left out: as long as the device may take.
+
+        It says something only where a response could have come: the command crossed to the device, the device has its
+        supply, and its way back carries something, in this test or in answer to a read made at once.
+        """
         now = session()
         span = within or now.takes(command["device"], "wake", "answer").declared
         begun, wanted = now.now, _response_to(command)
@@ -213,6 +218,9 @@ class Supplier:
             raise now.unmet(
                 f"no response to {_called(command)}", f"one at {event.at_ns / 1e9:.6f} s with results {results}"
             )
+        silent = now.unmet(f"no response to {_called(command)} while one could come", "none")
+        crossing_shown(now, command["device"], _as_sent(command), silent)
+        heard_of(now, command["device"], wanted.device, silent)
         now.tell_nothing_came(f"response to {_called(command)}", begun, f"messages at {wanted.device}")
 
     @keyword
@@ -324,6 +332,12 @@ def asked_of(command: Mapping[str, Any]) -> Asked:
     now = session()
     return Asked(now.eui(_originator(command)), now.eui(command["device"]), command["counter"], command["sent"],
                  _originator(command))  # fmt: skip
+
+
+def _as_sent(command: Mapping[str, Any]) -> Asked:
+    """As :func:`asked_of`; of a command that was spoilt, the ids that it went out with."""
+    spoilt = command.get("spoilt")
+    return spoilt if isinstance(spoilt, Asked) else asked_of(command)
 
 
 def _originator(command: Mapping[str, Any]) -> str:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from robot.api import SkipExecution
 
-from devices.wire import tunnelling, zcl
-from devices.wire.errors import DecodeError
+from devices.events.bench import BeaconsHeard, RadioInNetwork, TunnelGranted
 from rig.evidence.leaks import HAN, INTERPAN, Tapped
+from rig.keywords.matching import Matcher
 
 if TYPE_CHECKING:
     from rig.keywords.session import Session
 
-__all__ = ["crossed", "from_terminal", "tapped", "tunnelled"]
+__all__ = ["beacons", "crossed", "from_terminal", "in_network", "let_in", "tapped", "tunnel"]
+
+ASKS_ITSELF = "gsme"
+"""The kind of device that asks the hub for its tunnel; the hub asks all others for theirs."""
 
 
 def tapped(now: Session, since: int, device: str) -> tuple[list[Tapped], list[bytes]]:
@@ -57,18 +60,27 @@ def from_terminal(now: Session, since: int, terminal: str, hub: str) -> tuple[bo
     )
 
 
-def tunnelled(now: Session, since: int, hub: str, device: str) -> bool:
-    """Whether one of the two granted the other a tunnel after the event ``since``: by the frames between them."""
-    peer = bytes.fromhex(now.eui(device))
-    return any(
-        _grants(one) for one in tapped(now, since, hub)[0]
-        if (one.device, one.port, one.peer) == (hub, HAN, peer) and one.cluster == tunnelling.CLUSTER
-    )  # fmt: skip
+def tunnel(now: Session, device: str, hub: str) -> Matcher:
+    """A tunnel was granted between the two: the frame that grants it, at the end that asked for it.
+
+    Into a device under test nobody sees, so there it is the other end's tap.
+    """
+    asks, grants = (device, hub) if now.kind_of(device) == ASKS_ITSELF else (hub, device)
+    at, peer, out = (grants, asks, True) if now.told(asks)["under_test"] else (asks, grants, False)
+    return Matcher(TunnelGranted, at, {"port": HAN, "peer": now.eui(peer), "out": out}, f"{device} in {hub}'s HAN")
 
 
-def _grants(frame: Tapped) -> bool:
-    try:
-        told = tunnelling.decode(zcl.decode(frame.octets))
-    except DecodeError:  # a command of all clusters, or none at all: no answer to a request
-        return False
-    return isinstance(told, tunnelling.RequestTunnelResponse) and told.status == tunnelling.TunnelStatus.SUCCESS
+def let_in(now: Session, terminal: str, hub: str) -> Matcher:
+    """A frame came to a terminal with which the hub (its EUI-64 in hex) grants it a tunnel by inter-PAN."""
+    fields = {"port": INTERPAN, "peer": hub, "out": False}
+    return Matcher(TunnelGranted, terminal, fields, f"{terminal} connected to {now.device_with(hub)}")
+
+
+def in_network(hub: str) -> Matcher:
+    """The radio of a hub is in its network, by what the radio tells at its port."""
+    return Matcher(RadioInNetwork, hub, {"port": HAN}, f"{hub}'s network, at the port of its radio")
+
+
+def beacons(terminal: str) -> Matcher:
+    """A scan of a terminal's radio ended, with the beacons that it received."""
+    return Matcher(BeaconsHeard, terminal, {"port": INTERPAN}, "the end of a scan")

@@ -10,6 +10,11 @@ from string import Formatter
 import pytest
 
 from devices import events
+from devices.events.commands import CommandExecuted
+from devices.events.parties import LocalCopyReceived, PartyReceived
+from devices.events.supply import FlowChecked
+from devices.events.terminals import HubsFound, JobDone, TerminalConnected
+from devices.events.tunnels import TunnelClosed, TunnelOpened
 from rig.evidence.chart import MARKS
 from rig.keywords.lines import FORMS
 from rig.keywords.session import OBSTACLES, Matcher
@@ -64,6 +69,31 @@ def test_what_is_waited_for_drawn_or_worded_is_told_by_somebody() -> None:
 def test_a_form_names_fields_that_the_event_has(cls: type[events.Event], form: str) -> None:
     for name in (name for _, name, _, _ in Formatter().parse(form) if name):
         assert {name, name.removesuffix("_name")} & events.names(cls)  # from_name: the device behind ``from``
+
+
+TAPPED = {NAMES[name] for _, tree in trees("rig/host", "rig/node", "rig/ports") for name in made(tree) if name in NAMES}
+PARTIES = {PartyReceived, LocalCopyReceived}
+"""What parties behind the WAN made of octets that came to them: those are part of the bench."""
+REPORTS = {
+    HubsFound: "what Find Hubs holds against the beacons that came to the terminal's radio",
+    JobDone: "ends the wait for an answer, which is judged at the terminal's tap",
+    TerminalConnected: "only where no frame let the terminal in: then it is the terminal that lies",
+    TunnelOpened: "only where no frame granted a tunnel: then it is this device that lies",
+    TunnelClosed: "from when on a tunnel must be granted anew",
+    FlowChecked: "Flow Check Should Be Reported says in its name what it rests on",
+    CommandExecuted: "Execution Should Be Reported Once says in its name what it rests on",
+}
+"""What keywords look for in a device's own trace, each with why that judges nothing or says so."""
+
+
+def test_keywords_wait_for_what_is_tapped_and_for_nothing_that_a_device_says_of_itself() -> None:
+    calls = (node for _, tree in trees("rig/keywords") for node in ast.walk(tree) if isinstance(node, ast.Call))
+    waited = {
+        NAMES[node.args[0].id] for node in calls
+        if isinstance(node.func, ast.Name) and node.func.id == "Matcher"
+        and isinstance(node.args[0], ast.Name) and node.args[0].id in NAMES
+    }  # fmt: skip
+    assert {cls.__name__ for cls in waited - TAPPED - PARTIES} == {cls.__name__ for cls in REPORTS}
 
 
 def test_readers_know_events_by_class() -> None:

@@ -37,6 +37,7 @@ FULL = of(
     basis=record.basis_of([FINDING, FINDING]), findings=(FINDING.as_json(),), attempts=2,
     devices=(DeviceFacts("esme", "esme", "00db", "under test", {"contact": "made"}, {}, {"clock": "by message"}),),
     files=(EvidenceFile("evidence/a/keys.json", 3, "ab"),),
+    unasked_alerts=({"code": "0x8F36", "use_case": "outage", "device": "esme", "party": "supplier", "at_ns": 7},),
     repeatable="yes", started="2026-11-20T09:00:00", elapsed_s=1.5,
 )  # fmt: skip
 
@@ -53,6 +54,12 @@ def test_a_basis_stands_once_and_a_finding_with_reading_limit_and_uncertainty() 
     assert FULL.basis == ({"kind": "CLAUSE", "source": "GBCS ECS42"},)
     (told,) = FULL.as_json()["findings"]
     assert (told["reading"]["uncertainty"], told["limit"]["high"], told["side"]) == (0.3, 20, "within")
+
+
+def test_the_first_page_counts_alerts_that_nobody_asked_for() -> None:
+    twice = replace(FULL, unasked_alerts=FULL.unasked_alerts * 2)
+    assert summary.first_page([twice, of("Other")])["Alerts that nobody asked for"] == ("- A Test: 0x8F36 of esme (x2)")
+    assert "Alerts that nobody asked for" not in summary.first_page([of("Other")])
 
 
 def test_of_a_test_that_ran_twice_the_last_record_counts(tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ import pytest
 
 from devices import machines
 from devices.events import Event
+from devices.events.bench import BeaconsHeard, RadioInNetwork, TunnelGranted
+from devices.events.hub import HubNetworkUp
 from devices.events.messages import MessageIncomplete, MessageReceived, MessageSent
+from devices.events.terminals import HubsFound
+from devices.events.tunnels import TunnelOpened
 from devices.machines import core
 from devices.wire import gbcs, gbt, tunnelling
 from rig.host.host import Host, HostError, Plugs
@@ -173,3 +177,51 @@ def test_whoever_speaks_in_the_machines_place_is_tapped_too(bench: Tapped) -> No
         bench.host.send(core.Send("wan", PEER, message()))
     with pytest.raises(HostError, match="'acb'"):
         bench.host.send(core.Send("acb", PEER, message()))
+
+
+# ------------------------------------------------------------------------------------------- what radios tell, tunnels
+
+UP = core.NetworkUp("han", PEER, 0x1A62, 15)
+GRANTED, BUSY = tunnelling.TunnelStatus.SUCCESS, tunnelling.TunnelStatus.BUSY
+
+
+def lying(_event: core.Event) -> Sequence[core.Effect]:
+    """Claims a network, a list of hubs and a tunnel, whatever comes."""
+    return [
+        core.Record(HubNetworkUp(epid=PEER, pan=1, channel=11)),
+        core.Record(HubsFound(hubs=(PEER,), joinable=(True,))),
+        core.Record(TunnelOpened(port="han", peer=PEER, tunnel=1)),
+    ]
+
+
+def tapped(events: Sequence[Event]) -> list[Event]:
+    return [one for one in events if isinstance(one, RadioInNetwork | BeaconsHeard | TunnelGranted)]
+
+
+def test_what_a_machine_claims_of_its_radio_is_no_tap_and_what_the_radio_tells_is() -> None:
+    bench = Tapped(lying)
+    bench.host.deliver(core.Asked("anything", {}))
+    assert tapped(bench.events) == []
+    bench.han.on_event(UP)
+    bench.interpan.on_event(core.NetworksFound("interpan", (core.Beacon(PEER, 1, 11, True, -48),)))
+    assert tapped(bench.events) == [
+        RadioInNetwork(port="han", epid=PEER, pan=0x1A62, channel=15),
+        BeaconsHeard(port="interpan", networks=(PEER,)),
+    ]
+
+
+def test_a_radio_that_tells_a_device_without_power_tells_nobody(bench: Tapped) -> None:
+    bench.power.set(False)
+    bench.han.on_event(UP)
+    assert tapped(bench.events) == []
+
+
+@pytest.mark.parametrize(("status", "granted"), [(GRANTED, True), (BUSY, False)])
+def test_a_frame_that_grants_a_tunnel_is_tapped_at_both_ends(bench: Tapped, status: int, *, granted: bool) -> None:
+    frame = tunnelling.encode(tunnelling.RequestTunnelResponse(1, status), 0)
+    bench.sends(core.Send("han", PEER, frame, CLUSTER))
+    bench.hears(bench.interpan, "interpan", [frame])
+    bench.hears(bench.interpan, "interpan", [frame[:4], b"", transfer(message(20))])
+    assert tapped(bench.events) == [
+        TunnelGranted(port="han", peer=PEER, out=True), TunnelGranted(port="interpan", peer=PEER, out=False)
+    ][: 2 * granted]  # fmt: skip

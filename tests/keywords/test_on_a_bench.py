@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rig.evidence import record
 from tests.running import Ended, finished, suite
 
 SUITE = """Use Cases Of The Hub Are What They Are Called
@@ -91,6 +92,16 @@ An Alert Behind A Cut WAN Is No Failure Of The Meter
     Outage Of    4 minutes
     Alert Should Arrive    0x8F36
 
+An Alert That Is Lost On The Air Is No Failure Of The Meter
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Switch Supply    mains    on=False
+    Advance Time    4 minutes
+    Switch Supply    mains    on=True
+    ${m}=    Present Mark
+    Wait Until Meter Is Reachable
+    Set Radio Reach    hub    in_reach=False
+    Alert Should Arrive    0x8F36    since=${m}
+
 A Device That The Hub Was Never Told Of Is No Failure Of The Device
     [Setup]    Prepare Premises    needs=FRESH    leaves=ANY
     Cut WAN
@@ -148,6 +159,11 @@ def test_a_failure_never_shows_a_dictionary_of_python(run: Ended) -> None:
 def test_alerts_that_nobody_asked_for_are_counted_and_fail_nothing(run: Ended, log: str) -> None:
     assert run.tests()["What Nobody Asked For Is Shown"][0] == "PASS"
     assert re.search(r"Alerts that nobody asked for: .*0x8F35 of esme at network_operator \(x1\)", log)
+    (told,) = [one for one in record.read(run.results) if one.name == "What Nobody Asked For Is Shown"]
+    (outage,) = [one for one in told.unasked_alerts if one["code"] == "0x8F35"]
+    assert (outage["device"], outage["party"]) == ("esme", "network_operator")
+    assert outage["use_case"]
+    assert 0 < outage["at_ns"] <= told.bench_s * 1e9
 
 
 def test_a_claim_that_nothing_came_says_over_which_time_and_on_which_tap(log: str) -> None:
@@ -162,6 +178,7 @@ def test_a_claim_that_nothing_came_says_over_which_time_and_on_which_tap(log: st
         ("A Meter Without Supply Is No Silent Meter", "esme has no supply"),
         ("A Command That Never Came Moves No Contact", "the message came to broker"),
         ("An Alert Behind A Cut WAN Is No Failure Of The Meter", "back to supplier has carried nothing"),
+        ("An Alert That Is Lost On The Air Is No Failure Of The Meter", "the radios of hub are out of reach"),
         ("A Terminal Out Of Reach Is No Failure Of The Hub", "no tap has a frame of hht arriving at hub"),
         ("A Hub Without Supply Opens No Window", "no tap has a frame of hht arriving at hub"),
         ("A Device That The Hub Was Never Told Of Is No Failure Of The Device", "no tap has the message"),

@@ -138,11 +138,115 @@ Joining Of A Meter That Does Not
     Admit To Hub    esme
     Device Should Join    esme
 
+Preparing Behind A Hub That Claims Its Tunnels
+    Prepare Premises    needs=JOINED    leaves=ANY
+    ...    overlay=${{ {"devices": {"hub": {"fault": "claims-tunnels"}}} }}
+
+List Of A Terminal That Never Heard The Hub
+    [Setup]    Prepare Premises    needs=FRESH    leaves=ANY
+    ...    overlay=${{ {"devices": {"hht": {"fault": "lists-its-orders"}}} }}
+    ${order}=    Prepare Work Order    ECS45
+    Load Work Order    ${order}
+    Switch Supply    hub_supply    on=False
+    Find Hubs    hub
+
+List That No Scan Made
+    [Setup]    Prepare Premises    needs=FRESH    leaves=ANY
+    ${hubs}=    Create List    00db1234567890a2
+    Hub Should Be Among    hub    ${hubs}
+
+List Without A Hub That Was Heard
+    [Setup]    Prepare Premises    needs=FRESH    leaves=ANY
+    Find Hubs    hub    neighbour
+    ${hubs}=    Create List    00db1234567890a2
+    Hub Should Be Among    neighbour    ${hubs}
+
+Power Cycle Of A Hub
+    [Setup]    Prepare Premises    needs=FRESH    leaves=ANY
+    Power Cycle Hub
+    Find Hubs    hub
+
+No Response While The WAN Is Cut
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Cut WAN
+    ${command}=    Send Command    ECS43    party=other_supplier
+    No Response Should Arrive    ${command}
+
+No Response To What Never Came
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    ${command}=    Send Command    ECS45    delivery=LOCAL
+    No Response Should Arrive    ${command}
+
+No Response To A Stranger
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    ${command}=    Send Command    ECS43    party=other_supplier
+    No Response Should Arrive    ${command}
+
+Press After An Arming That Never Came
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Cut WAN
+    Send Command    ECS44
+    Press Button    b
+    Contact Should Close
+
+Press Without Arming
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Press Button    b
+    Contact Should Close
+
+Flow That The Meter Does Not See
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    ...    overlay=${{ {"devices": {"gsme": {"fault": "tells-no-flow"}}} }}
+    Gas Is Let Flow
+    Flow Check Should Be Reported    above=False
+
+Flow That The Meter Sees
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Gas Is Let Flow
+    Flow Check Should Be Reported    above=True
+
+Flow Where No Gas Is Fed
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Gas Is Let Flow
+    Switch Supply    gas    on=False
+    Flow Check Should Be Reported    above=True
+
+Flow Through A Valve That Lets None Through
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    ...    overlay=${{ {"contactors": {"valve": {"load_ohm": 100000}}} }}
+    Gas Is Let Flow
+    Flow Check Should Be Reported    above=True
+
+Alert That Comes Once
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Outage Of    10 minutes
+    Alert Should Arrive Once    0x8F36    party=network_operator
+
+Alert That Comes Twice
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    ${m}=    Present Mark
+    Outage Of    10 minutes
+    Alert Should Arrive    0x8F36    party=network_operator
+    Outage Of    10 minutes
+    Alert Should Arrive Once    0x8F36    party=network_operator    since=${m}
+
 Reachable After An Outage
     [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
     Outage Of    10 seconds
     Wait Until Meter Is Reachable
     Wait Until Meter Is Reachable
+"""
+KEYWORDS = """
+*** Keywords ***
+Gas Is Let Flow
+    Install Gas Meter
+    ${off}=    Disable Gas Supply
+    Gas Command Should Succeed    ${off}
+    ${arm}=    Arm Gas Supply
+    Gas Command Should Succeed    ${arm}
+    Let Gas Flow    2000
+    Press Button    a    gsme
+    Advance Time    1s
 """
 
 VERDICTS = {
@@ -165,6 +269,22 @@ VERDICTS = {
     "Connecting To A Hub That Hears And Is Silent": "FAIL",
     "Joining A Hub That Was Not Told": "INFRA",
     "Joining Of A Meter That Does Not": "FAIL",
+    "Preparing Behind A Hub That Claims Its Tunnels": "FAIL",
+    "List Of A Terminal That Never Heard The Hub": "FAIL",
+    "List That No Scan Made": "FAIL",
+    "List Without A Hub That Was Heard": "FAIL",
+    "Power Cycle Of A Hub": "PASS",
+    "No Response While The WAN Is Cut": "INFRA",
+    "No Response To What Never Came": "INFRA",
+    "No Response To A Stranger": "OBSERVED",
+    "Press After An Arming That Never Came": "INFRA",
+    "Press Without Arming": "FAIL",
+    "Flow That The Meter Does Not See": "FAIL",
+    "Flow That The Meter Sees": "PASS",
+    "Flow Where No Gas Is Fed": "INFRA",
+    "Flow Through A Valve That Lets None Through": "FAIL",
+    "Alert That Comes Once": "PASS",
+    "Alert That Comes Twice": "FAIL",
     "Reachable After An Outage": "OBSERVED",
 }
 
@@ -172,7 +292,7 @@ VERDICTS = {
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("shown")
-    run = finished(folder, "--bench", "direct", suite(folder / "shown.robot", SUITE))
+    run = finished(folder, "--bench", "direct", suite(folder / "shown.robot", SUITE, KEYWORDS))
     return {one.name: one.verdict for one in record.read(run.results)}
 
 

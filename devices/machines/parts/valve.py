@@ -74,6 +74,7 @@ class ValveSettings:
     """What the specification leaves to the maker, or what no text of it was found for."""
 
     actuator: ContactorSettings = field(default_factory=_actuator)  # pins and pulses of the motor [our choice]
+    flow_told: int | None = None  # a deliberate fault: this it says of the flow, whatever flows
     flow_check: bool = True  # look at the flow after a local enable; False: no check at all
     transitions: Mapping[tuple[ValveState, ValveEvent], ValveState] = field(default_factory=lambda: TRANSITIONS)
     flow_closes: bool = False  # False: observe and record, no verdict (facts/gbcs.md 11 no. 18)
@@ -127,6 +128,7 @@ class Valve:
         """
         if name == FLOW_TIMER:
             limit = self.clusters.get(THRESHOLD)
+            flow = flow if self.settings.flow_told is None else self.settings.flow_told
             above = isinstance(limit, int) and flow > limit
             effects: list[Effect] = [
                 Record(FlowChecked(flow=flow, threshold=limit if isinstance(limit, int) else None, above=above))
