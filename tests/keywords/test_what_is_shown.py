@@ -213,7 +213,7 @@ Flow Where No Gas Is Fed
 
 Flow Through A Valve That Lets None Through
     [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
-    ...    overlay=${{ {"contactors": {"valve": {"load_ohm": 100000}}} }}
+    ...    overlay=${{ {"contactors": {"valve": {"load_ohm": 1e6}}, "supplies": {"gas": {"volts": 12.0}}} }}
     Gas Is Let Flow
     Flow Check Should Be Reported    above=True
 
