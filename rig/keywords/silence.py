@@ -23,6 +23,7 @@ from devices.wire import eui64, gbcs
 from rig.bus.messages import Event
 from rig.evidence.leaks import HAN, INTERPAN
 from rig.keywords.matching import Matcher
+from rig.keywords.probes import probe, probe_by_terminal
 from rig.keywords.taps import crossed, tapped
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ PARTIES = ("supplier", "network_operator", "access_control_broker")
 """Kinds of device that are part of the bench: what they do not do is never a device's failure."""
 USERS = ("supplier", "network_operator")
 """Those of them for whom devices' alerts are."""
-PROBES = {"esme": "ECS45", "gsme": "GCS33", "gpf": "GCS33", "comms_hub": "CCS05"}
-"""A read that every device of a kind answers, for finding out whether the way back carries anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +241,10 @@ def _supply(now: Session, device: str, failure: AssertionError) -> str:
 def _way_back(now: Session, device: str, party: str, failure: AssertionError) -> str:
     """What shows that an answer, or an alert, could have come to ``party``."""
     by_terminal = now.kind_of(party) == "hht"
-    at_ns = _frames(now, device, party) if by_terminal else _messages(now, device)
-    if at_ns is None and not by_terminal and now.kind_of(device) in PROBES:
-        _probe(now, device)
-        at_ns = _messages(now, device)
+    carried = (lambda: _frames(now, device, party)) if by_terminal else (lambda: _messages(now, device))
+    at_ns = carried()
+    if at_ns is None and (probe_by_terminal(now, device, party) if by_terminal else probe(now, device)):
+        at_ns = carried()
     if at_ns is None:
         _infra(failure, f"the way from {device} back to {party} has carried nothing in this test")
     return f"the way back carried something at {at_ns / 1e9:.6f} s"
@@ -273,18 +272,6 @@ def _frames(now: Session, device: str, terminal: str) -> int | None:
         mine = [one for one in tapped(now, now.changed, hub)[0] if (one.device, one.port, one.peer) == (hub, HAN, peer)]
         legs = [one for one in mine if not one.out]
     return max((one.at_ns for one in legs), default=None)
-
-
-def _probe(now: Session, device: str) -> None:
-    """Read something that the device answers if it can be heard at all."""
-    use_case = PROBES[now.kind_of(device)]
-    logger.info(f"Whether anything comes back from {device} is tried with a read ({use_case}).")
-    broker = now.of_kind("access_control_broker")
-    sender = broker if now.kind_of(device) == "comms_hub" else now.of_kind("supplier")
-    since = now.mark
-    now.ask(sender, "command", use_case=use_case, device=now.eui(device), args={}, delivery="wan")
-    heard = Matcher(MessageReceived, broker, {"originator": _text(now.eui(device))})
-    now.wait(heard, now.takes(device, "wake", "answer").patience, since)
 
 
 def _tapped(now: Session, since: int) -> list[Event]:

@@ -182,6 +182,13 @@ No Response To A Stranger
     ${command}=    Send Command    ECS43    party=other_supplier
     No Response Should Arrive    ${command}
 
+Silent Behind A Terminal
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY    wan=${False}
+    ...    overlay=${{ {"devices": {"esme": {"fault": "arms-without-a-word"}}} }}
+    ${order}=    Prepare Work Order    ECS44
+    Installer Connects    ${order}
+    Apply And Wait    ECS44
+
 Press After An Arming That Never Came
     [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
     Cut WAN
@@ -277,6 +284,7 @@ VERDICTS = {
     "No Response While The WAN Is Cut": "INFRA",
     "No Response To What Never Came": "INFRA",
     "No Response To A Stranger": "OBSERVED",
+    "Silent Behind A Terminal": "FAIL",
     "Press After An Arming That Never Came": "INFRA",
     "Press Without Arming": "FAIL",
     "Flow That The Meter Does Not See": "FAIL",
