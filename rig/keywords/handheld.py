@@ -55,7 +55,7 @@ class HandHeld:
         now = session()
         hubs: list[str] = []
         for _ in range(SCANS if wanted else 1):
-            since = now.mark
+            since = now.scanned[device] = now.mark
             now.ask(device, "scan")
             end = now.expect(beacons(device), now.takes(device, "scan"), since, within=within)
             hubs = _listed(device, since)
@@ -225,7 +225,8 @@ class HandHeld:
         """The number printed on the hub must be among those that a scan of the terminal found.
 
         A list is a report.  It is held against the beacons that came to the terminal's radio in this test: a hub that
-        is in it must have been heard there, and one whose beacon was heard in the latest scan must be in it.
+        is in it must have been heard there, and one whose beacon was heard in the latest scan must be in it.  A hub
+        that sent its beacon onto the air, which no radio of the terminal received, is not to blame.
         """
         now = session()
         scans = [e for e in now.events if beacons(device).fits(e)]
@@ -239,6 +240,10 @@ class HandHeld:
         if heard and heard[-1]:
             raise now.unmet(f"{hub} among the hubs found, for its beacon came to {device}", _names(hubs))
         sound(now, failure, hub, device)
+        sent = now.call("tap.beacon", device=hub, since=now.scanned.get(device, now.begun))["at_ns"]
+        if sent is not None:
+            at = f"{sent / 1e9:.6f} s"
+            raise SkipExecution(f"INFRA: {failure}; but {hub} sent a beacon at {at}, and it did not come to {device}")
         raise failure
 
     @keyword

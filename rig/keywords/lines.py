@@ -12,12 +12,15 @@ from typing import Any
 from devices.events import Event as Told
 from devices.events.bench import (
     AirFrames,
+    BeaconsHeard,
     BenchStalled,
     DisplayShown,
     PinMoved,
     PowerSwitched,
+    RadioInNetwork,
     ReadingTaken,
     SendingFailed,
+    TunnelGranted,
 )
 from devices.events.commands import AlertRaised, CommandExecuted, CommandRefused
 from devices.events.hub import FirewallDropped, HubFlags, HubQueued, HubUnroutable
@@ -64,6 +67,9 @@ FORMS: dict[type[Told], str] = {
     ClockSet: "{device}: clock set to {time}, it was {error_ms} ms off",
     OutageOver: "{device}: outage from {interruption} to {restoration}",
     BenchStalled: "the bench was held up; what happened meanwhile was seen late",
+    RadioInNetwork: "{device}: its radio is in the network {epid} on channel {channel}",
+    BeaconsHeard: "{device}: its radio heard beacons of {networks}",
+    TunnelGranted: "{device}: a tunnel to {peer_name} is granted on {port}",
     AirFrames: "{count} MAC frames on the air",
 }
 

@@ -106,6 +106,8 @@ class Session:
         """The command that was the latest thing that the test did; None where it did something else."""
         self.earlier: dict[str, Asked] = {}
         """The latest command of this test for each device before that, by EUI-64 in hex."""
+        self.scanned: dict[str, int] = {}
+        """The last event before the latest scan, by terminal."""
         self.flows: dict[str, int] = {}
         """How much gas the test lets flow, by meter."""
         self.changed = 0
@@ -225,6 +227,7 @@ class Session:
         self.out_of_reach.clear()
         self.claimed.clear()
         self.flows.clear()
+        self.scanned.clear()
         self.describe()
 
     def since(self, given: int | None) -> int:

@@ -22,7 +22,6 @@ from devices.events.tunnels import TunnelGivenUp
 from devices.wire import eui64, gbcs
 from rig.bus.messages import Event
 from rig.evidence.leaks import HAN, INTERPAN
-from rig.keywords.matching import Matcher
 from rig.keywords.probes import probe, probe_by_terminal
 from rig.keywords.taps import crossed, tapped
 
@@ -241,10 +240,9 @@ def _supply(now: Session, device: str, failure: AssertionError) -> str:
 def _way_back(now: Session, device: str, party: str, failure: AssertionError) -> str:
     """What shows that an answer, or an alert, could have come to ``party``."""
     by_terminal = now.kind_of(party) == "hht"
-    carried = (lambda: _frames(now, device, party)) if by_terminal else (lambda: _messages(now, device))
-    at_ns = carried()
+    at_ns = _frames(now, device, party) if by_terminal else _messages(now, device)
     if at_ns is None and (probe_by_terminal(now, device, party) if by_terminal else probe(now, device)):
-        at_ns = carried()
+        at_ns = _frames(now, device, party) if by_terminal else _messages(now, device)
     if at_ns is None:
         _infra(failure, f"the way from {device} back to {party} has carried nothing in this test")
     return f"the way back carried something at {at_ns / 1e9:.6f} s"

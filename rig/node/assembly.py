@@ -40,6 +40,7 @@ from devices.trust.ledger import Ledger, MemoryLedger
 from rig.host.host import Host, HostError, Plugs
 from rig.host.ledgers import FileLedger
 from rig.host.store import JournalStore, MemoryStore, Store, StoreError
+from rig.node.beacons import Beacons
 from rig.node.bench_file import Bench, BenchFileError, Device
 from rig.node.clocks import BenchClock
 from rig.node.external import ExternalDevice
@@ -79,6 +80,7 @@ class Premises:
     supplies: dict[str, Supply]
     operator: Operator
     radios: Radios
+    beacons: Beacons
     world: VirtualWorld | None
     cuts: Mapping[str, Callable[[bool], None]]
     """Device to what cuts its WAN link (False) or restores it (True)."""
@@ -191,6 +193,8 @@ class _Builder:
         self.wan = VirtualWan(clock, Random(f"{bench.seed}/wan"))
         self.radios = Radios(bench, clock, self.world)
         self.world.ether.tap(recorder.air)
+        self.beacons = Beacons(bench, recorder)
+        self.world.ether.tap(self.beacons.tap)
         recorder.follow(Links(bench))
         self.banks: dict[str, GpioBank] = {}
         self.inputs: dict[tuple[str, str], Callable[[], bool]] = {}
@@ -214,7 +218,7 @@ class _Builder:
         }  # fmt: skip
         return Premises(
             self.bench, self.clock, self.recorder, hosts, self.banks, instruments, self._supplies(instruments),
-            self._operator(hosts), self.radios, self.world, self.cuts, self.inputs,
+            self._operator(hosts), self.radios, self.beacons, self.world, self.cuts, self.inputs,
             self.external, self.trust.keyring.directory, self.closing,
         )  # fmt: skip
 

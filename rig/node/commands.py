@@ -86,6 +86,7 @@ class Commands:
             "wan.set": self.set_wan,
             "contactor.break": self.break_contactor,
             "tap.frames": self.tapped_frames,
+            "tap.beacon": self.tapped_beacon,
             "evidence.open": self.open_evidence,
             "evidence.close": self.close_evidence,
         }
@@ -373,6 +374,13 @@ class Commands:
             if name == device.name
         ]
         return {"whole": whole, "frames": told, "more": len(own) > skip + PAGE, "met": met}
+
+    def tapped_beacon(self, args: Arguments) -> Mapping[str, Any]:
+        """When a radio of ``device`` last sent a beacon of the device's own network onto the virtual air, after the
+        event number ``since``: ``at_ns``, null where it sent none."""
+        device = args.among("device", self.bench.devices)
+        at_ns = self.up().beacons.since(device.name, device.eui, args.whole("since", LONGEST_NS))
+        return {"at_ns": at_ns}
 
     def open_evidence(self, args: Arguments) -> Mapping[str, Any]:
         self.recorder.open(args.folder("name"))

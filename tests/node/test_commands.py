@@ -328,6 +328,20 @@ def test_a_bench_on_a_real_clock_tells_that_it_was_held_up(held_up_s: int, told:
     assert [event["fields"]["span_ns"] for event in stalls] == told
 
 
+def test_the_air_has_the_beacons_of_a_hub_with_its_supply_and_nobodys_word(desk: Desk) -> None:
+    """The display looks for a network all day, so that hubs send beacons."""
+    desk.call("clock.advance", span_ns=60 * SECOND)
+    order = desk.commands.recorder.order
+    assert desk.call("tap.beacon", device="hub", since=0)["at_ns"] > 0
+    assert desk.call("tap.beacon", device="hub", since=order + 1)["at_ns"] is None
+    assert desk.call("tap.beacon", device="esme", since=0)["at_ns"] is None
+    desk.call("supply.switch", supply="hub_supply", on=False)
+    order = desk.commands.recorder.order
+    desk.call("clock.advance", span_ns=60 * SECOND)
+    assert desk.call("tap.beacon", device="hub", since=order)["at_ns"] is None
+    assert desk.call("tap.beacon", device="neighbour", since=order)["at_ns"] > 60 * SECOND
+
+
 def test_civil_time_goes_with_bench_time(desk: Desk) -> None:
     before = desk.call("clock.civil")["civil_ns"]
     desk.call("clock.advance", span_ns=SECOND)

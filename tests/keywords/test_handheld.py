@@ -1,0 +1,100 @@
+"""The list of a terminal is held against the beacons that came to its radio, and against those on the air."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from robot.api import SkipExecution
+
+from rig.bus.messages import Event
+from rig.keywords import handheld, hub
+from rig.keywords.handheld import HandHeld
+from rig.keywords.judge import Unmet, judge
+from rig.keywords.session import Session
+
+HUB, OTHER = "00db1234567890a2", "00db1234567891a2"
+DEVICES: Mapping[str, Any] = {
+    "hub": {"kind": "comms_hub", "eui": HUB},
+    "hht": {"kind": "hht", "eui": "00db1234567890b0"},
+}
+
+
+class Scanned(Session):
+    """A session in which the terminal's radio heard these networks, scan by scan; ``sent``: the hub's beacon on the
+    air."""
+
+    def __init__(self, scans: list[list[str]], sent: int | None = None) -> None:
+        super().__init__()
+        self.devices, self._sent = dict(DEVICES), sent
+        self.events = [self._event(order, heard) for order, heard in enumerate(scans, 1)]
+
+    @staticmethod
+    def _event(order: int, heard: list[str]) -> Event:
+        fields = {"device": "hht", "port": "interpan", "networks": heard}
+        return Event(order, 1, "boot", "hht", "radio.beacons", order, fields)
+
+    def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        assert verb in ("supply.sense", "tap.beacon"), (device, args)
+        return {"good": True, "by": "a pin"} if verb == "supply.sense" else {"at_ns": self._sent}
+
+
+@pytest.fixture(autouse=True)
+def _begun() -> Iterator[None]:
+    yield
+    judge().begin("")
+
+
+@pytest.mark.parametrize(
+    ("listed", "scans", "sent", "ending"),
+    [
+        ([HUB], [[HUB]], 5, ""),
+        (["00-DB-12-34-56-78-90-A2"], [[], [HUB]], 5, ""),
+        ([HUB], [[OTHER]], None, "expected a beacon of hub at the radio of hht, got none"),
+        ([HUB], [], 5, "expected a beacon of hub at the radio of hht, got none"),
+        ([], [[HUB]], 5, "for its beacon came to hht"),
+        ([OTHER], [[OTHER, HUB]], 5, "for its beacon came to hht"),
+        ([], [[]], None, "expected hub among the hubs found, got none"),
+        ([], [[HUB], []], None, "expected hub among the hubs found, got none"),
+        ([], [[]], 5, "INFRA: .*hub sent a beacon at 0.000000 s, and it did not come to hht"),
+    ],
+)
+def test_a_list_is_judged_by_what_was_on_the_air(
+    monkeypatch: pytest.MonkeyPatch, listed: list[str], scans: list[list[str]], sent: int | None, ending: str
+) -> None:
+    now = Scanned(scans, sent)
+    monkeypatch.setattr(handheld, "session", lambda: now)
+    if not ending:
+        HandHeld().hub_should_be_among("hub", listed)
+        return
+    with pytest.raises(SkipExecution if ending.startswith("INFRA") else Unmet, match=ending):
+        HandHeld().hub_should_be_among("hub", listed)
+
+
+@pytest.mark.parametrize(("kind", "ends"), [("radio.network", True), ("hub.network", False)])
+def test_a_hub_is_in_its_network_by_its_radio_and_not_by_its_own_word(
+    monkeypatch: pytest.MonkeyPatch, kind: str, *, ends: bool
+) -> None:
+    now = Started(kind)
+    monkeypatch.setattr(hub, "session", lambda: now)
+    if ends:
+        hub.expect_network("hub", 0)
+        return
+    with pytest.raises(Unmet, match="hub is the silent one: its supply was sensed"):
+        hub.expect_network("hub", 0)
+
+
+class Started(Session):
+    """A session in which a hub with its supply told this, and nothing more comes."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        takes = {"boot": {"ns": 1_000_000_000, "basis": "ours", "declared": False}}
+        self.devices = {"hub": {**DEVICES["hub"], "under_test": False, "takes": takes}}
+        fields = {"device": "hub", "port": "han", "epid": HUB, "pan": 1, "channel": 11}
+        self.events = [Event(1, 1, "boot", "hub", kind, 7, fields)]
+
+    def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        assert verb in ("supply.sense", "clock.advance"), (device, args)
+        return {"good": True, "by": "a pin"}
