@@ -51,6 +51,7 @@ _GAP = re.compile(r"[\s,;:|_\-/'\"+%=<>\[\](){}&.$#\\]{1,10}")
 _IN_STAMPS = (":", "-", ".", "/")
 _LONGEST_WORD = 16  # digits of a group that a dump prints; a longer one is a text of its own
 _WIDEST_ROW = 64  # groups in a row of a dump
+_FULL_ROWS = (8, 16, 32)  # groups after which one blank sets the characters apart, as PowerShell has it
 _BLOB = 68  # digits of the shortest message
 _PREFIXES = re.compile(
     r"\((?:byte|char|signed char|unsigned char|u?int8_t|u8)\)"  # casts
@@ -59,7 +60,7 @@ _PREFIXES = re.compile(
     r"|%(?=[0-9A-Fa-f]{2}%)|\b16#(?=[0-9A-Fa-f]+#)|(?<=[0-9A-Fa-f]{2})#"
     r"|(?<=[0-9A-Fa-f])(?:[hH]|_?[uU]8|[uU][lL]{0,2})(?![0-9A-Za-z])"
 )
-_HEX = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]++(?![0-9A-Za-z])|[0-9A-Fa-f]{68,}+")
+_HEX = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]++(?![0-9A-Za-z])|[0-9A-Fa-f]{24,}+")
 _SHORT = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{1,2}(?![0-9A-Za-z])")
 _DECIMAL = re.compile(r"(?<![0-9A-Za-z.-])-?[0-9]{1,3}(?![0-9A-Za-z])")
 _OCTAL = re.compile(r"(?<![0-9A-Za-z])[0-3][0-7]{2}(?![0-9A-Za-z])")
@@ -81,6 +82,10 @@ def _hex_tokens(line: str) -> Iterator[Token]:
 def _short_tokens(line: str) -> Iterator[Token]:
     for found in _SHORT.finditer(line):
         yield found.start(), found.end(), found.group().rjust(2, "0")
+
+
+def _digit_tokens(line: str) -> Iterator[Token]:
+    return (token for token in _hex_tokens(line) if len(token[2]) == 1)
 
 
 def _number_tokens(line: str, pattern: re.Pattern[str], base: int, size: int = 1) -> Iterator[Token]:
@@ -119,7 +124,7 @@ def _in_groups(
 
 
 def _grouped(line: str, plain: str, tokens: Iterable[Token], even: bool) -> list[Run]:
-    """Runs of tokens with one separator between them and, of ``even`` ones, one width; a last one may be narrower.
+    """Runs of tokens with one separator between them and, of ``even`` ones, one width; the last may be narrower.
 
     ``plain`` is the line without prefixes.
     """
@@ -136,7 +141,7 @@ def _grouped(line: str, plain: str, tokens: Iterable[Token], even: bool) -> list
             runs.append([token])
             key, closed = None, False
             continue
-        if even and key is not None and bare != key:
+        if key is not None and bare != key:
             # "11:12 dd 00" begins a run with dd, and so do "12 dd:00" and "[76]={dd,00": a time of day binds most
             runs.append([current[-1], token] if len(current) == 2 and key not in _IN_STAMPS else [token])
             key = bare if len(runs[-1]) == 2 else None
@@ -163,7 +168,7 @@ def _run(tokens: list[Token]) -> Run:
 def _is_characters(line: str, before: list[Token], token: Token) -> bool:
     """Whether from ``token`` on stands the column of a dump that shows the octets before it as characters."""
     gap = line[before[-1][1] : token[0]]
-    if len(gap) < 2 or not gap.isspace() or len(before) > _WIDEST_ROW:
+    if not gap.isspace() or len(before) > _WIDEST_ROW or (len(gap) < 2 and len(before) not in _FULL_ROWS):
         return False
     digits = "".join(group for _, _, group in before)
     return len(digits) % 2 == 0 and shows(line[token[0] :].rstrip(), bytes.fromhex(digits))
@@ -173,7 +178,8 @@ def shows(text: str, octets: bytes) -> bool:
     """Whether a text is what a dump prints of octets as characters."""
     padded = text.ljust(len(octets))  # what prints as blanks at the end is often cut off
     return len(padded) == len(octets) and all(
-        c == chr(octet) if 0x20 <= octet < 0x7F else not c.isalnum() for c, octet in zip(padded, octets, strict=True)
+        c == chr(octet) if 0x20 <= octet < 0x7F else not (c.isascii() and c.isalnum())
+        for c, octet in zip(padded, octets, strict=True)
     )
 
 
@@ -307,6 +313,7 @@ _WRITTEN = (
     (re.compile(r"\\u003[dD]|%3[dD]|=3D|&#61;"), "="),
     (re.compile(r"(?:\\+[rn]|&#(?:1[03]|[xX]0?[aAdD]);|%0[aAdD])+"), ""),
 )
+_ASCII_DIGITS = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 _STANDARD = str.maketrans("-_", "+/")
 
 
@@ -327,6 +334,21 @@ def _from_base64(symbols: str) -> bytes:
     return binascii.a2b_base64(symbols + "=" * (-len(symbols) % 4))
 
 
+def _from_hex_of_hex(symbols: str) -> bytes:
+    """Digits of the characters of digits."""
+    return _from_characters(_from_hex(symbols))
+
+
+def _from_base64_of_hex(symbols: str) -> bytes:
+    return _from_characters(_from_base64(symbols))
+
+
+def _from_characters(characters: bytes) -> bytes:
+    """As many octets as the first characters are digits of."""
+    digits = _ASCII_DIGITS.match(characters)
+    return bytes.fromhex(digits.group().decode()) if digits else b""
+
+
 def _from_hex(symbols: str) -> bytes:
     return bytes.fromhex(symbols[: len(symbols) & ~1])
 
@@ -334,7 +356,7 @@ def _from_hex(symbols: str) -> bytes:
 # What a line has in which a message may begin: DD and then 00 or 09, or DF and 09, or the first of them at the end of a
 # row.  It must be quick, for it is looked for in all of a log, and may be wrong in finding too much.
 _BETWEEN = r"(?:[^0-9A-Za-z\n]|&[hH]|0[xX]|\\+x|&#[xX]|16#|\(\w{2,13}\)|[hH](?![0-9A-Za-z])|u8){0,10}"
-_ROW_ENDS = r"(?=[^0-9A-Za-z\n]*(?:\s\s|\||$))"
+_ROW_ENDS = r"(?=[hH]?[^0-9A-Za-z\n]*(?:\s\s|\||$))"
 _HEX_GATE = re.compile(rf"[dD][dD](?:{_BETWEEN}0[09]|{_ROW_ENDS})|[dD][fF](?:{_BETWEEN}09|{_ROW_ENDS})", re.MULTILINE)
 _SHORT_GATE = re.compile(
     rf"[dD][dDfF](?:{_BETWEEN}[09](?![0-9A-Fa-f]))|(?<![0-9A-Fa-f])[dD][dDfF]{_ROW_ENDS}", re.MULTILINE
@@ -348,6 +370,9 @@ _DECIMAL_GATE = re.compile(
 _OCTAL_GATE = re.compile(r"33[57](?:\W+0(?:00|11)|\W*$|\s+\\[0t])", re.MULTILINE)
 _BINARY_GATE = re.compile(r"110111[01]1(?:\W+(?:0b)?0000[01]00[01]|\s\s|\W*$)", re.MULTILINE)
 _BASE64_GATE = re.compile(r"3QAA|3Qk[BCD]|3wk[BCD]|[Ndt9](?:0AAAA|[08]J)|dAAAA|[df]CQ")
+_HEX_OF_HEX_GATE = re.compile(r"[46]4(?:[46]430(?:30|39)|[46]63039)")
+_BASE64_OF_HEX_GATE = re.compile("(?:ZG|RE)(?:QwMDAw|[QY]wOT)")
+_APART_GATE = re.compile(r"(?<![0-9A-Za-z])[dD] (?:[dD] 0 0|[fF] 0 9) [0-9A-Fa-f] ")
 _CODE = r"(?:x[dD][dDfF]|u00[dD][dDfF]|33[57])"
 
 NOTATIONS: tuple[Notation, ...] = (
@@ -380,5 +405,8 @@ NOTATIONS: tuple[Notation, ...] = (
     ),
     Notation("od -c", _OCTAL_GATE, _cells, _from_hex),
     Notation("base64", _BASE64_GATE, _base64_runs, _from_base64, 4, 3),
+    Notation("hexadecimal, digits apart", _APART_GATE, _in_groups(_digit_tokens), _from_hex),
+    Notation("hexadecimal of hexadecimal", _HEX_OF_HEX_GATE, _in_groups(_hex_tokens), _from_hex_of_hex, 4),
+    Notation("base64 of hexadecimal", _BASE64_OF_HEX_GATE, _base64_runs, _from_base64_of_hex, 8, 3),
 )
 """Every notation; where two find a message at the same place, the earlier one is believed."""

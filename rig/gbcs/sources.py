@@ -11,20 +11,21 @@ Must not live here: what a message means (``words``), the notations of octets (`
 from __future__ import annotations
 
 import re
-import zlib
+from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from devices.wire import gbcs
 from devices.wire.errors import DecodeError
 from devices.wire.reassembly import Finding, Mark, Reassembler, Way, Whole
 from rig.gbcs import captures, text
+from rig.gbcs.packed import Member, Packed, members, unpacked
 from rig.gbcs.search import START, Broken, take
 from rig.gbcs.text import Fault, Taken
 
 __all__ = ["Found", "Given", "SourceError", "messages"]
 
-_LARGEST = 1 << 28  # octets that a compressed file may grow to
+_DEEPEST = 4  # files in files in files
 _DIGITS = re.compile(r"(?:0[xX])?[0-9A-Fa-f\s:-]*")
 _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -38,6 +39,10 @@ _GIVE = "give one whole message, from DD or DF to its end"
 
 class SourceError(Exception):
     """Nothing that could be decoded; the text is one line that says what to do."""
+
+
+class _Unopened(SourceError):
+    """A file of which nobody knows whether messages are in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,56 @@ class Given:
 def messages(data: bytes, name: str) -> Given:
     """Everything in what was given; ``name`` is what to call that.  Raises :class:`SourceError` where there is nothing
     that even begins like a message."""
-    if data[:2] == b"\x1f\x8b":
-        data = _unpacked(data, name)
+    return _opened(data, name, 0)
+
+
+def _opened(data: bytes, name: str, depth: int) -> Given:
+    """:func:`messages` of a file that is ``depth`` files deep in others."""
+    if depth > _DEEPEST:
+        raise _Unopened(f"{name} is packed more than {_DEEPEST} times over; unpack it first")
+    try:
+        inner, missing = unpacked(data)
+        files = members(data) if inner is data else None
+    except Packed as fault:
+        raise _Unopened(f"{name} is {fault}") from None
+    if files is not None:
+        return _of_members(files, name, depth)
+    if inner is data:
+        return _plainly(data, name)
+    try:
+        given = _opened(inner, name, depth + 1)
+    except SourceError as fault:
+        raise (_Unopened(f"{fault}; the end of it: {missing}") if missing else fault) from None
+    return replace(given, left_out=[*given.left_out, f"the end of {name}: {missing}"]) if missing else given
+
+
+def _of_members(files: Iterable[Member], name: str, depth: int) -> Given:
+    """What the files of an archive hold; those without messages are named."""
+    found: list[Found] = []
+    left_out: list[str] = []
+    notes: list[str] = []
+    for file in files:
+        try:
+            if file.problem:
+                left_out.append(f"{file.name}: {file.problem}")
+                continue
+            given = _opened(file.octets, file.name, depth + 1)
+        except _Unopened as fault:
+            left_out.append(str(fault))
+            continue
+        except SourceError as fault:
+            notes.append(str(fault))
+            continue
+        found += [replace(one, where=": ".join(filter(None, (file.name, one.where)))) for one in given.found]
+        left_out += [f"{file.name}: {reason}" for reason in given.left_out]
+        notes += [f"{file.name}: {note}" for note in given.notes]
+    if not found and not left_out:
+        raise SourceError("; ".join([f"{name} holds no file with a GBCS message", *notes[:3]]))
+    return Given(found, left_out, notes)
+
+
+def _plainly(data: bytes, name: str) -> Given:
+    """:func:`messages` of what is no file in a file."""
     if data.startswith(captures.MAGICS):
         return _from_capture(data, name)
     written = _as_text(data)
@@ -78,18 +131,10 @@ def messages(data: bytes, name: str) -> Given:
     raise SourceError(_nothing_in(written, name))
 
 
-def _unpacked(data: bytes, name: str) -> bytes:
-    """What gzip packed, as Wireshark does on request."""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(data, _LARGEST)
-    except zlib.error as fault:
-        raise SourceError(f"{name} is a broken gzip file: {fault}; pack it again, or give it unpacked")
-
-
 def _as_text(data: bytes) -> str | None:
     """The text that octets are, in the encodings that people's tools write; None where they are none."""
     for mark, encoding in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
+        if data.startswith(mark) and not START.search(data):
             return data[len(mark) :].decode(encoding, "replace")
     if b"\x00" in data:
         for encoding, zeros in (("utf-16-le", data[1::2]), ("utf-16-be", data[::2])):
@@ -153,7 +198,7 @@ def _beside(taken: list[Taken], message: Whole) -> tuple[int, int]:
 
 
 def _fault(fault: Fault) -> str:
-    return f"what begins like a message in line {fault.start.line}, column {fault.start.column + 1}: {fault.reason}"
+    return f"{fault.what} in line {fault.start.line}, column {fault.start.column + 1}: {fault.reason}"
 
 
 def _finding(taken: list[Taken], finding: Finding) -> str:
@@ -195,11 +240,26 @@ def _from_octets(data: bytes) -> Given:
             pieces.append((outcome.octets, outcome.start))
             at = outcome.end
     whole, findings = _assembled(pieces)
-    found = [Found(one.octets, f"octet {one.first.place}") for one in whole]
+    edges = sorted((start, start + len(octets)) for octets, start in pieces)
+    found = [
+        Found(
+            one.octets,
+            f"octet {one.first.place}",
+            *(_around(edges, one.first.place, len(data)) if one.pieces == 1 else ()),
+        )
+        for one in whole
+    ]
     for finding in findings:
         what = captures.transfer(finding) if finding.key is not None else "a message"
         left_out.append(f"{what}, from octet {finding.first.place} on: {finding.detail}")
     return Given(found, left_out)
+
+
+def _around(edges: list[tuple[int, int]], start: int, size: int) -> tuple[int, int]:
+    """How many octets stand before and after the piece at ``start`` that belong to no other."""
+    at = bisect_left(edges, (start, 0))
+    before = edges[at - 1][1] if at else 0
+    return start - before, 0 if at + 1 < len(edges) else size - edges[at][1]
 
 
 def _from_capture(data: bytes, name: str) -> Given:

@@ -7,7 +7,8 @@ and is none is told, with its line and what is wrong.
 Work is linear in the text: each line is read once by each notation that may begin there, and joining lines has a
 budget.
 
-Must not live here: how octets are written (``notations``), what is done with what was found (``sources``).
+Must not live here: how octets are written (``notations``), what is on lines beside them (``plain``), what is done with
+what was found (``sources``).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rig.gbcs.notations import NOTATIONS, Notation, Run, shows
+from rig.gbcs.plain import plain
 from rig.gbcs.search import INNER, START, TAIL, Broken, Piece, take
 
 __all__ = ["Fault", "Place", "Taken", "search"]
@@ -27,17 +29,25 @@ _GAP_LINES = 3  # lines of something else that may stand between two lines of on
 _DUMP_WIDTH = 32  # octets a line that dumps print at most
 _BUDGET = 2  # symbols looked at in joining lines, for each character of the text
 _LINE_END = re.compile(r"\r\n|\r|\n|\Z")
-_AFTERWARDS = ("//", "/*", "#", "--", ";", "<", "=")  # after octets on a line of source code or of a document
+_AFTERWARDS = (
+    "//",
+    "/*",
+    "#",
+    "--",
+    ";",
+    "<",
+    "=",
+    "]",
+    "}",
+    ")",
+)  # after octets on a line of source code or of a document
 _LITERAL_PREFIX = re.compile(r"(?<![0-9A-Za-z])[bBrRuUfF]{1,2}(?=[\"'])")
-_UNSEEN = re.compile(
-    r"\x1b\[[0-?]{0,40}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b\r\n]{0,400}(?:\x07|\x1b\\)|\x1b[@-Z\\^_]"  # ECMA-48
-    r"|[\u00ad\u200b-\u200f\u2060\ufeff]"
-)
-_TAGS = re.compile(
-    r"(?:</?(?:b|br|code|div|em|font|i|p|pre|span|strong|td|th|tr|tt|wbr)(?:[ \t/][^<>\r\n]{0,200})?>[ \t]?)+", re.I
-)
-_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _WORD = re.compile(r"[0-9A-Fa-f]+")
+_STRAY = re.compile(r"(?<![0-9A-Za-z])([A-Fa-f])[^\S\r\n]\Z")
+_PREFIX_ENDS = ("x", "X", "$", "H", "h", "#")  # with one of them before it a single digit is a whole octet
+_HALF = "{!r}, a single digit {} a message; is one missing?"
+_HALF_WHAT = "half an octet"
+_SECURITY_HEADER = b"\x11\x00\x00\x00\x00"  # what a MAC header ends with
 
 
 class Place(NamedTuple):
@@ -60,15 +70,16 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What began like a message and is none."""
+    """What began like a message and is none, or ``what`` else stands beside messages and is no octet."""
 
     start: Place
     reason: str
+    what: str = "what begins like a message"
 
 
 def search(text: str) -> tuple[list[Taken], list[Fault]]:
     """Everything that is found in a text, by its place."""
-    lines = _Lines(_plain(text))
+    lines = _Lines(plain(text))
     taken: list[Taken] = []
     faults: list[Fault] = []
     for notation in NOTATIONS:
@@ -83,13 +94,6 @@ def search(text: str) -> tuple[list[Taken], list[Fault]]:
 
     first = {fault.start: fault for fault in reversed(faults) if not told(fault)}
     return taken, sorted(first.values(), key=lambda fault: fault.start)
-
-
-def _plain(text: str) -> str:
-    """The text as a reader sees it, line for line: without what colours a terminal, without marks that nobody sees,
-    without the tags that set octets apart in a page, full-width characters as the usual ones."""
-    text = _UNSEEN.sub("", text) if _UNSEEN.search(text) else text
-    return _TAGS.sub(" ", text).translate(_FULL_WIDTH)
 
 
 def _merged(taken: list[Taken], more: list[Taken]) -> list[Taken]:
@@ -195,11 +199,13 @@ class _Search:
             if isinstance(outcome, Broken) and outcome.needed:
                 joined, outcome = self._continued(number, run, phase, outcome)
                 yield self._told(joined, phase, outcome, last)
+                yield from self._beside(joined, phase, outcome)
                 if isinstance(outcome, Piece):
                     return
             else:
                 joined = _Joined([number], [run], [run.symbols[phase:]])
                 yield self._told(joined, phase, outcome, last, octets)
+                yield from self._beside(joined, phase, outcome, octets)
             at = outcome.end if isinstance(outcome, Piece) else outcome.resume
             last = at
         if tail := TAIL.search(octets, at):
@@ -290,7 +296,7 @@ class _Search:
             return max(same, key=lambda run: len(run.symbols))
         if not runs or self._shape(number, runs[0]):
             return None
-        rest = self._lines[number][runs[0].end :].strip()
+        rest = self._lines[number][runs[0].end :].strip().removeprefix("h").removeprefix("H")
         if any(map(str.isalnum, rest)) and not rest.startswith(_AFTERWARDS):
             octets = self._notation.octets(runs[0].symbols)
             return runs[0] if shows(rest.strip("|<>"), octets) else None
@@ -321,7 +327,35 @@ class _Search:
             if position <= last:
                 self._used[number, run.start] = max(used, self._used.get((number, run.start), 0))
 
-    # ------------------------------------------------------------------------------------------------------- places
+    # ------------------------------------------------------------------------------------- beside messages, and places
+
+    def _beside(self, joined: _Joined, phase: int, outcome: Piece | Broken, octets: bytes = b"") -> Iterator[Fault]:
+        """What stands beside a whole message and was to be octets: half of one, the rest of a spoilt MAC header."""
+        if isinstance(outcome, Broken):
+            return
+        line, run = self._lines[joined.lines[0]], joined.runs[0]
+        if self._notation.width == 2:
+            stray = _STRAY.search(line, 0, run.start)
+            if phase and not line[run.start - 1 : run.start].isalnum():
+                yield Fault(Place(joined.lines[0] + 1, run.start), _HALF.format(run.symbols[0], "before"), _HALF_WHAT)
+            elif stray:
+                yield Fault(Place(joined.lines[0] + 1, stray.start()), _HALF.format(stray[1], "before"), _HALF_WHAT)
+        yield from self._half_at_the_end(joined)
+        octets = octets or self._notation.octets("".join(joined.symbols))
+        if octets[outcome.start] == 0xDF and octets[: outcome.start].endswith(_SECURITY_HEADER):
+            place = self._place(joined, phase, outcome.start - len(_SECURITY_HEADER))
+            yield Fault(
+                place, "what ends here is not one from DD on, so the MAC is unknown", "the MAC header of a message"
+            )
+
+    def _half_at_the_end(self, joined: _Joined) -> Iterator[Fault]:
+        """One symbol too many: the symbols of ``joined`` begin where its first octet does."""
+        if (sum(map(len, joined.symbols))) % self._notation.width != 1:
+            return
+        number, run = joined.lines[-1], joined.runs[-1]
+        _, column = run.marks[-1]
+        if self._lines[number][column - 1 : column] not in _PREFIX_ENDS:
+            yield Fault(Place(number + 1, run.end - 1), _HALF.format(run.symbols[-1], "after"), _HALF_WHAT)
 
     def _told(
         self, joined: _Joined, phase: int, outcome: Piece | Broken, last: int, octets: bytes = b""

@@ -6,6 +6,7 @@ What stock tools print (xxd, hexdump, od, base64) is checked against the tools' 
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import quopri
 import textwrap
@@ -88,6 +89,39 @@ def quoted_printable(octets: bytes) -> str:
         text += "=\n" + token if soft else token
         width = len(token) if soft else width + len(token)
     return text
+
+
+def summed(octets: bytes, invert: int) -> str:
+    """Octets with the checksum of Intel HEX (two's complement, 0) or of S-records (one's complement, 0xFF)."""
+    return (octets + bytes(((invert - sum(octets)) & 0xFF,))).hex().upper()
+
+
+def intel_hex(octets: bytes, width: int = 16) -> str:
+    def row(at: int, part: bytes) -> str:
+        return ":" + summed(bytes((len(part),)) + at.to_bytes(2, "big") + b"\0" + part, 0)
+
+    return joined(octets, row, width) + ":00000001FF\n"
+
+
+def s_records(octets: bytes, kind: int = 1, width: int = 16) -> str:
+    size = kind + 1
+
+    def row(at: int, part: bytes) -> str:
+        return f"S{kind}{summed(bytes((size + len(part) + 1,)) + at.to_bytes(size, 'big') + part, 0xFF)}"
+
+    return lines("S0030000FC") + joined(octets, row, width) + lines("S9030000FC")
+
+
+def powershell(octets: bytes) -> str:
+    """Format-Hex of PowerShell 7: one blank before the characters."""
+    head = "   Label: String (System.String) <4A2B>\n\n          Offset Bytes" + " " * 43 + "Ascii\n"
+    columns = " " * 17 + " ".join(f"{at:02X}" for at in range(16)) + f"\n{'-' * 16} {'-' * 47} -----\n"
+    return head + columns + joined(octets, lambda at, part: f"{at:016X} {part.hex(' ').upper():<47} {shown(part)}")
+
+
+def uuencoded(octets: bytes) -> str:
+    body = "".join(binascii.b2a_uu(part, backtick=True).decode() for _, part in rows(octets, 45))
+    return f"begin 644 message.bin\n{body}`\nend\n"
 
 
 def signed(octets: bytes) -> Iterator[str]:
@@ -219,6 +253,54 @@ FORMS: dict[str, Printer] = {
     "Wireshark, tshark -x of a larger frame": lambda o: wireshark(
         b"\x41\x88\x01\x34\x12\x00\x00\x34\x12\x48" + o + b"\xd0\xea"
     ),
+    # rows that are counted, in base 10 or 16
+    "rows, decimal offset and tab": lambda o: joined(o, lambda at, part: f"{at}\t{part.hex(' ')}"),
+    "rows, decimal offset, 10 a row": lambda o: joined(o, lambda at, part: f"{at} {part.hex(' ')}", 10),
+    "rows, decimal offset, decimal": lambda o: joined(o, lambda at, part: f"{at}\t{' '.join(map(str, part))}"),
+    "rows, hexadecimal offset of two digits": lambda o: joined(o, lambda at, part: f"{at:02x} {part.hex(' ')}", 8),
+    "rows, cat -n": lambda o: joined(o, lambda at, part: f"{at // 8 + 1:6}\t{part.hex(' ')}", 8),
+    "rows, grep -n": lambda o: joined(o, lambda at, part: f"{at // 8 + 95}:{part.hex(' ')}", 8),
+    "rows, grep of a file": lambda o: joined(o, lambda at, part: f"meter.log:{at // 16 + 7}:{part.hex(' ')}"),
+    "rows, an octet each": lambda o: joined(o, lambda at, part: f"{at}\t{part.hex()}", 1),
+    "rows, an octet each, CSV with a header": lambda o: lines(
+        "offset,value", *(f"{at},{x:02X}" for at, x in enumerate(o))
+    ),
+    "rows, assignments": lambda o: lines(*(f"  buf[{at}] = {x};" for at, x in enumerate(o))),
+    "rows, assignments, hexadecimal": lambda o: lines(*(f"buf[{at}]=0x{x:02x};" for at, x in enumerate(o))),
+    "CSV with a header, a column an octet": lambda o: lines(
+        ",".join(f"b{at}" for at in range(len(o))), ",".join(map(str, o))
+    ),
+    "CSV of a logic analyser": lambda o: lines(
+        "Time [s],Value,Parity Error,Framing Error", *(f"{at / 960:.9f},0x{x:02X},," for at, x in enumerate(o))
+    ),
+    # records
+    "Intel HEX": intel_hex,
+    "Intel HEX, 32 a record": lambda o: intel_hex(o, 32),
+    "S-records": s_records,
+    "S-records, long addresses": lambda o: s_records(o, 3, 28),
+    "TI text": lambda o: "@0000\n" + joined(o, lambda _, part: part.hex(" ").upper()) + "q\n",
+    "uuencode": uuencoded,
+    # other tools
+    "PowerShell 7": powershell,
+    "hexdump with squeezed rows": lambda o: hexdump_c(o).replace(hexdump_c(bytes(16)).splitlines()[0], "*"),
+    "gdb x/8xb": lambda o: joined(
+        o, lambda at, part: f"0x{0x2000 + at:x} <m+{at}>:\t" + "\t".join(f"0x{x:02x}" for x in part), 8
+    ),
+    "K12": lambda o: "+---------+----------+\n10:11:12,123,456   ETHER\n|0   |" + o.hex("|") + "|\n",
+    "Wireshark, C array": lambda o: (
+        "/* Frame (76 bytes) */\nstatic const unsigned char pkt1[76] = {\n"
+        + joined(o, lambda _, part: ", ".join(f"0x{x:02x}" for x in part) + ", /* " + shown(part) + " */", 8)
+        + "};\n"
+    ),
+    "Wireshark, C string": lambda o: joined(o, lambda _, part: f'"{all_escaped(part)}" \\'),
+    "numpy": lambda o: "m = array([" + textwrap.fill(", ".join(f"{x:3}" for x in o), 64) + "], dtype=uint8)",
+    "h at the end, an octet a line": lambda o: lines(*(f"{x:02X}h" for x in o)),
+    "digits apart": lambda o: " ".join(o.hex()),
+    "xxd -p of hexadecimal": lambda o: o.hex().encode().hex(),
+    "base64 of hexadecimal": lambda o: base64.b64encode(o.hex().encode()).decode(),
+    "XML, an element an octet": lambda o: "".join(f"<octet>{x:02X}</octet>" for x in o),
+    "page, blanks that do not break": lambda o: f"<pre>{o.hex(' ').replace(' ', '&nbsp;')}</pre>",
+    "URL, blanks encoded": lambda o: f"GET /m?x={o.hex(' ').replace(' ', '%20')}&n=1",
     # base64
     "base64": b64,
     "base64url": lambda o: base64.urlsafe_b64encode(o).decode(),

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import lzma
 import random
 import shutil
 import subprocess
+import tarfile
 import time
+import zipfile
+from collections.abc import Callable
 from dataclasses import replace
+from email.message import EmailMessage
 
 import pytest
 from hypothesis import given, settings
@@ -115,9 +123,153 @@ def test_the_octets_themselves() -> None:
         (ENABLE, "octet 4"),
         (GAS, f"octet {5 + len(ENABLE)}"),
     ]
+    assert [(one.before, one.after) for one in given_now.found] == [(4, 0), (1, 0)]
+
+
+def test_octets_that_begin_like_a_text_of_another_encoding() -> None:
+    given_now = messages(b"\xff\xfe\xfd\x01\x02\x03\x88" + ENABLE + b"\x01\x02", "it")
+    assert [(one.octets, one.before, one.after) for one in given_now.found] == [(ENABLE, 7, 2)]
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, octets in files.items():
+            archive.writestr(name, octets)
+    return buffer.getvalue()
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, octets in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(octets)
+            archive.addfile(entry, io.BytesIO(octets))
+    return buffer.getvalue()
+
+
+def mailed(files: dict[str, bytes]) -> bytes:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "a@example.org", "b@example.org", "a message"
+    mail.set_content("Hello, the messages are attached.\n", cte="quoted-printable")
+    for name, octets in files.items():
+        mail.add_attachment(octets, maintype="application", subtype="octet-stream", filename=name)
+    return mail.as_bytes()
+
+
+FILES = {"a.log": f"rx {ENABLE.hex()}\nrx {GAS.hex()}\n".encode(), "b.bin": LOG, "readme.txt": b"nothing\n"}
+
+
+@pytest.mark.parametrize(
+    ("pack", "name"),
+    [(zipped, "zip"), (tarred, "tar"), (mailed, "mail"), (lambda files: gzip.compress(tarred(files)), "tar.gz")],
+)
+def test_files_in_files(pack: Callable[[dict[str, bytes]], bytes], name: str) -> None:
+    given_now = messages(pack(FILES), name)
+    assert [(one.octets, one.where) for one in given_now.found] == [
+        (ENABLE, "a.log: line 1"),
+        (GAS, "a.log: line 2"),
+        (LOG, "b.bin: octet 0"),
+    ]
+    assert not given_now.left_out
+    assert any("readme.txt" in note for note in given_now.notes)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_packed_files_are_read_to_their_end_or_it_is_said(pack: Callable[[bytes], bytes]) -> None:
+    log = b"".join(f"{at:05} rx {ENABLE.hex()}\n".encode() for at in range(200))
+    twice = messages(pack(log) + pack(f"rx {GAS.hex()}\n".encode()), "it")
+    assert [one.octets for one in twice.found] == [ENABLE] * 200 + [GAS]
+    whole = pack(b"".join(random.Random(3).randbytes(60).hex().encode() + b"\n" for _ in range(9000)) + log)
+    with pytest.raises(SourceError, match=r"breaks off|broken"):
+        messages(whole[: len(whole) // 2], "it")
+    cut = messages(pack(log) + whole[: len(whole) // 2], "it")
+    assert len(cut.found) == 200
+    assert any("breaks off" in reason for reason in cut.left_out)
+
+
+@pytest.mark.parametrize(
+    ("octets", "word"),
+    [(b"7z\xbc\xaf\x27\x1c" + GAS, "7-Zip"), (b"\x28\xb5\x2f\xfd" + GAS, "zstd"), (b"%PDF-1.4\n" + GAS, "PDF")],
+)
+def test_what_is_not_unpacked_is_refused_by_name(octets: bytes, word: str) -> None:
+    with pytest.raises(SourceError, match=word):
+        messages(octets, "it")
+    mixed = messages(zipped({"a.log": GAS.hex().encode(), "b": octets}), "it")
+    assert len(mixed.found) == 1
+    assert any(word in reason for reason in mixed.left_out)
 
 
 # ------------------------------------------------------------------------------------------------------- left out
+
+# What is half an octet: {0} is a message, digits two by two, {1} the same without blanks.
+BESIDE = {
+    "{0} F": "half an octet in line 1",
+    "{1}F": "half an octet in line 1",
+    "F{1}": "half an octet in line 1, column 1",
+    "F {0}": "half an octet in line 1, column 1",
+    "{0} 7\n{0}": "half an octet in line 1",
+    "10:00 rx {0} 0": "half an octet in line 1",
+    "{0} A {0}": "half an octet in line 1",
+}
+
+
+@pytest.mark.parametrize("text", BESIDE)
+@pytest.mark.parametrize("sample", ["signed", "gas", "pre-command"])
+def test_half_an_octet_beside_a_message_is_told(text: str, sample: str) -> None:
+    octets = SAMPLES[sample]
+    given_now = messages(text.format(octets.hex(" "), octets.hex()).encode(), "it")
+    assert {one.octets for one in given_now.found} == {octets}
+    (reason,) = given_now.left_out
+    assert BESIDE[text] in reason
+
+
+@pytest.mark.parametrize(
+    "spoilt", [ENABLE.hex(" ").replace("00", "OO", 3), "dd 00 00 OO 00 " + ENABLE.hex(" ")[5 * 3 :], ENABLE.hex()[4:]]
+)
+def test_a_message_whose_mac_header_is_spoilt_is_not_passed_off_as_whole(spoilt: str) -> None:
+    given_now = messages(spoilt.encode(), "it")
+    assert any("MAC header" in reason for reason in given_now.left_out)
+
+
+def without_row(text: str, at: int) -> str:
+    rows = text.splitlines(keepends=True)
+    return "".join(rows[:at] + rows[at + 1 :])
+
+
+def with_other_digit(text: str, at: int) -> str:
+    rows = text.splitlines(keepends=True)
+    rows[at] = f"{rows[at][:20]}{15 - int(rows[at][20], 16):X}{rows[at][21:]}"
+    return "".join(rows)
+
+
+# Octets that somebody cut, left out or spoilt in the middle; none of them may come out as a message.
+SPOILT = {
+    "a letter in the middle": lambda o: f"{o[:30].hex()}zz{o[31:].hex()}",
+    "question marks": lambda o: f"{o[:30].hex(' ')} ?? {o[31:].hex(' ')}",
+    "an ellipsis": lambda o: f"{o[:30].hex()}\u2026{o[40:].hex()}",
+    "more octets, as Node.js has it": lambda o: f"<Buffer {o[:50].hex(' ')} ... {len(o) - 50} more bytes>",
+    "more items, as Elixir has it": lambda o: f"<<{', '.join(map(str, o[:50]))}, ...>>",
+    "a digit short": lambda o: f"{o[:30].hex(' ')} {o.hex(' ')[91:]}",
+    "an Intel HEX record short": lambda o: without_row(FORMS["Intel HEX"](o), 2),
+    "a wrong octet in an Intel HEX record": lambda o: with_other_digit(FORMS["Intel HEX"](o), 2),
+    "a wrong octet in an S-record": lambda o: with_other_digit(FORMS["S-records"](o), 3),
+    "a row of a counted dump short": lambda o: without_row(FORMS["rows, cat -n"](o), 2),
+    "a column after a cut": lambda o: f"10:00;{o[:-1].hex(' ')};75",
+    "a column after a cut, commas": lambda o: f"10:00,{o[:-1].hex(' ')},75",
+    "a cell after a cut": lambda o: f"<td>{o[:-1].hex(' ')}</td><td>75</td>",
+    "an element after a cut": lambda o: f"<m>{o[:-1].hex(' ')}</m><rssi>75</rssi>",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize("sample", ["signed", "reply", "gas"])
+def test_spoilt_octets_are_told_and_never_read_as_something_else(kind: str, sample: str) -> None:
+    text = f"{SPOILT[kind](SAMPLES[sample])}\n\n10:00 rx {PRECOMMAND.hex()}\n"
+    given_now = messages(text.encode(), "it")
+    assert [one.octets for one in given_now.found] == [PRECOMMAND]
+    assert given_now.left_out
 
 
 @pytest.mark.parametrize("order", [0, 1])
