@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -49,6 +50,8 @@ SETTINGS: Mapping[str, type[Any]] = {
 """Kind of device to what its ``settings`` in a bench file fill."""
 FAULTY = {"ESME": "esme", "GSME": "gsme", "CHF": "hub", "HHT": "hht"}
 """Kind of device to its name on the shipped benches."""
+FAULT = re.compile(r".*fault=")
+"""What stands before the name of a fault where it is set."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,9 +62,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="List what there is.  Suites are those of this project, or those that are named.",
         epilog="examples: rig list tests contactor_valve; rig list keywords --html pages; rig list settings esme",
     )
-    parser.add_argument("what", choices=[*LISTS], help="what to list")
+    parser.add_argument("what", metavar="WHAT", help=f"what to list: {', '.join(LISTS)}")
     parser.add_argument(
-        "of", nargs="*", metavar="OF", help="suites, tests, tags: of these suites; settings: of these kinds of device"
+        "of",
+        nargs="*",
+        metavar="OF",
+        help="suites, tests, tags: of these suites; settings: of these kinds of device; faults: of these devices, "
+        "or by name; use-cases: by name, code or device; keywords: by name or library; benches: by name",
     )
     parser.add_argument(
         "--html", type=Path, metavar="DIR", help="keywords: write a page for each library there as well"
@@ -73,6 +80,8 @@ def main(args: argparse.Namespace) -> int:
     """Print the table; the exit status."""
     if args.html is not None and args.what != "keywords":
         raise BadRun(f"--html goes with `rig list keywords`, not with {args.what}")
+    if args.what not in LISTS:
+        raise BadRun(f"no list of {args.what!r}: {choose_from(args.what, [*LISTS])}")
     rows = list(LISTS[args.what](args.of))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     for *first, last in rows:
@@ -80,6 +89,22 @@ def main(args: argparse.Namespace) -> int:
     if args.html is not None:
         _write_pages(args.html)
     return Exit.GOOD
+
+
+def _only(of: Sequence[str], what: str, rows: Rows, names: Callable[[tuple[str, ...]], Iterable[str]]) -> Rows:
+    """The head, and of the other rows those that have one of the names asked for; all where none is.
+
+    Raises :class:`BadRun` for a name that no row has.
+    """
+    head, *others = rows
+    of_row = [{name.casefold(): name for name in names(row)} for row in others]
+    known = {form: name for one in of_row for form, name in one.items()}
+    for name in of:
+        if name.casefold() not in known:
+            raise BadRun(f"no {what} {name!r}: {choose_from(name, [*known.values()], most=12)}")
+    wanted = {name.casefold() for name in of}
+    yield head
+    yield from (row for row, one in zip(others, of_row, strict=True) if not wanted or wanted & one.keys())
 
 
 def _suites(of: list[str]) -> Rows:
@@ -108,7 +133,11 @@ def _meaning(tag: str) -> str:
     return f"runs on a bench that has {name}" if kind.casefold() == "bench" else ""
 
 
-def _benches(_of: list[str]) -> Rows:
+def _benches(of: list[str]) -> Rows:
+    return _only(of, "bench", _every_bench(), lambda row: row[:1])
+
+
+def _every_bench() -> Rows:
     yield "bench", "what it is"
     for path in sorted((share.folder("wiring") / "benches").glob("*.yaml")):
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -116,7 +145,11 @@ def _benches(_of: list[str]) -> Rows:
         yield path.stem, said.partition(". ")[0].rstrip(".")
 
 
-def _keywords(_of: list[str]) -> Rows:
+def _keywords(of: list[str]) -> Rows:
+    return _only(of, "keyword or library", _every_keyword(), lambda row: row[:2])
+
+
+def _every_keyword() -> Rows:
     yield "keyword", "library", "what it does"
     for name in selection.libraries():
         for keyword in selection.documentation(name).keywords:
@@ -127,7 +160,11 @@ def _keywords(_of: list[str]) -> Rows:
             )
 
 
-def _use_cases(_of: list[str]) -> Rows:
+def _use_cases(of: list[str]) -> Rows:
+    return _only(of, "use case or device", _every_use_case(), lambda row: [*row[:2], *row[2].split()])
+
+
+def _every_use_case() -> Rows:
     yield "use case", "code", "devices", "what it is"
     for case in sorted(all_use_cases(), key=lambda one: (one.use_case or "~", one.code)):
         yield case.use_case or "-", f"0x{case.code:04x}", " ".join(case.devices), case.title
@@ -179,7 +216,11 @@ def _comments(settings: type[Any]) -> dict[str, str]:
     return found
 
 
-def _faults(_of: list[str]) -> Rows:
+def _faults(of: list[str]) -> Rows:
+    return _only(of, "fault or device", _every_fault(), lambda row: [FAULT.sub("", row[0]), row[0].split(".")[1]])
+
+
+def _every_fault() -> Rows:
     yield "--set", "requirement", "judged by", "what the device does"
     for one in FAULTS.values():
         yield f"devices.{FAULTY[one.device]}.fault={one.name}", one.requirement, one.judged_by, one.doc

@@ -17,6 +17,7 @@ from typing import Any
 from robot.api import TestSuite
 
 from rig import share
+from rig.bench_up import choose_from
 from rig.evidence import catalogue, record
 from rig.evidence.catalogue import Row, Shown, Tagged
 from rig.evidence.record import RECORDS, BadRecords, Record
@@ -107,7 +108,8 @@ def _chosen(every: dict[str, Row], ids: Sequence[str]) -> list[Row]:
     plain = [name.casefold().removeprefix("req:") for name in ids]
     for name, given in zip(plain, ids, strict=True):
         if name not in known:
-            raise BadRequest(f"no requirement {given!r}; there are {', '.join(every)}")
+            there = choose_from(name, list(every), most=12)
+            raise BadRequest(f"no requirement {given!r}: there are {there}; `rig requirements` has them all")
     return [known[name] for name in plain] or list(every.values())
 
 

@@ -168,8 +168,13 @@ def _attempts(options: RunOptions) -> Mapping[str, int]:
 
 def _check_selection(options: RunOptions, suites: Sequence[Path]) -> None:
     include, test = options.many("include"), [*options.many("test"), *options.many("task")]
-    if (include or test or options.many("suite")) and not options.robot.get("runemptysuite"):
-        selection.check(selection.read(suites), include, test, options.many("suite"))
+    chosen = bool(include or test or options.many("suite")) and not options.robot.get("runemptysuite")
+    exclude = options.many("exclude")
+    top = selection.read(suites) if chosen or exclude else None
+    if chosen:
+        selection.check(top, include, test, options.many("suite"))
+    for line in selection.nothing_excluded(top, exclude) if exclude else []:
+        print(f"rig run: warning: {line}", file=sys.stderr)
 
 
 def _robot(options: RunOptions, suites: Sequence[Path], out: Path, listener: Listener, metadata: list[str]) -> int:

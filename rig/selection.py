@@ -6,7 +6,7 @@ Must not live here: running anything (``rig.run``), printing lists (``rig.listin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "check",
     "documentation",
     "libraries",
+    "nothing_excluded",
     "read",
     "reruns",
     "shipped_suites",
@@ -104,7 +105,7 @@ def check(top: Any, include: Sequence[str], test: Sequence[str], suite: Sequence
     several would else leave tests out without a word."""
     known_tags = tags(top)
     for pattern in include:
-        for atom in filter(None, (part.strip() for part in OPERATORS.split(pattern))):
+        for atom in _atoms(pattern):
             if not _any(atom, known_tags, ignore="_"):
                 raise BadRun(_no_tag(atom, known_tags))
     for pattern in test:
@@ -113,6 +114,22 @@ def check(top: Any, include: Sequence[str], test: Sequence[str], suite: Sequence
     for pattern in suite:
         if not _any(pattern, _names(suites(top)), ends=True):
             raise BadRun(f"no suite {pattern!r}: {_listed(pattern, [str(one.name) for one in suites(top)], 'suites')}")
+
+
+def nothing_excluded(top: Any, exclude: Sequence[str]) -> list[str]:
+    """What to say of the tags to exclude that no test in ``top`` has.  Robot allows them, and they exclude nothing."""
+    known = tags(top)
+    return [
+        f"--exclude {pattern} leaves out nothing by {atom!r}: {_no_tag(atom, known)}"
+        for pattern in exclude
+        for atom in _atoms(pattern)
+        if not _any(atom, known, ignore="_")
+    ]
+
+
+def _atoms(pattern: str) -> Iterator[str]:
+    """The tags that a pattern is made of."""
+    return filter(None, (part.strip() for part in OPERATORS.split(pattern)))
 
 
 def _names(items: Iterable[Any]) -> list[str]:

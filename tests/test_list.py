@@ -94,8 +94,33 @@ def test_pages_of_the_keywords_are_written(tmp_path: Path, capsys: pytest.Captur
         (["settings", "esm"], "'esm': esme, gsme"),
         (["tests", "otage"], "'otage': give a path, or one of outage"),
         (["faults", "--html", "x"], "--html goes with `rig list keywords`"),
+        (["use-case"], "'use-case': use-cases, "),
+        (["suite"], "'suite': suites, "),
+        (["faults", "esm"], "'esm': esme, gsme, "),
+        (["faults", "accept-replays"], "'accept-replays': accepts-replays, "),
+        (["use-cases", "ECS420"], "'ECS420': ECS42, "),
+        (["keywords", "Contact Shuld Close"], "'Contact Shuld Close': Contact Should Close, "),
+        (["benches", "virtuel"], "'virtuel': virtual, "),
     ],
 )
 def test_what_is_not_there_is_told_what_is(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", *words]) == Exit.MISUSE
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        (["faults", "hht"], ["devices.hht.fault=answered-when-sent"]),
+        (["faults", "moves-nothing", "answered-when-sent"], ["devices.esme.fault=moves-nothing", "devices.hht.fault="]),
+        (["use-cases", "ecs42"], ["ECS42"]),
+        (["use-cases", "0x004F"], ["ECS42"]),
+        (["keywords", "contact should close"], ["Contact Should Close"]),
+        (["benches", "line", "pi"], ["line", "pi"]),
+    ],
+)
+def test_rows_can_be_asked_for_by_name(words: list[str], rows: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", *words]) == Exit.GOOD
+    _, *told = capsys.readouterr().out.splitlines()
+    assert len(told) == len(rows)
+    assert all(line.startswith(row) for line, row in zip(told, rows, strict=True))

@@ -213,7 +213,11 @@ def test_it_can_be_had_as_json_and_the_fingerprints_as_they_are_now(
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(["XX-1"], "no requirement 'XX-1'; there are IM-0"), (["--results", "nowhere"], "nowhere holds no records.jsonl")],
+    [
+        (["HHT6"], "no requirement 'HHT6': there are HHT-6, "),
+        (["req:cv1"], "no requirement 'req:cv1': there are CV-1, "),
+        (["--results", "nowhere"], "nowhere holds no records.jsonl"),
+    ],
 )
 def test_what_is_not_there_gets_one_line(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["requirements", *words]) != 0

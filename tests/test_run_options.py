@@ -8,7 +8,7 @@ import pytest
 from robot.run import USAGE  # type: ignore[import-untyped]
 from robot.utils import ArgumentParser  # type: ignore[import-untyped]
 
-from rig import robot_options
+from rig import robot_options, selection
 from rig.bench_up import BadRun
 from rig.cli import main
 from rig.exits import MEANINGS, Exit
@@ -70,6 +70,20 @@ def test_what_is_not_there_gets_one_line_that_says_what_is(
         assert word in line
     assert told.out == ""
     assert list(tmp_path.iterdir()) == [], "nothing was begun"
+
+
+def test_a_tag_to_exclude_that_no_test_has_is_told_and_refused_by_nobody() -> None:
+    top = selection.read([selection.suite_path("outage")])
+    (line,) = selection.nothing_excluded(top, ["demoo"])
+    assert line.startswith("--exclude demoo leaves out nothing by 'demoo': no test has the tag 'demoo': demo, ")
+    assert not selection.nothing_excluded(top, ["demo", "req:ou-*", "DEMOANDbench:outage"])
+    assert len(selection.nothing_excluded(top, ["demoANDworse", "req:xx-9"])) == 2
+
+
+def test_a_run_warns_of_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["--dryrun", "--exclude", "demoo", "--out", str(tmp_path / "out"), "outage"]
+    assert main(["run", *words]) in (Exit.GOOD, Exit.NOTHING_JUDGED)
+    assert "rig run: warning: --exclude demoo leaves out nothing" in capfd.readouterr().err
 
 
 def test_a_rerun_of_nothing_leaves_its_place_free(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
