@@ -46,6 +46,7 @@ CAUGHT_BY = {
     "arms-without-a-word": ("contactor_valve/01_load_switch", "Arm Moves Nothing Until The Consumer Acts"),
     "moves-nothing": ("contactor_valve/01_load_switch", "Enable Closes The Contact"),
     "drives-twice": ("contactor_valve/01_load_switch", "Enable Closes The Contact"),
+    "answers-on-another-endpoint": ("installation/01_no_wan", "Install A Premises With No WAN"),
     "accepts-tampered": ("security/01_refusals", "Tampered Command Is Refused"),
     "counts-forgeries": ("security/01_refusals", "A Forgery Uses Up No Counter"),
     "opens-from-afar": ("contactor_valve/02_gas_valve", "Arm Opens Nothing Until The Consumer Acts"),

@@ -43,7 +43,8 @@ class Fault:
     which it is only observed.
 
     ``change`` makes a faulty electricity meter of a good one, ``gas`` a faulty gas meter; neither is there for hubs and
-    terminals, whose faults are names in their settings.
+    terminals, whose faults are names in their settings.  ``endpoints_off`` is a fault of the radio beside the machine:
+    frames leave from an endpoint that is so many further than the one that the device is set to.
     """
 
     name: str
@@ -53,6 +54,11 @@ class Fault:
     change: EsmeChange | None = None
     gas: GsmeChange | None = None
     judged_by: str = "clause"
+    endpoints_off: int = 0
+
+
+def _the_machine_as_it_is(settings: EsmeSettings, policy: EsmePolicy) -> tuple[EsmeSettings, EsmePolicy]:
+    return settings, policy
 
 
 def _skips(*checks: str) -> EsmeChange:
@@ -199,6 +205,14 @@ _TABLE = (
         "carries out each switching of its supply twice, a second apart, and answers once",
         "CV-1",
         _contactor(again_ns=1_000_000_000),
+    ),
+    Fault(
+        "answers-on-another-endpoint",
+        "ESME",
+        "is spoken to on its endpoint and sends from another, at which nobody would find it",
+        "IM-7",
+        _the_machine_as_it_is,
+        endpoints_off=1,
     ),
     Fault("accepts-tampered", "ESME", "checks neither signature nor MAC", "SA-9", _skips("signature", "mac")),
     Fault(

@@ -5,8 +5,9 @@ Must not live here: what passes through its tunnels; that is judged where it arr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
@@ -49,6 +50,26 @@ class Hub:
         now = session()
         place, start = hub or now.hub_of(device), now.since(since)
         expect_tunnel(device, place, now.takes(device, "join"), start, within=within, joining=True)
+
+    @keyword
+    def endpoints_should_be_as_set(self, device: str = "esme", *, since: int | None = None) -> None:
+        """What the device sent in its HAN must have gone from its own endpoint to the one of whoever heard it.
+
+        Endpoints are those of the bench file, and what is judged is what the radios at the other end heard.  A HAN
+        without radios has no endpoints: nothing is judged then, and the log says so.
+        """
+        now = session()
+        told = now.call("tap.endpoints", device=device, since=now.since(since))
+        if device not in told["set"]:
+            logger.info(f"{device} speaks through no radio that has endpoints: nothing is judged")
+            return
+        if not told["whole"]:
+            raise SkipExecution(
+                "INFRA: the bench no longer holds what its radios heard since then; look nearer to the act"
+            )
+        if not told["heard"]:
+            raise SkipExecution(f"INFRA: no radio heard anything of {device} since then; let it send something first")
+        _endpoints(device, told["heard"], told["set"])
 
     @keyword
     @judged("network-up")
@@ -98,6 +119,17 @@ class Hub:
             raise now.unmet(f"nothing of what a terminal sent to leave {hub}", found[0])
         _came_to(now, hub, frames, eui)
         now.tell_nothing_came(f"octets of a terminal out of {hub}", begun, "every port of the hub, and the air")
+
+
+@judged("endpoints")
+def _endpoints(device: str, heard: Sequence[Mapping[str, Any]], endpoints: Mapping[str, int]) -> None:
+    for one in heard:
+        wanted = endpoints[device], endpoints[one["at"]]
+        if (one["from"], one["to"]) != wanted:
+            raise session().unmet(
+                f"frames of {device} from endpoint {wanted[0]} to endpoint {wanted[1]} of {one['at']}",
+                f"{one['frames']} from endpoint {one['from']} to endpoint {one['to']}",
+            )
 
 
 def _came_to(now: Session, hub: str, frames: Sequence[Tapped], eui: bytes) -> None:

@@ -191,7 +191,7 @@ class _Builder:
         self.world = VirtualWorld(bench, clock, self._edge)
         self.gateway = UserGateway(clock)
         self.wan = VirtualWan(clock, Random(f"{bench.seed}/wan"))
-        self.radios = Radios(bench, clock, self.world)
+        self.radios = Radios(bench, clock, self.world, recorder.heard)
         self.world.ether.tap(recorder.air)
         self.beacons = Beacons(bench, recorder)
         self.world.ether.tap(self.beacons.tap)

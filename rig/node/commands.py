@@ -87,6 +87,7 @@ class Commands:
             "contactor.break": self.break_contactor,
             "tap.frames": self.tapped_frames,
             "tap.beacon": self.tapped_beacon,
+            "tap.endpoints": self.tapped_endpoints,
             "evidence.open": self.open_evidence,
             "evidence.close": self.close_evidence,
         }
@@ -381,6 +382,22 @@ class Commands:
         device = args.among("device", self.bench.devices)
         at_ns = self.up().beacons.since(device.name, device.eui, args.whole("since", LONGEST_NS))
         return {"at_ns": at_ns}
+
+    def tapped_endpoints(self, args: Arguments) -> Mapping[str, Any]:
+        """Between which endpoints frames of ``device`` were ``heard`` at the other end of its HAN after the event
+        number ``since``, and which the bench file has ``set``, by device; nothing for a HAN without radios.
+
+        ``whole`` is false where the bench remembers no more than the last of them."""
+        device, since = args.among("device", self.bench.devices), args.whole("since", LONGEST_NS)
+        whole, found = self.recorder.ends_since(since)
+        ports = {name: port for name, one in self.bench.devices.items() for port in one.ports.values()
+                 if port.driver == "xbee"}  # fmt: skip
+        heard = [
+            {"at": at, "from": source, "to": destination, "frames": count}
+            for (at, peer, source, destination), count in found.items()
+            if peer == device.eui
+        ]
+        return {"whole": whole, "heard": heard, "set": {name: port.endpoint for name, port in ports.items()}}
 
     def open_evidence(self, args: Arguments) -> Mapping[str, Any]:
         self.recorder.open(args.folder("name"))

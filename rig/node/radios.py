@@ -6,8 +6,10 @@ Must not live here: what an adapter or a module does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
 
+from devices.machines.faults import FAULTS
 from devices.trust.install_code import install_code_key
 from rig.node.bench_file import Bench, BenchFileError, Device, Port
 from rig.node.virtual_world import VirtualWorld
@@ -29,11 +31,18 @@ INTERPAN_DRIVERS = ("xbee-802154", "direct-interpan")
 HAN_DRIVERS = ("xbee", "direct")
 
 
-class Radios:
-    """Makes the radios of a bench.  ``modules`` are the virtual ones by device name, to be carried about or cut off."""
+Heard = Callable[[str, bytes, int, int], None]
+"""Device that heard a frame, EUI-64 of the sender, endpoint it left from, endpoint it was for."""
 
-    def __init__(self, bench: Bench, clock: Clock, world: VirtualWorld | None) -> None:
-        self._bench, self._clock, self._world = bench, clock, world
+
+class Radios:
+    """Makes the radios of a bench.  ``modules`` are the virtual ones by device name, to be carried about or cut off.
+
+    ``heard`` is told of each HAN frame that came to the radio of a device: who sent it, and from endpoint to endpoint.
+    """
+
+    def __init__(self, bench: Bench, clock: Clock, world: VirtualWorld | None, heard: Heard) -> None:
+        self._bench, self._clock, self._world, self._heard = bench, clock, world, heard
         self._air = DirectAir(clock)
         self._interpan_air = DirectInterPanAir(self._air)
         self.modules: dict[str, list[tuple[str, XBeeModule]]] = {}
@@ -45,9 +54,17 @@ class Radios:
         line, power = self._line(device, port.url, port.radio, zigbee=True, where=where)
         peers = self._peers("xbee", lambda p: p.radio)
         config = XBeeHanConfig(
-            device.eui, peers, install_code_key, power, endpoint=port.endpoint, endpoints=self._endpoints()
+            device.eui,
+            peers,
+            install_code_key,
+            power,
+            endpoint=port.endpoint,
+            sends_from=port.endpoint + _endpoints_off(device.fault),
+            endpoints=self._endpoints(),
         )
-        return XBeeHan(line, self._clock, config)
+        radio = XBeeHan(line, self._clock, config)
+        radio.on_heard = partial(self._heard, device.name)
+        return radio
 
     def interpan(self, device: Device, port: Port, where: str) -> InterPanAdapter:
         """The inter-PAN adapter of one port; a terminal's has a second radio to scan with."""
@@ -102,3 +119,7 @@ class Radios:
         module.to_host = far.write
         self.modules.setdefault(device.name, []).append((name, module))
         return near, module.power
+
+
+def _endpoints_off(fault: str | None) -> int:
+    return next((one.endpoints_off for one in FAULTS.values() if one.name == fault), 0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,6 +33,8 @@ __all__ = ["Recorder", "describe_message"]
 
 Line = dict[str, Any]
 """One object of the time line."""
+Ends = tuple[str, bytes, int, int]
+"""Whose radio heard frames, who sent them (EUI-64), the endpoint they left from and the one they were for."""
 CRA_WORDS = {1: "command", 2: "response", 3: "alert"}
 FRAMES_TOLD = 48
 """How many MAC frames of one command are told on the bus; all of them are in the capture."""
@@ -82,6 +84,7 @@ class Recorder:
         self._frames_seen = 0
         self._tapped: deque[tuple[int, str, TappedFrame]] = deque(maxlen=FRAMES_KEPT)
         self._met: dict[tuple[str, str, bytes], int] = {}
+        self._heard: deque[tuple[int, Ends]] = deque(maxlen=FRAMES_KEPT)
 
     @property
     def order(self) -> int:
@@ -93,6 +96,7 @@ class Recorder:
         self._clock, self._civil_start = clock, civil_start
         self._tapped.clear()
         self._met.clear()
+        self._heard.clear()
 
     def follow(self, links: Links) -> None:
         """The links of the bench whose events come from now on."""
@@ -184,6 +188,16 @@ class Recorder:
         self._tapped.append((self._order, device, frame))
         if frame.out:
             self._met.setdefault((device, frame.port, frame.peer), self._order)
+
+    def heard(self, device: str, peer: bytes, source: int, destination: int) -> None:
+        """The tap of a radio that heard a HAN frame: from which endpoint of whom, and to which of ``device``."""
+        self._heard.append((self._order, (device, peer, source, destination)))
+
+    def ends_since(self, order: int) -> tuple[bool, Counter[Ends]]:
+        """Between which endpoints frames were heard after the event with this number, how many each, and whether those
+        are all."""
+        whole = len(self._heard) < FRAMES_KEPT or self._heard[0][0] < order
+        return whole, Counter(ends for at, ends in self._heard if at >= order)
 
     def met_before(self, order: int) -> list[tuple[str, str, bytes]]:
         """Who had sent a frame to whom before the event with this number: device, port, peer."""

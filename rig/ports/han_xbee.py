@@ -77,6 +77,7 @@ class XBeeHanConfig:
     reopen: Callable[[], ByteLink] | None = None
     port: str = "han"  # how the machine calls this port
     endpoint: int = 1  # our own; GBCS fixes no numbers (facts/gbcs.md 8.4)
+    sends_from: int | None = None  # the endpoint that our frames leave from, where a faulty device has another
     endpoints: Mapping[bytes, int] = field(default_factory=dict)  # of peers by device EUI-64; 1 where none is given
     profile: int = 0x0109
     channels: int = 0x7FFF  # SC: 11 to 25; 26 is not allowed everywhere at full power
@@ -105,6 +106,8 @@ class XBeeHan:
     def __init__(self, link: ByteLink, clock: Clock, config: XBeeHanConfig) -> None:
         self.on_event: Callable[[Any], None] = lambda _: None
         self.config = config
+        self.on_heard: Callable[[bytes, int, int], None] = lambda _peer, _source, _destination: None
+        """Told of every frame of the profile, for us or not: who sent it, from which endpoint, to which."""
         self.stray = 0  # frames that were not for us: another profile or endpoint
         self._clock = clock
         self._devices = {radio: device for device, radio in config.peers.items()}
@@ -218,7 +221,7 @@ class XBeeHan:
             self._send_failed(peer, token, f"too large: {len(octets)} octets, a frame takes {xbee.MAX_PAYLOAD}")
         else:
             done = partial(self._sent, peer, token)
-            ends = config.endpoint, config.endpoints.get(peer, 1)
+            ends = config.sends_from or config.endpoint, config.endpoints.get(peer, 1)
             outgoing = Outgoing(*ends, cluster, config.profile, octets, done)
             if not self._outbox.put(self.radio.link, self._radio_of(peer), outgoing):
                 self._send_failed(peer, token, f"{self._outbox.largest} messages wait for this device already")
@@ -429,11 +432,13 @@ class XBeeHan:
 
     def _received(self, frame: xbee.ExplicitReceive) -> None:
         config = self.config
+        device = self._devices.get(frame.source, frame.source)
+        if frame.profile == config.profile:
+            self.on_heard(device, frame.source_endpoint, frame.destination_endpoint)
         if frame.profile == 0 and frame.destination_endpoint == 0:
             if frame.cluster == ANNOUNCE and len(frame.data) == 12 and self._coordinator:
                 self._announced(frame.data[10:2:-1])
         elif frame.profile == config.profile and frame.destination_endpoint in (config.endpoint, 0xFF):
-            device = self._devices.get(frame.source, frame.source)
             self._tell(Received(config.port, device, frame.data, frame.cluster))
         else:
             self.stray += 1

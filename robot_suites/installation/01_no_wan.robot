@@ -18,6 +18,7 @@ Install A Premises With No WAN
     Apply And Wait    CCS01
     Device Should Join    esme
     Apply And Wait    ECS70
+    Endpoints Should Be As Set    esme
     Contact Should Be    closed=${False}
     Apply And Wait    ECS42
     ${operate_time}=    Contact Should Close

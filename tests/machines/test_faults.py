@@ -158,7 +158,7 @@ def test_the_good_meter_and_the_faulty_one_differ(name: str) -> None:
 
 
 def test_every_fault_of_a_meter_is_shown() -> None:
-    assert set(CASES) == set(faults.names("ESME"))
+    assert set(CASES) == {name for name in faults.names("ESME") if not faults.fault("ESME", name).endpoints_off}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -63,6 +63,7 @@ class Installed(Desk):
         self.call("clock.advance", span_ns=30 * SECOND)
         self.call("wan.set", device="hub", up=True)
         self._ask("ECS45", "esme")
+        self.endpoints = self.call("tap.endpoints", device="esme", since=0)
 
     @property
     def ends(self) -> Ends:
@@ -130,6 +131,15 @@ def test_every_link_that_was_used_is_in_a_capture(installed: Installed, tmp_path
     )
     assert held == sent
     assert installed.manifest["absent"] == ({} if AIR in files else {AIR: "this bench has no virtual air"})
+
+
+def test_the_endpoints_that_radios_hear_are_remembered(installed: Installed) -> None:
+    told = installed.endpoints
+    assert told["whole"] is True
+    ends = [{name: value for name, value in one.items() if name != "frames"} for one in told["heard"]]
+    radios = installed.commands.bench.name == "virtual"
+    assert ends == ([{"at": "hub", "from": 1, "to": 1}] if radios else [])
+    assert (told["set"].get("esme"), "hht" in told["set"]) == (1 if radios else None, False)
 
 
 def test_frames_are_told_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -454,3 +454,17 @@ def test_interpan_duplicates_reach_the_machine_as_on_real_radios() -> None:
     terminal.send(HUB, TUNNELLING, b"twice")
     bench.run(1)
     assert [event.octets for event in bench.take(HUB)] == [b"twice", b"twice"]
+
+
+def test_a_radio_tells_between_which_endpoints_it_hears_frames_for_it_or_not() -> None:
+    bench = XBeeBench(endpoints={HUB: 123, METER: 9})
+    hub, meter = joined(bench)
+    heard: list[tuple[bytes, int, int]] = []
+    hub.on_heard = lambda *ends: heard.append(ends)
+    meter.send(HUB, TUNNELLING, b"up")
+    bench.run(5)
+    meter.config = replace(meter.config, sends_from=10, endpoints={HUB: 6})
+    meter.send(HUB, TUNNELLING, b"astray")
+    bench.run(5)
+    assert heard == [(METER, 9, 123), (METER, 10, 6)]
+    assert hub.stray == 1
