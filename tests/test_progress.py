@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 
-from rig.progress import QUIET_S, followed
+from rig.progress import QUIET_S, followed, following
 
 
 class Terminal(io.StringIO):
@@ -40,3 +40,12 @@ def test_work_that_breaks_off_clears_its_line() -> None:
             break
     else:
         raise AssertionError("never there")
+
+
+def test_work_that_counts_for_itself_is_followed_too() -> None:
+    screen, seconds = Terminal(), itertools.count()
+    with following(100, "percent", screen, lambda: float(next(seconds))) as reached:
+        for done in range(0, 100, 10):
+            reached(done)
+    assert "percent: 10 of 100" in screen.getvalue()
+    assert screen.getvalue().endswith(" \r")

@@ -180,7 +180,7 @@ def _assembled(pieces: Iterable[tuple[bytes, int]]) -> tuple[list[Whole], list[F
 
 
 def _is_bare(written: str) -> bool:
-    return len(written.split()) == 1 or _DIGITS.fullmatch(written) is not None
+    return len(written.split(None, 1)) == 1 or _DIGITS.fullmatch(written) is not None
 
 
 def _lines(taken: list[Taken], message: Whole) -> str:
@@ -216,8 +216,8 @@ def _nothing_in(written: str, name: str) -> str:
             gbcs.decode(bytes.fromhex(digits))
         except DecodeError as fault:
             return f"{name} is no GBCS message: {fault}; {_GIVE}"
-    first = written.split()[0]
-    if len(written.split()) == 1:
+    first, *more = written.split(None, 1)
+    if not more:
         wrong = next((c for c in first.removeprefix("0x") if c not in "0123456789abcdefABCDEF:-"), first[0])
         return f"{name} is not hexadecimal: {wrong!r} is no digit; give a message in hexadecimal digits, or a file"
     return f"{name} holds no GBCS message; {_GIVE}, or a log with some"

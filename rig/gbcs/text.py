@@ -15,19 +15,24 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from rig.gbcs.notations import NOTATIONS, Notation, Run, shows
 from rig.gbcs.plain import plain
 from rig.gbcs.search import INNER, START, TAIL, Broken, Piece, take
+from rig.progress import following
 
 __all__ = ["Fault", "Place", "Taken", "search"]
 
 _GAP_LINES = 3  # lines of something else that may stand between two lines of one message
 _DUMP_WIDTH = 32  # octets a line that dumps print at most
 _BUDGET = 2  # symbols looked at in joining lines, for each character of the text
+_LONG_LINE, _PART = 1 << 18, 1 << 12  # characters of a line that is cut, and of its parts
+_NO_GROUP = re.compile(r"[^0-9A-Za-z+/=_-]")
+_MARKS = re.compile(r"\b0[xX]|\\+x|&#?[xXhH]|\b16#|(?:[hH]|_?[uU]8?)\b|\(\w{2,13}\)")  # before and after a group
 _LINE_END = re.compile(r"\r\n|\r|\n|\Z")
 _AFTERWARDS = (
     "//",
@@ -82,10 +87,16 @@ def search(text: str) -> tuple[list[Taken], list[Fault]]:
     lines = _Lines(plain(text))
     taken: list[Taken] = []
     faults: list[Fault] = []
-    for notation in NOTATIONS:
-        found = list(_Search(lines, notation).results(taken))
-        taken = _merged(taken, [one for one in found if isinstance(one, Taken)])
-        faults += [one for one in found if isinstance(one, Fault)]
+    size = max(1, len(text) * len(NOTATIONS) // 100)
+    with following(100, "percent of the search for messages") as reached:
+        for number, notation in enumerate(NOTATIONS):
+
+            def at(place: int, before: int = number * len(text)) -> None:
+                reached((before + place) // size)
+
+            found = list(_Search(lines, notation, at).results(taken))
+            taken = _merged(taken, [one for one in found if isinstance(one, Taken)])
+            faults += [one for one in found if isinstance(one, Fault)]
     starts = [one.start for one in taken]
 
     def told(fault: Fault) -> bool:
@@ -93,7 +104,8 @@ def search(text: str) -> tuple[list[Taken], list[Fault]]:
         return at >= 0 and fault.start < taken[at].end
 
     first = {fault.start: fault for fault in reversed(faults) if not told(fault)}
-    return taken, sorted(first.values(), key=lambda fault: fault.start)
+    left = [replace(fault, start=lines.place(fault.start)) for _, fault in sorted(first.items())]
+    return [replace(one, start=lines.place(one.start), end=lines.place(one.end)) for one in taken], left
 
 
 def _merged(taken: list[Taken], more: list[Taken]) -> list[Taken]:
@@ -110,14 +122,47 @@ def _merged(taken: list[Taken], more: list[Taken]) -> list[Taken]:
 
 
 class _Lines:
-    """A text by its lines, whatever ends them."""
+    """A text by its lines, whatever ends them; one that is very long is cut into parts, each as a line of its own."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.starts, self.ends = [0], []
+        self._parts: set[int] = set()  # the numbers of those that carry on the line before them
         for end in _LINE_END.finditer(text):
+            if end.start() - self.starts[-1] > _LONG_LINE:
+                self._cut(end.start())
             self.ends.append(end.start())
             self.starts.append(end.end())
+
+    def _cut(self, end: int) -> None:
+        """Cut the line that ends there, where nothing stands that could be part of a group if such a place is near."""
+        while end - self.starts[-1] > _PART:
+            most = self.starts[-1] + _PART
+            near = [found.start() for found in _NO_GROUP.finditer(self.text, most - _PART // 8, most)]
+            self.ends.append(near[-1] if near else most)
+            self.starts.append(self.ends[-1])
+            self._parts.add(len(self.ends))
+
+    def is_part(self, number: int) -> bool:
+        """Whether a line is one with the line before it."""
+        return number in self._parts
+
+    def place(self, place: Place) -> Place:
+        """A place as whoever reads the text counts, parts being no lines."""
+        if not self._parts:
+            return place
+        first = place.line - 1
+        while first in self._parts:
+            first -= 1
+        column = self.starts[place.line - 1] + place.column - self.starts[first]
+        return Place(first + 1 - self._before(first), column)
+
+    def _before(self, number: int) -> int:
+        return bisect_left(self._sorted_parts, number)
+
+    @cached_property
+    def _sorted_parts(self) -> list[int]:
+        return sorted(self._parts)
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -161,8 +206,8 @@ class _Joined:
 class _Search:
     """One notation's search through a text."""
 
-    def __init__(self, lines: _Lines, notation: Notation) -> None:
-        self._lines, self._notation = lines, notation
+    def __init__(self, lines: _Lines, notation: Notation, reached: Callable[[int], None]) -> None:
+        self._lines, self._notation, self._reached = lines, notation, reached
         self._used: dict[tuple[int, int], int] = {}  # line and column of a run -> its symbols that are spoken for
         self._budget = _BUDGET * len(lines.text) + 4096
         self._split: dict[int, list[Run]] = {}
@@ -170,6 +215,7 @@ class _Search:
     def results(self, taken: list[Taken]) -> Iterator[Taken | Fault]:
         """What this notation finds, but for places at which something was taken already."""
         for number in self._lines.matching(self._notation.gate, taken):
+            self._reached(self._lines.starts[number])
             runs = self._runs(number)
             for run in runs:
                 yield from self._in_run(number, run)
@@ -267,8 +313,11 @@ class _Search:
         shape = self._shape(joined.lines[0], joined.runs[0])
         last = joined.lines[-1]
         for number in range(last + 1, min(last + 2 + _GAP_LINES, len(self._lines))):
-            run = self._carrying_on(number, shape)
+            part = self._lines.is_part(number)
+            run = self._next_part(joined, number) if part else self._carrying_on(number, shape)
             if run is None:
+                if part:
+                    return False
                 continue
             self._budget -= len(run.symbols)
             if self._budget < 0 or self._begins_anew(joined, start, run):
@@ -288,6 +337,14 @@ class _Search:
         if so_far[:2] == b"\xdd\x09":
             return len(so_far) > INNER[1] or begins.group() == b"\xdd\x09"
         return len(so_far) > INNER[0] or begins.group()[0] != 0xDF
+
+    def _next_part(self, joined: _Joined, number: int) -> Run | None:
+        """The run that carries on in the next part of a line, where it reaches over the cut."""
+        runs = self._runs(number)
+        if not runs or number != joined.lines[-1] + 1:
+            return None
+        between = self._lines[joined.lines[-1]][joined.runs[-1].end :] + " " + self._lines[number][: runs[0].start]
+        return None if any(map(str.isalnum, _MARKS.sub("", between))) else runs[0]
 
     def _carrying_on(self, number: int, shape: str) -> Run | None:
         """The run of a line that may carry a message on: one behind the same words, or the whole line."""
@@ -312,7 +369,7 @@ class _Search:
     def _regular(self, joined: _Joined, piece: Piece, octets: bytes) -> bool:
         """Whether the lines look like one text that was wrapped, not like a message cut short and something else."""
         widths = [len(run.symbols) for run in joined.runs]
-        if len(widths) == 1:
+        if all(map(self._lines.is_part, joined.lines[1:])):
             return True
         shapes = {self._shape(number, run) for number, run in zip(joined.lines[1:], joined.runs[1:], strict=True)}
         if shapes != {""} and (len(set(widths[:-1])) > 1 or widths[-1] > widths[0]):
@@ -334,7 +391,7 @@ class _Search:
         if isinstance(outcome, Broken):
             return
         line, run = self._lines[joined.lines[0]], joined.runs[0]
-        if self._notation.width == 2:
+        if self._notation.width == 2 and not self._lines.is_part(joined.lines[0]):
             stray = _STRAY.search(line, 0, run.start)
             if phase and not line[run.start - 1 : run.start].isalnum():
                 yield Fault(Place(joined.lines[0] + 1, run.start), _HALF.format(run.symbols[0], "before"), _HALF_WHAT)
@@ -350,7 +407,7 @@ class _Search:
 
     def _half_at_the_end(self, joined: _Joined) -> Iterator[Fault]:
         """One symbol too many: the symbols of ``joined`` begin where its first octet does."""
-        if (sum(map(len, joined.symbols))) % self._notation.width != 1:
+        if sum(map(len, joined.symbols)) % self._notation.width != 1 or self._lines.is_part(joined.lines[-1] + 1):
             return
         number, run = joined.lines[-1], joined.runs[-1]
         _, column = run.marks[-1]

@@ -11,8 +11,9 @@ import shutil
 import subprocess
 import tarfile
 import time
+import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.message import EmailMessage
 
@@ -181,7 +182,7 @@ def test_packed_files_are_read_to_their_end_or_it_is_said(pack: Callable[[bytes]
     log = b"".join(f"{at:05} rx {ENABLE.hex()}\n".encode() for at in range(200))
     twice = messages(pack(log) + pack(f"rx {GAS.hex()}\n".encode()), "it")
     assert [one.octets for one in twice.found] == [ENABLE] * 200 + [GAS]
-    whole = pack(b"".join(random.Random(3).randbytes(60).hex().encode() + b"\n" for _ in range(9000)) + log)
+    whole = pack(b"".join(random.Random(3).randbytes(60).hex().encode() + b"\n" for _ in range(600)) + log)
     with pytest.raises(SourceError, match=r"breaks off|broken"):
         messages(whole[: len(whole) // 2], "it")
     cut = messages(pack(log) + whole[: len(whole) // 2], "it")
@@ -401,3 +402,40 @@ def test_work_is_linear_in_the_text() -> None:
     for text in (noise_of(60_000), worst):
         half = seconds(text[: len(text) // 2])
         assert seconds(text) < 4 * half + 0.5
+
+
+@pytest.mark.parametrize("form", ["hex", "hex, spaces", "hex, colons", "base64", "Python list", "C array, one line"])
+def test_one_line_of_any_length_is_read_in_little_room(form: str) -> None:
+    """Messages all along a line that is cut into parts, some of them across a cut; places are those of the line."""
+    drawn, size = random.Random(5), 290_000 * 1000 // len(FORMS[form](bytes(1000)))
+    pieces: list[bytes] = []
+    while sum(map(len, pieces)) < size:
+        pieces += [drawn.randbytes(drawn.randrange(3, 6000) * 3), drawn.choice((ENABLE, LOG + b"\0", GAS + b"\1\2"))]
+    octets = b"".join(pieces)
+    expected = [octets for octets, _ in sorted_messages(octets)]
+    text = FORMS[form](octets)
+    if form == "hex, spaces":
+        tracemalloc.start()  # it makes all else slow
+    taken, faults = search(text)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [one.octets for one in taken] == expected
+    assert not faults
+    assert most < 4 * len(text)
+    assert {one.start.line for one in taken} == {1}
+    assert [one.start.column for one in taken] == sorted(one.start.column for one in taken)
+    if form == "hex":
+        assert [one.start.column for one in taken] == [2 * at for _, at in sorted_messages(octets)]
+
+
+def sorted_messages(octets: bytes) -> list[tuple[bytes, int]]:
+    """The samples in ``octets``, each with its place, in order."""
+    found = [(one, at) for one in (ENABLE, LOG, GAS) for at in places(octets, one)]
+    return sorted(found, key=lambda one: one[1])
+
+
+def places(octets: bytes, one: bytes) -> Iterator[int]:
+    at = octets.find(one)
+    while at >= 0:
+        yield at
+        at = octets.find(one, at + 1)
