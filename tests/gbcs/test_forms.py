@@ -182,7 +182,8 @@ def test_packed_files_are_read_to_their_end_or_it_is_said(pack: Callable[[bytes]
     log = b"".join(f"{at:05} rx {ENABLE.hex()}\n".encode() for at in range(200))
     twice = messages(pack(log) + pack(f"rx {GAS.hex()}\n".encode()), "it")
     assert [one.octets for one in twice.found] == [ENABLE] * 200 + [GAS]
-    whole = pack(b"".join(random.Random(3).randbytes(60).hex().encode() + b"\n" for _ in range(600)) + log)
+    drawn = random.Random(3)
+    whole = pack(b"".join(drawn.randbytes(60).hex().encode() + b"\n" for _ in range(1500)) + log)
     with pytest.raises(SourceError, match=r"breaks off|broken"):
         messages(whole[: len(whole) // 2], "it")
     cut = messages(pack(log) + whole[: len(whole) // 2], "it")
