@@ -16,7 +16,7 @@ import pytest
 from devices.wire import asn1, axdr, cosem, gbcs, gbt, gbz, payload
 from devices.wire.errors import DecodeError
 
-QUICK = 100_000
+QUICK = 50_000
 SOAK = 1_000_000
 
 pytestmark = pytest.mark.corpus
