@@ -133,6 +133,7 @@ def test_a_stop_ends_a_wait_on_a_real_clock_at_once(number: signal.Signals, tmp_
     assert "Traceback" not in run.said
 
 
+@pytest.mark.soak
 def test_second_ctrl_c_does_not_wait_for_the_test(tmp_path: Path) -> None:
     with in_mid_run(tmp_path) as run:
         os.killpg(run.process.pid, signal.SIGINT)
@@ -171,6 +172,7 @@ def test_nothing_outlives_a_run_that_was_killed(tmp_path: Path) -> None:
     assert list((tmp_path / "scratch").iterdir()) == []  # the bench ended in good order: outputs safe, files gone
 
 
+@pytest.mark.soak
 def test_nothing_outlives_a_killed_run_whose_bench_follows_real_time(tmp_path: Path) -> None:
     """A meter in a process of its own, and a command that would go on for minutes."""
     begun = tmp_path / "begun"
@@ -187,6 +189,7 @@ def test_nothing_outlives_a_killed_run_whose_bench_follows_real_time(tmp_path: P
         run.nothing_left(SOON_S)
 
 
+@pytest.mark.soak
 def test_two_runs_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
     go = tmp_path / "go"
     with ExitStack() as stack:

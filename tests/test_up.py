@@ -127,7 +127,7 @@ def test_a_second_run_on_a_broker_is_refused_and_leaves_the_first_alone(tmp_path
         ends_clean(up)
 
 
-@pytest.mark.parametrize("module", [BROKER, BENCH])
+@pytest.mark.parametrize("module", [pytest.param(BROKER, marks=pytest.mark.soak), BENCH])
 def test_a_bench_that_breaks_is_infra(module: str, tmp_path: Path) -> None:
     with started(tmp_path, command="up") as run:
         until(lambda: "is up" in run.err or run.process.poll() is not None, "the bench to be up")
