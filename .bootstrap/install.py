@@ -48,7 +48,7 @@ def main() -> int:
     wheel = next((folder / ".bootstrap").glob("pip-*.whl"))
     environment = configured(wheel)
     if subprocess.run(pip("--version"), env=environment, capture_output=True, check=False).returncode:
-        run = [sys.executable, "-I", str(wheel / "pip"), "install", "--quiet", "--no-index", str(wheel)]
+        run = [sys.executable, "-I", str(wheel / "pip"), "install", "--quiet", "--no-compile", "--no-index", str(wheel)]
         if subprocess.run(run, env={**environment, "PIP_FIND_LINKS": ""}, check=False).returncode:
             return 1
     quiet = ("--quiet", "--disable-pip-version-check", "--no-warn-script-location", "--root-user-action=ignore")

@@ -111,7 +111,7 @@ def test_what_is_not_there_is_told_what_is(words: list[str], said: str, capsys: 
 @pytest.mark.parametrize(
     ("words", "rows"),
     [
-        (["faults", "hht"], ["devices.hht.fault=answered-when-sent"]),
+        (["faults", "hht"], [f"devices.hht.fault={name}" for kind, name in FAULTS if kind == "HHT"]),
         (["faults", "moves-nothing", "answered-when-sent"], ["devices.esme.fault=moves-nothing", "devices.hht.fault="]),
         (["use-cases", "ecs42"], ["ECS42"]),
         (["use-cases", "0x004F"], ["ECS42"]),
