@@ -14,6 +14,7 @@ __all__ = [
     "BusAnswer",
     "BusCommand",
     "DisplayShown",
+    "LinkSwitched",
     "OperatorActed",
     "PinMoved",
     "PowerSwitched",
@@ -37,6 +38,18 @@ class PinMoved(Event):
 
     pin: str
     level: bool
+
+
+@event("link")
+class LinkSwitched(Event):
+    """A link of a device was cut or lost; or it is there again.
+
+    ``link`` is the port that it is plugged into, or ``air``: all of its radios, which were carried out of everybody's
+    reach.  That a link comes up at the start is not told.
+    """
+
+    link: str
+    up: bool
 
 
 @event("display")

@@ -16,7 +16,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from devices.events import Event as Told
-from devices.events.bench import OperatorActed, PinMoved, PowerSwitched
+from devices.events.bench import LinkSwitched, OperatorActed, PinMoved, PowerSwitched
 from devices.events.commands import AlertRaised, CommandRefused
 from devices.events.hub import FirewallDropped, HubFlags
 from devices.events.messages import MessageIncomplete
@@ -63,6 +63,7 @@ MARKS: dict[type[Told], tuple[str, str]] = {
     FirewallDropped: ("r", "firewall dropped: {reason}"),
     AlertRaised: ("p", "alert {code} {name}"),
     PowerSwitched: ("p", "power {on}"),
+    LinkSwitched: ("p", "link {link} {up}"),
     HubFlags: ("p", "joining {beaconing}, inter-PAN {interpan} ({cause})"),
     TransferBroken: ("r", "transfer broke off"),
     MessageIncomplete: ("r", "{port}: {detail}"),

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from devices.events import Event
-from devices.events.bench import DisplayShown, PowerSwitched, SendingFailed
+from devices.events.bench import DisplayShown, LinkSwitched, PowerSwitched, SendingFailed
 from devices.machines import core
 from rig.host.store import Store
 from rig.host.taps import TappedFrame, Taps
@@ -92,6 +92,7 @@ class Host:
         self._answers: list[core.Answer | core.Refuse] = []
         self._lost_at: int | None = None
         self._pressed_at: dict[str, int] = {}
+        self._down: set[str] = set()
         self._plug_in()
 
     # ------------------------------------------------------------------------------------------------ life and power
@@ -252,7 +253,13 @@ class Host:
         return crossed.port not in self._plugs.copies and not crossed.cluster
 
     def _link_watcher(self, port: str) -> Callable[[bool], None]:
-        return lambda up: self.deliver(core.LinkChanged(port, up))
+        def watch(up: bool) -> None:
+            if not up or port in self._down:  # what comes up at the start was never down
+                self._record(LinkSwitched(link=port, up=up))
+            (self._down.discard if up else self._down.add)(port)
+            self.deliver(core.LinkChanged(port, up))
+
+        return watch
 
     def _pin_watcher(self, pin: str) -> Callable[[bool, int], None]:
         return lambda level, _at: self.deliver(core.PinChanged(pin, level))

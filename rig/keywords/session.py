@@ -22,7 +22,7 @@ from robot.api import SkipExecution, logger
 from robot.libraries.BuiltIn import BuiltIn
 
 from devices.events import Event as Told
-from devices.events.bench import BenchStalled, SendingFailed
+from devices.events.bench import BenchStalled, LinkSwitched, SendingFailed
 from devices.events.commands import CommandRefused
 from devices.events.hub import FirewallDropped, HubQueued, HubUnroutable
 from devices.events.messages import MessageReceived
@@ -45,6 +45,7 @@ __all__ = ["Matcher", "Misused", "Session", "Unmet", "nanoseconds", "session"]
 
 OBSTACLES: tuple[type[Told], ...] = (
     CommandRefused,
+    LinkSwitched,
     SendingFailed,
     HubUnroutable,
     HubQueued,
@@ -409,7 +410,11 @@ class Session:
     def obstacles(self, since: int) -> str:
         """What happened meanwhile that may be why: links that are cut, refusals, transfers that broke off."""
         hindering = {cls.kind for cls in OBSTACLES}
-        told = [lines.words(e, self._names) for e in self.events if e.order > since and e.kind in hindering]
+        told = [
+            lines.words(e, self._names)
+            for e in self.events
+            if e.order > since and e.kind in hindering and not (e.kind == LinkSwitched.kind and e.fields["up"])
+        ]
         return f"; meanwhile: {'; '.join(told[-3:])}" if told else ""
 
     def unmet(self, expected: object, got: object) -> Unmet:

@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-from devices.events.bench import OperatorActed, PinMoved
+from devices.events.bench import LinkSwitched, OperatorActed, PinMoved
 from devices.events.messages import MessageSent
 from devices.machines.access_control_broker import AccessControlBroker, BrokerSettings
 from devices.machines.comms_hub import CommsHub, HubSettings
@@ -207,6 +207,7 @@ class _Builder:
             if any(port.driver == LINE for port in device.ports.values()):
                 external = ExternalDevice(self.bench, overlay, variant, device, self.clock, self.world)
                 self.external[device.name] = self._closed(external)
+                external.link.on_link = partial(self._line_switched, device)
                 self.inputs |= {(device.name, pin): level for pin, level in external.inputs.items()}
         hosts = {d.name: self._host(d) for d in self.bench.devices.values() if d.name not in self.external}
         instruments = {
@@ -330,6 +331,9 @@ class _Builder:
         """The tap at the bench's end of a line: what the device at its far end put on it."""
         device = next(d for d in self.bench.devices.values() if d.eui == sender)
         self.recorder.record(device.node, device.name, MessageSent(port=LINE, peer=broker.eui, octets=octets))
+
+    def _line_switched(self, device: Device, up: bool) -> None:
+        self.recorder.record(device.node, device.name, LinkSwitched(link=LINE, up=up))
 
     def _virtual_end(self, device: Device) -> MessageLink:
         self.cuts[device.name] = lambda up: self.wan.restore(device.eui) if up else self.wan.cut(device.eui)

@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from devices.events.bench import LinkSwitched
 from devices.machines.core import Send
 from devices.trust import protection
 from devices.trust.errors import TrustError
@@ -70,15 +71,15 @@ class Attacks:
         return {}
 
     def set_reach(self, args: Arguments) -> Mapping[str, Any]:
-        world, in_reach = self._world(), args.flag("in_reach")
-        for name in self._radios(args):
-            world.ether.set_radio(name, out_of_range=not in_reach)
+        self._world()
+        in_reach = args.flag("in_reach")
+        self._carry(self._carried(args), in_reach=in_reach)
         return {}
 
     def cut_after(self, args: Arguments) -> Mapping[str, Any]:
         """Let a device's radios fall out of reach after so many more of its frames."""
-        world, names = self._world(), self._radios(args)
-        left = [args.whole("frames")]
+        world, device = self._world(), self._carried(args)
+        names, left = self._radios(device), [args.whole("frames")]
 
         def count(_at: int, _channel: int, octets: bytes, _rssi: int, sender: str) -> None:
             if sender in names and len(octets) > 20:  # acknowledgements and beacon requests don't count
@@ -88,8 +89,7 @@ class Attacks:
 
         def out_of_reach() -> None:
             stop()
-            for name in names:
-                world.ether.set_radio(name, out_of_range=True)
+            self._carry(device, in_reach=False)
 
         stop = world.ether.tap(count)
         return {}
@@ -148,9 +148,18 @@ class Attacks:
             raise Refused("capability", "this bench has no access control broker", "Name one in its file.")
         return bench.devices[name]
 
-    def _radios(self, args: Arguments) -> list[str]:
+    def _carried(self, args: Arguments) -> Device:
+        return args.among("device", self.up().bench.devices)
+
+    def _carry(self, device: Device, *, in_reach: bool) -> None:
+        """Carry a device's radios out of everybody's reach, or back."""
+        ether = self._world().ether
+        moved = [ether.set_radio(name, out_of_range=not in_reach) for name in self._radios(device)]
+        if any(moved):
+            self.up().recorder.record(device.node, device.name, LinkSwitched(link="air", up=in_reach))
+
+    def _radios(self, device: Device) -> list[str]:
         """The virtual radios of a device, by their names in the ether."""
-        device = args.among("device", self.up().bench.devices)
         return [name for name, _module in self.up().radios.modules.get(device.name, [])]
 
     def _world(self) -> VirtualWorld:

@@ -59,9 +59,11 @@ class ExternalDevice:
         """The process must be there.  Raises :class:`PortLost` where it ended: a bench that broke, not its device."""
         status = self._process.poll()
         if status is not None:
+            how = f"the process of the device ended with status {status}"
+            self.link.lose(how)
             raise PortLost(
                 self.device.name,
-                f"the process of the device ended with status {status}",
+                how,
                 "See its messages above; prepare the premises again.",
             )
 

@@ -244,7 +244,7 @@ class LineMessageLink:
         self.on_press: Callable[[str, int], None] = _no_press
         self.on_power: Callable[[bool], None] = _no_power
         link.on_bytes = self._bytes
-        link.link_lost = self._link_lost
+        link.link_lost = self.lose
 
     @property
     def up(self) -> bool:
@@ -303,7 +303,8 @@ class LineMessageLink:
         self.last_fault = fault
         self.on_fault(fault)
 
-    def _link_lost(self, reason: str) -> None:
+    def lose(self, reason: str) -> None:
+        """The line is lost, or what was at its far end is known to be gone; nothing more goes out."""
         if self._lost is None:
             self._lost = reason
             self.on_link(False)

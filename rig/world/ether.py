@@ -118,9 +118,12 @@ class Ether:
         """How ``b`` hears ``a``."""
         return self._links.get((a, b), self.default)
 
-    def set_radio(self, name: str, *, out_of_range: bool) -> None:
-        """Carry a radio out of everybody's range, or back."""
-        self._known(name).out_of_range = out_of_range
+    def set_radio(self, name: str, *, out_of_range: bool) -> bool:
+        """Carry a radio out of everybody's range, or back; whether it was not there already."""
+        antenna = self._known(name)
+        moved = antenna.out_of_range is not out_of_range
+        antenna.out_of_range = out_of_range
+        return moved
 
     # ----------------------------------------------------------------------------------------------------------- taps
 

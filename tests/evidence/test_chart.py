@@ -222,6 +222,8 @@ def test_an_arrow_needs_its_sender_and_its_receiver(
         (event("alert", "esme", 5, code="0x8f35", name="Supply Enabled"), "alert 0x8f35 Supply Enabled", "p"),
         (event("operator", "hub", 5, act="seal broken"), "operator: seal broken", "p"),
         (event("power", "hub", 5, on=False), "power off", "p"),
+        (event("link", "hub", 5, link="wan", up=False), "link wan off", "p"),
+        (event("link", "gsme", 5, link="air", up=True), "link air on", "p"),
         (event("refused", "esme", 5), "refused at ?: ?", "r"),
     ],
 )

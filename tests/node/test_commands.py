@@ -442,6 +442,24 @@ def test_a_wan_that_is_cut_carries_nothing_until_it_is_back(desk: Desk) -> None:
     desk.call("clock.advance", span_ns=10 * SECOND)
     arrived = [e for e in desk.events if e["kind"] == "gbcs.rx" and e["fields"]["device"] == "hub"]
     assert [e["fields"]["octets"] for e in arrived] == [octets]
+    assert links(desk, "hub") == [("wan", False), ("wan", True)]
+
+
+def links(desk: Desk, device: str) -> list[tuple[str, bool]]:
+    """How the links of a device went, by the time line."""
+    told = [e["fields"] for e in desk.events if e["kind"] == "link"]
+    return [(fields["link"], fields["up"]) for fields in told if fields["device"] == device]
+
+
+def test_a_device_that_is_carried_away_has_lost_its_air(desk: Desk) -> None:
+    """Carried or running away by itself after so many frames; where it is already, nothing changes."""
+    for in_reach in (True, False, False, True):
+        desk.call("air.reach", device="esme", in_reach=in_reach)
+    assert links(desk, "esme") == [("air", False), ("air", True)]
+    desk.call("air.cut_after", device="hub", frames=1)
+    desk.call("clock.advance", span_ns=60 * SECOND)
+    assert links(desk, "hub") == [("air", False)]
+    assert links(desk, "gsme") == []
 
 
 def test_the_operators_deeds_stand_on_the_time_line(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from devices.events.bench import LinkSwitched
 from rig import child
 from rig.host.host import Plugs
 from rig.node import assembly, device_process
@@ -75,6 +76,26 @@ def test_each_button_of_an_external_device_is_pressed_for_as_long_as_asked(stand
 def test_a_button_that_the_device_does_not_have_is_named_with_those_it_has(stands: assembly.Premises) -> None:
     with pytest.raises(PortMissing, match="esme has no button 'z'"):
         stands.operator.press("esme", "z", MS)
+
+
+def test_a_process_that_ends_takes_its_line_along(stands: assembly.Premises) -> None:
+    told: list[tuple[str, str, bool]] = []
+
+    def heard_of(line: Any) -> None:
+        if line["kind"] == LinkSwitched.kind:
+            told.append((line["fields"]["device"], line["fields"]["link"], line["fields"]["up"]))
+
+    stands.recorder.listen(heard_of)
+    device = stands.external["esme"]
+    device.check()
+    device._process.kill()
+    device._process.wait()
+    for _ in range(2):
+        with pytest.raises(PortLost, match="the process of the device ended with status -9"):
+            stands.check()
+    assert told == [("esme", "line", False)]
+    with pytest.raises(PortLost, match="the process of the device ended"):
+        device.press("b", MS)
 
 
 def test_a_press_after_the_line_was_closed_is_the_benchs_fault(stands: assembly.Premises) -> None:
