@@ -19,6 +19,9 @@ CLAUSE, OURS = Basis(BasisKind.CLAUSE, "GBCS ECS42"), Basis(BasisKind.OWN_DEFAUL
 MET = Finding("it closes", Outcome.MET, CLAUSE)
 MISSED = Finding("it closes", Outcome.MISSED, CLAUSE, failure="expected x, got y")
 
+LET_OFF = "Failed test skipped using 'soft' tag.\n\nOriginal failure:\nexpected x, got y"
+"""What Robot says where ``--skiponfailure`` turns a failure into a skip."""
+
 
 class Result(Case):  # type: ignore[misc]  # the library is untyped
     """The result of a test as Robot hands it over, with what was found in it and how its teardown ended it."""
@@ -57,6 +60,8 @@ def ended(*results: Result) -> RunListener:
         (Result("FAIL", "Setup failed:\nINFRA: the broker is gone"), Verdict.INFRA),
         (Result("PASS", "", teardown="Teardown failed:\nINFRA: the bench went"), Verdict.INFRA),
         (Result("PASS", "INFRA: a word in passing", (MET,)), Verdict.PASS),
+        (Result("SKIP", LET_OFF), Verdict.SKIPPED),
+        (Result("SKIP", LET_OFF, (MISSED,)), Verdict.FAIL),
     ],
 )
 def test_each_test_counts_as_its_verdict_says(result: Result, verdict: Verdict) -> None:
