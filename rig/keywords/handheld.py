@@ -221,7 +221,7 @@ class HandHeld:
 
     @keyword
     @judged("hub-found")
-    def hub_should_be_among(self, hub: str, hubs: list[str], *, device: str = "hht") -> None:
+    def hub_should_be_among(self, hub: str, hubs: list[str], *, terminal: str = "hht") -> None:
         """The number printed on the hub must be among those that a scan of the terminal found.
 
         A list is a report.  It is held against the beacons that came to the terminal's radio in this test: a hub that
@@ -229,21 +229,21 @@ class HandHeld:
         that sent its beacon onto the air, which no radio of the terminal received, is not to blame.
         """
         now = session()
-        scans = [e for e in now.events if beacons(device).fits(e)]
+        scans = [e for e in now.events if beacons(terminal).fits(e)]
         heard = [now.eui(hub) in event.fields["networks"] for event in scans]
         listed = now.eui(hub) in map(_plain, hubs)
         if listed and not any(heard):
-            raise now.unmet(f"a beacon of {hub} at the radio of {device}", "none, and the list has it")
+            raise now.unmet(f"a beacon of {hub} at the radio of {terminal}", "none, and the list has it")
         if listed:
             return
         failure = now.unmet(f"{hub} among the hubs found", _names(hubs))
         if heard and heard[-1]:
-            raise now.unmet(f"{hub} among the hubs found, for its beacon came to {device}", _names(hubs))
-        sound(now, failure, hub, device)
-        sent = now.call("tap.beacon", device=hub, since=now.scanned.get(device, now.begun))["at_ns"]
+            raise now.unmet(f"{hub} among the hubs found, for its beacon came to {terminal}", _names(hubs))
+        sound(now, failure, hub, terminal)
+        sent = now.call("tap.beacon", device=hub, since=now.scanned.get(terminal, now.begun))["at_ns"]
         if sent is not None:
             at = f"{sent / 1e9:.6f} s"
-            raise SkipExecution(f"INFRA: {failure}; but {hub} sent a beacon at {at}, and it did not come to {device}")
+            raise SkipExecution(f"INFRA: {failure}; but {hub} sent a beacon at {at}, and it did not come to {terminal}")
         raise failure
 
     @keyword

@@ -23,7 +23,7 @@ from rig.keywords.connection import Misused
 from rig.keywords.judge import judge, judged
 from rig.keywords.matching import Matcher, nanoseconds
 from rig.keywords.session import session
-from rig.keywords.silence import blame, sound
+from rig.keywords.silence import blame, crossing_shown, sound
 
 __all__ = ["INSTRUMENTS", "Physics", "fed"]
 
@@ -95,9 +95,12 @@ class Physics:
     ) -> None:
         """From the test's latest action until so long from now neither coil nor contact may move.
 
-        ``within``: left out, as long as the device may take by the bench file.
+        ``within``: left out, as long as the device may take by the bench file.  Where the latest action was sending the
+        device a command, it says something only if that came to the device, or to the hub that keeps it until a gas
+        meter wakes.
         """
         now = session()
+        asked = now.asked_of(device) if since is None else None
         start = now.since(since)
         begun = now.time_of(start)
         now.pass_time(_allowed(device).declared if within is None else within)
@@ -108,6 +111,10 @@ class Physics:
             raise now.unmet(
                 f"no contact of {device} to move", f"{moved[0].fields['pin']} at {moved[0].at_ns / 1e9:.6f} s"
             )
+        if asked is not None and asked.out:
+            still = now.unmet(f"#{asked.counter} to come to {device} and to move no contact", "no move")
+            sleeps = "wake" in now.told(device)["takes"]
+            crossing_shown(now, device, asked, still, waits_at=now.hub_of(device) if sleeps else "")
         now.tell_nothing_came(f"move of {device}", begun, f"the wires of its coils and of {AUXILIARY}")
 
     @keyword

@@ -41,7 +41,7 @@ class Asked:
     """The three ids of a command (EUI-64s in hex, counter), and the last event before it was sent.
 
     ``party`` hears the answer: a party behind the WAN, or a terminal.  ``admits`` is the device that a hub lets in by
-    it, and from which something is expected then.
+    it, and from which something is expected then.  ``out``: it was sent, and not only handed out for a terminal.
     """
 
     originator: str
@@ -50,6 +50,7 @@ class Asked:
     since: int
     party: str
     admits: str = ""
+    out: bool = True
 
     @property
     def names(self) -> tuple[str, int]:
@@ -114,7 +115,7 @@ def blame(
             shown.append(word)
         heard = asked.party if answer else ""
     elif hears:
-        sound(now, failure, device, now.hub_of(device))
+        _in_reach(now, failure, device, now.hub_of(device))
         if kept := _kept_alert(now, device, since, failure):
             device, word = kept
             shown.append(word)
@@ -181,6 +182,11 @@ def sound(now: Session, failure: AssertionError, *devices: str) -> None:
     where the test itself has carried its radios out of reach: silence shows nothing then."""
     for device in devices:
         _supply(now, device, failure)
+        _in_reach(now, failure, device)
+
+
+def _in_reach(now: Session, failure: AssertionError, *devices: str) -> None:
+    for device in devices:
         if device in now.out_of_reach:
             _infra(failure, f"the radios of {device} are out of reach, as this test has them")
 
@@ -191,16 +197,20 @@ def heard_of(now: Session, device: str, party: str, failure: AssertionError) -> 
     _way_back(now, device, party, failure)
 
 
-def crossing_shown(now: Session, device: str, asked: Asked | None, failure: AssertionError) -> None:
-    """Skip as INFRA, instead of the ``failure`` that a device reports nothing of a command, where the device had no
-    supply or where no tap has the command crossing to it."""
+def crossing_shown(
+    now: Session, device: str, asked: Asked | None, failure: AssertionError, *, waits_at: str = ""
+) -> None:
+    """Skip as INFRA, instead of the ``failure`` that a device reports nothing of a command, or of a claim that it does
+    nothing, where the device had no supply or where no tap has the command crossing to it.
+
+    ``waits_at`` is the hub where a command for a device that sleeps may lie for as long as that does."""
     _supply(now, device, failure)
     if asked is None:
         return
     for event in _tapped(now, asked.since):
         towards = now.device_with(str(event.fields.get("peer", "")))
         own_line = event.kind == MessageSent.kind and towards == device and now.told_of(device).get("untapped")
-        if asked.carries(event) and (own_line or event.fields["device"] == device):
+        if asked.carries(event) and (own_line or event.fields["device"] in (device, waits_at)):
             return
     _infra(failure, f"no tap has the message #{asked.counter} crossing to {device}")
 

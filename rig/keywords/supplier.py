@@ -78,7 +78,7 @@ class Supplier:
         now = session()
         now.begin_action(use_case.upper())
         command = self.request(use_case, *target, delivery=delivery, party=party, **args)
-        now.asked = asked_of(command)
+        now.asked = replace(asked_of(command), out=delivery is not Delivery.LOCAL)
         return command
 
     def request(

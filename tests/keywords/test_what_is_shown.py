@@ -189,6 +189,17 @@ Silent Behind A Terminal
     Installer Connects    ${order}
     Apply And Wait    ECS44
 
+No Move While The WAN Is Cut
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Cut WAN
+    Send Command    ECS42    party=other_supplier
+    Contact Should Not Move
+
+No Move Of A Meter That Was Told
+    [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
+    Send Command    ECS42    party=other_supplier
+    Contact Should Not Move
+
 Press After An Arming That Never Came
     [Setup]    Prepare Premises    needs=INSTALLED    leaves=ANY
     Cut WAN
@@ -285,6 +296,8 @@ VERDICTS = {
     "No Response To What Never Came": "INFRA",
     "No Response To A Stranger": "OBSERVED",
     "Silent Behind A Terminal": "FAIL",
+    "No Move While The WAN Is Cut": "INFRA",
+    "No Move Of A Meter That Was Told": "PASS",
     "Press After An Arming That Never Came": "INFRA",
     "Press Without Arming": "FAIL",
     "Flow That The Meter Does Not See": "FAIL",

@@ -1,0 +1,73 @@
+"""An alert that comes once: counted at the tap of its party, and not by what the party makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from devices.wire import gbcs
+from rig.bus.messages import Event
+from rig.keywords import alerts
+from rig.keywords.alerts import Alerts
+from rig.keywords.judge import Unmet, judge
+from rig.keywords.session import Session
+
+METER, SUPPLIER = "00db1234567890a0", "90b3d51f30010000"
+SECOND = 1_000_000_000
+
+
+def alert(counter: int) -> str:
+    message = gbcs.Message(3, counter, bytes.fromhex(METER), bytes.fromhex(SUPPLIER), 0x0067, b"\xd9")
+    return gbcs.encode(message).hex()
+
+
+class Told(Session):
+    """A session in which these alerts came to the tap of the supplier, who tells of each but once."""
+
+    def __init__(self, *counters: int) -> None:
+        super().__init__()
+        takes = {"alert": {"ns": 60 * SECOND, "basis": "ours", "declared": False}}
+        self.devices = {
+            "esme": {"kind": "esme", "eui": METER, "takes": takes},
+            "supplier": {"kind": "supplier", "eui": SUPPLIER},
+        }
+        self.begin_action()
+        for number, counter in enumerate(counters, 1):
+            self._came("gbcs.rx", 2 * number, octets=alert(counter))
+            if counter not in counters[: number - 1]:
+                told = {"cra": 3, "alert": 0x8F36, "from": METER, "verified": True}
+                self._came("party.received", 2 * number + 1, octets=alert(counter), **told)
+
+    def _came(self, kind: str, order: int, **fields: Any) -> None:
+        self.events.append(Event(order, 1, "boot", "head", kind, order * SECOND, {"device": "supplier", **fields}))
+
+    def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        assert verb == "clock.advance", (device, args)
+        self.now += args["span_ns"]
+        return {}
+
+
+@pytest.fixture(autouse=True)
+def _begun() -> Iterator[None]:
+    yield
+    judge().begin("")
+
+
+def test_an_alert_that_came_once_has_come_once_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = Told(7)
+    monkeypatch.setattr(alerts, "session", lambda: now)
+    assert Alerts().alert_should_arrive_once("0x8F36")["alert"] == 0x8F36
+    assert now.now == 60 * SECOND
+    assert now.unasked_alerts() == ()
+
+
+@pytest.mark.parametrize("counters", [(7, 7), (7, 8), (7, 8, 7)])
+def test_one_that_came_again_did_not_even_where_the_party_takes_no_notice(
+    monkeypatch: pytest.MonkeyPatch, counters: tuple[int, ...]
+) -> None:
+    now = Told(*counters)
+    monkeypatch.setattr(alerts, "session", lambda: now)
+    with pytest.raises(Unmet, match=f"expected one alert 0x8F36 of esme at the tap of supplier, got {len(counters)}"):
+        Alerts().alert_should_arrive_once("0x8F36")
