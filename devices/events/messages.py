@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from devices.events.base import Event, event
+from devices.events.base import Code, Event, event
 
-__all__ = ["MessageIncomplete", "MessageReceived", "MessageSent"]
+__all__ = ["FrameRefused", "MessageIncomplete", "MessageReceived", "MessageSent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +46,16 @@ class MessageIncomplete(Event):
     pieces: int
     reason: str
     detail: str
+
+
+@event("zcl.refused")
+class FrameRefused(Event):
+    """A Default Response came to ``port`` whose ``status`` is no success: ``peer`` did not take the ZCL ``command`` of
+    that ``cluster``; ``reason`` is the status in words."""
+
+    port: str
+    peer: bytes
+    cluster: Code
+    command: int
+    status: int
+    reason: str

@@ -19,7 +19,7 @@ from devices.events import Event as Told
 from devices.events.bench import LinkSwitched, OperatorActed, PinMoved, PowerSwitched
 from devices.events.commands import AlertRaised, CommandRefused
 from devices.events.hub import FirewallDropped, HubFlags
-from devices.events.messages import MessageIncomplete
+from devices.events.messages import FrameRefused, MessageIncomplete
 from devices.events.supply import ClockSet, FlowChecked, SupplyChanged, ValveChanged
 from devices.events.terminals import JobDone
 from devices.events.tunnels import TransferBroken
@@ -67,6 +67,7 @@ MARKS: dict[type[Told], tuple[str, str]] = {
     HubFlags: ("p", "joining {beaconing}, inter-PAN {interpan} ({cause})"),
     TransferBroken: ("r", "transfer broke off"),
     MessageIncomplete: ("r", "{port}: {detail}"),
+    FrameRefused: ("r", "{port}: command {command} of cluster {cluster} refused: {reason}"),
     OperatorActed: ("p", "operator: {act}"),
     ClockSet: ("p", "clock set"),
     JobDone: ("p", "{name} {state}"),

@@ -115,6 +115,8 @@ class _Report:
             _complain(f"left out: {where or 'the message'}: {fault}")
             return
         words = describe(reading, found.octets, where) | {"octets_before": found.before, "octets_after": found.after}
+        if found.at_least:
+            words["octets_beside"] = "at least"
         if isinstance(reading, PartReading):
             self._left_out += 1
         if self._json:

@@ -52,9 +52,8 @@ def _found(words: Words) -> str:
         if words.get(key)
     ]
     if beside:
-        beside = [
-            f"{' and '.join(beside)} {'is' if beside[0].startswith('1 ') and len(beside) == 1 else 'are'} no part of it"
-        ]
+        verb = "is" if len(beside) == 1 and beside[0].startswith("1 ") else "are"
+        beside = [f"{words.get('octets_beside', '')} {' and '.join(beside)} {verb} no part of it".lstrip()]
     return ", ".join(filter(None, (words["source"], *beside)))
 
 

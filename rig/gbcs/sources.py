@@ -48,12 +48,13 @@ class _Unopened(SourceError):
 @dataclass(frozen=True, slots=True)
 class Found:
     """The octets of one whole message and where they were, None where they are all that was given; and how many octets
-    stood beside it that are no part of it."""
+    stood beside it that are no part of it, at least."""
 
     octets: bytes
     where: str | None = None
     before: int = 0
     after: int = 0
+    at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def _from_text(written: str) -> Given:
         for message in sorted(whole, key=lambda message: message.first.place)
     ]
     if len(found) == 1 and not (faults or findings) and "\n" not in written.strip() and _is_bare(written):
-        found = [Found(found[0].octets, None, found[0].before, found[0].after)]
+        found = [replace(found[0], where=None)]
     left_out = [(fault.start.line, _fault(fault)) for fault in faults]
     notes: list[str] = []
     for finding in findings:
@@ -192,9 +193,9 @@ def _named(word: str, lines: list[int]) -> str:
     return f"{word} {first}" if first == last else f"{word}s {first} to {last}"
 
 
-def _beside(taken: list[Taken], message: Whole) -> tuple[int, int]:
+def _beside(taken: list[Taken], message: Whole) -> tuple[int, int, bool]:
     one = taken[message.first.place]
-    return (one.before, one.after) if message.pieces == 1 else (0, 0)
+    return (one.before, one.after, one.at_least) if message.pieces == 1 else (0, 0, False)
 
 
 def _fault(fault: Fault) -> str:

@@ -64,13 +64,15 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A whole message or block: from where to where it stands, and how many octets stand before and after it."""
+    """A whole message or block: from where to where it stands, and how many octets stand before and after it; at
+    least so many where its line is searched in parts."""
 
     start: Place
     end: Place
     octets: bytes
     before: int = 0
     after: int = 0
+    at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,7 +425,8 @@ class _Search:
         octets = octets or self._notation.octets("".join(joined.symbols))
         end = self._place(joined, phase, outcome.end - 1)
         end = Place(end.line, end.column + 1)
-        return Taken(start, end, outcome.octets, outcome.start - last, len(octets) - outcome.end)
+        in_part = self._lines.is_part(joined.lines[0]) or self._lines.is_part(joined.lines[-1] + 1)
+        return Taken(start, end, outcome.octets, outcome.start - last, len(octets) - outcome.end, in_part)
 
     def _place(self, joined: _Joined, phase: int, octet: int) -> Place:
         number, symbol = joined.at(self._symbol(octet))

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 
 from devices.events import Event
 from devices.events.bench import BeaconsHeard, RadioInNetwork, TunnelGranted
-from devices.events.messages import MessageIncomplete, MessageReceived, MessageSent
+from devices.events.messages import FrameRefused, MessageIncomplete, MessageReceived, MessageSent
 from devices.machines import core
 from devices.wire import gbt, tunnelling, zcl
-from devices.wire.errors import DecodeError
+from devices.wire.errors import DecodeError, WireError
 from devices.wire.reassembly import Mark, Reason, Reassembler, Result, Way, Whole
+from devices.wire.zcl_general import DEFAULT_RESPONSE, STATUSES, DefaultResponse
+from devices.wire.zcl_general import read as read_general
 from rig.ports.protocols import Clock
 
 __all__ = ["TappedFrame", "Taps"]
@@ -55,6 +57,9 @@ class Taps:
         """A ZCL frame went to the adapter of a radio port, or came from it."""
         now = self._clock.now
         self._on_frame(TappedFrame(now, port, out, peer, cluster, octets))
+        if not out and (refused := _refused(octets)) is not None:
+            words = STATUSES.get(refused.status, f"status {refused.status:02X}")
+            self._record(FrameRefused(port=port, peer=peer, cluster=cluster, reason=words, **refused._asdict()))
         if cluster == tunnelling.CLUSTER:
             if _grants(octets):
                 self._record(TunnelGranted(port=port, peer=peer, out=out))
@@ -103,3 +108,15 @@ def _grants(octets: bytes) -> bool:
     except DecodeError:  # a command of all clusters, or none at all: no answer to a request
         return False
     return isinstance(told, tunnelling.RequestTunnelResponse) and told.status == tunnelling.TunnelStatus.SUCCESS
+
+
+def _refused(octets: bytes) -> DefaultResponse | None:
+    """The Default Response that a frame is, where it tells of no success."""
+    if DEFAULT_RESPONSE not in octets[2:5]:  # behind frame control, a maker's code and the sequence number
+        return None
+    try:
+        frame = zcl.decode(octets)
+        body = None if frame.cluster_specific else read_general(frame.command, frame.payload)
+    except WireError:
+        return None  # whoever gets it says that it cannot be read
+    return body if isinstance(body, DefaultResponse) and body.status else None

@@ -224,6 +224,11 @@ def test_an_arrow_needs_its_sender_and_its_receiver(
         (event("power", "hub", 5, on=False), "power off", "p"),
         (event("link", "hub", 5, link="wan", up=False), "link wan off", "p"),
         (event("link", "gsme", 5, link="air", up=True), "link air on", "p"),
+        (
+            event("zcl.refused", "hub", 5, port="han", cluster="0x0704", command=2, reason="insufficient space"),
+            "han: command 2 of cluster 0x0704 refused: insufficient space",
+            "r",
+        ),
         (event("refused", "esme", 5), "refused at ?: ?", "r"),
     ],
 )

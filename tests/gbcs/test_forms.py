@@ -425,6 +425,7 @@ def test_one_line_of_any_length_is_read_in_little_room(form: str) -> None:
     assert most < 4 * len(text)
     assert {one.start.line for one in taken} == {1}
     assert [one.start.column for one in taken] == sorted(one.start.column for one in taken)
+    assert all(one.at_least for one in taken)
     if form == "hex":
         assert [one.start.column for one in taken] == [2 * at for _, at in sorted_messages(octets)]
 

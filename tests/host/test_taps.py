@@ -12,7 +12,7 @@ from devices import machines
 from devices.events import Event
 from devices.events.bench import BeaconsHeard, RadioInNetwork, TunnelGranted
 from devices.events.hub import HubNetworkUp
-from devices.events.messages import MessageIncomplete, MessageReceived, MessageSent
+from devices.events.messages import FrameRefused, MessageIncomplete, MessageReceived, MessageSent
 from devices.events.terminals import HubsFound
 from devices.events.tunnels import TunnelOpened
 from devices.machines import core
@@ -105,6 +105,36 @@ def test_what_goes_out_and_what_comes_in_are_apart(bench: Tapped) -> None:
     first, *rest = [transfer(block) for block in gbt.split(message(), 100)]
     bench.sends(core.Send("han", PEER, first, CLUSTER))
     assert bench.hears(bench.han, "han", rest) == []
+
+
+@pytest.mark.parametrize("port", ["han", "interpan"])
+@pytest.mark.parametrize(
+    ("cluster", "frame", "reason"),
+    [
+        (CLUSTER, "10070b0289", "insufficient space"),
+        (0x0702, "180a0b0a86", "unsupported attribute"),
+        (0x000A, "140000f00b0a01", "failure"),
+        (0x0702, "18050b0ae7", "status E7"),
+        (CLUSTER, "10070b0200", None),  # success
+        (CLUSTER, "10070b02", None),  # none of these: whoever gets it says so
+        (0x0702, "11070b0289", None),  # a command of the cluster that has the same number
+    ],
+)
+def test_a_default_response_that_refuses_is_told_whoever_gets_it(
+    bench: Tapped, port: str, cluster: int, frame: str, reason: str | None
+) -> None:
+    octets = bytes.fromhex(frame)
+    told = bench.hears(bench.han if port == "han" else bench.interpan, port, [octets], cluster)
+    refusals = [event for event in told if isinstance(event, FrameRefused)]
+    if reason is None:
+        assert refusals == []
+        return
+    (refused,) = refusals
+    assert (refused.port, refused.peer, refused.cluster) == (port, PEER, cluster)
+    assert (refused.command, refused.status, refused.reason) == (octets[-2], octets[-1], reason)
+    bench.events.clear()
+    bench.sends(core.Send(port, PEER, octets, cluster))
+    assert not any(isinstance(event, FrameRefused) for event in bench.events), "its sender refused nothing of its own"
 
 
 def test_every_frame_is_handed_on_whatever_its_cluster(bench: Tapped) -> None:

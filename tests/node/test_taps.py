@@ -162,9 +162,13 @@ def test_frames_are_remembered_for_whoever_asks(installed: Installed) -> None:
     desk.call("clock.advance", span_ns=30 * SECOND)
     desk.call("interpan.send", device="hht", hub="hub", cluster=0x0702, octets="0001000000")
     desk.call("clock.advance", span_ns=SECOND)
+    desk.call("interpan.send", device="hht", hub="hub", cluster=0x0704, octets="10070b0289")
+    desk.call("clock.advance", span_ns=SECOND)
+    (refused,) = (event["fields"] for event in desk.events if event["kind"] == "zcl.refused")
+    assert (refused["device"], refused["cluster"], refused["reason"]) == ("hub", "0x0704", "insufficient space")
     told = desk.call("tap.frames", device="hht", since=0)
     assert told["whole"] is True
-    (sent,) = (frame for frame in told["frames"] if frame["device"] == "hht" and frame["out"])
+    sent, _ = (frame for frame in told["frames"] if frame["device"] == "hht" and frame["out"])
     assert (sent["port"], sent["cluster"], sent["octets"]) == ("interpan", 0x0702, "0001000000")
     assert desk.commands.recorder.frames_since(10**9)[1] == []
     hub = desk.commands.bench.devices["hub"].eui.hex()
