@@ -27,6 +27,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests import warm
+from tests.mutation import trace
 
 ROOT = Path(__file__).resolve().parent.parent
 RESOURCE = "rig/rig.resource"
@@ -169,6 +170,10 @@ def started(
 
 def finished(folder: Path, *args: str | Path, env: Mapping[str, str] | None = None, out: bool = True) -> Ended:
     """A `rig run` from start to end, in processes made the quick way (``tests.warm``)."""
+    if trace.FOLDER in os.environ:  # who traces a process starts with it
+        with started(folder, *args, env=env, out=out) as run:
+            run.wait()
+        return run
     words, environment = _words(folder, "run", args, out), _environment(folder, env or {})
     said, complained = folder / "stdout", folder / "stderr"
     try:
