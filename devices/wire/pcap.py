@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import BinaryIO, Literal
 
 from devices.wire import ieee802154
@@ -105,12 +106,18 @@ def _packet(link_type: int, frame: bytes, channel: int | None, rssi: float | Non
     body = ieee802154.append_fcs(frame)
     if link_type == LinkType.WITH_FCS:
         return body
+    return _tap_head(channel, rssi) + body
+
+
+@lru_cache(256)
+def _tap_head(channel: int | None, rssi: float | None) -> bytes:
+    """What stands before a frame of link type TAP."""
     tlvs = struct.pack("<HHB3x", _TLV_FCS, 1, 1)
     if rssi is not None:
         tlvs += struct.pack("<HHf", _TLV_RSS, 4, rssi)
     if channel is not None:
         tlvs += struct.pack("<HHHBx", _TLV_CHANNEL, 3, channel, 0)
-    return struct.pack("<BxH", 0, 4 + len(tlvs)) + tlvs + body
+    return struct.pack("<BxH", 0, 4 + len(tlvs)) + tlvs
 
 
 def mac_record(record: Record) -> MacRecord:
@@ -197,6 +204,11 @@ def _option(code: int, value: bytes) -> bytes:
     return struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % 4)
 
 
+@lru_cache(256)
+def _comment(text: str) -> bytes:
+    return _option(_OPT_COMMENT, text.encode())
+
+
 def _block(kind: int, body: bytes, options: bytes = b"") -> bytes:
     if options:
         options += _option(_OPT_END, b"")
@@ -250,7 +262,7 @@ class PcapngWriter:
             head = struct.pack("<IIIII", interface, at_ns_utc >> 32, at_ns_utc & 0xFFFFFFFF, *sizes)
         except (struct.error, OverflowError, IndexError) as error:
             raise CaptureError(0, f"the packet at {at_ns_utc} cannot be recorded: {error}") from None
-        options = b"" if comment is None else _option(_OPT_COMMENT, comment.encode())
+        options = b"" if comment is None else _comment(comment)
         self._file.write(_block(_ENHANCED, head + packet + bytes(-len(packet) % 4), options))
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 
 from devices.wire import ieee802154
 from devices.wire.errors import DecodeError
@@ -34,10 +35,15 @@ Done = Callable[[bool], None]
 @dataclass(slots=True)
 class _Job:
     frame: Frame
+    sequence: int
     octets: bytes
     seal: bytes
     done: Done | None
     left: int = RETRIES
+
+
+# Commands are few and sent again and again: a radio that looks for a network asks on sixteen channels at a time.
+_command = lru_cache(64)(ieee802154.encode)
 
 
 class MacRadio:
@@ -80,8 +86,9 @@ class MacRadio:
     def send(self, frame: Frame, seal: bytes = b"", done: Done | None = None) -> None:
         """Queue a frame; its sequence number is given here.  Raises EncodeError for what does not fit."""
         self._sequence = (self._sequence + 1) & 0xFF
-        frame = replace(frame, sequence=self._sequence)
-        self._jobs.append(_Job(frame, ieee802154.encode(frame), seal, done))
+        octets = _command(frame) if frame.frame_type is FrameType.COMMAND else ieee802154.encode(frame)
+        octets = octets[:2] + bytes((self._sequence,)) + octets[3:]
+        self._jobs.append(_Job(frame, self._sequence, octets, seal, done))
         if len(self._jobs) == 1:
             self._transmit()
 
@@ -147,8 +154,8 @@ class MacRadio:
     def _hear_ack(self, frame: Frame) -> None:
         if not self._jobs or self._waiting is None:
             return
-        expected = self._jobs[0].frame
-        if expected.ack_request and expected.sequence == frame.sequence:
+        expected = self._jobs[0]
+        if expected.frame.ack_request and expected.sequence == frame.sequence:
             self._waiting.cancel()
             self._finish(True)
 

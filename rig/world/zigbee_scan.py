@@ -23,6 +23,15 @@ def channels_of(mask: int) -> list[int]:
     return [11 + bit for bit in range(16) if mask >> bit & 1]
 
 
+_REQUEST = Frame(
+    FrameType.COMMAND,
+    0,
+    ieee802154.encode_command(ieee802154.BeaconRequest()),
+    ieee802154.BROADCAST_PAN,
+    ieee802154.BROADCAST,
+)
+
+
 class Scanner:
     """One scan at a time; a new one takes the place of the old, whose ``done`` is never called."""
 
@@ -51,8 +60,7 @@ class Scanner:
             done(heard)
             return
         self._mac.tune(channel)
-        request = ieee802154.encode_command(ieee802154.BeaconRequest())
-        self._mac.send(Frame(FrameType.COMMAND, 0, request, ieee802154.BROADCAST_PAN, ieee802154.BROADCAST))
+        self._mac.send(_REQUEST)
         at = self._clock.now + self._channel_ns
         self._timer = self._clock.call_at(at, lambda: self._next(channels, heard, done))
 
