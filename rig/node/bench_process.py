@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -88,9 +89,14 @@ def _serve(order: dict[str, Any]) -> int:
         finally:
             if commands.premises is not None:
                 commands.premises.close()
-            with ThreadPoolExecutor(max(1, len(agents))) as pool:  # each may wait for a broker that is gone
-                list(pool.map(NodeAgent.stop, agents))
+            _leave(agents)
     return 0
+
+
+def _leave(agents: Sequence[NodeAgent]) -> None:
+    """Have the nodes say goodbye side by side: each may wait for a broker that says nothing."""
+    with ThreadPoolExecutor(max(1, len(agents))) as pool:
+        list(pool.map(NodeAgent.stop, agents))
 
 
 def _try_out(bench: Bench, overlay: dict[str, Any]) -> None:

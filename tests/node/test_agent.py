@@ -18,6 +18,7 @@ from rig.bus.broker import EmbeddedBroker
 from rig.bus.client import BusClient, Inbox, Incoming
 from rig.bus.errors import BadTopic
 from rig.bus.messages import REBIRTH, Answer, Caps, ChannelState, Command, EventBatch, Manifest, Presence
+from rig.node import bench_process
 from rig.node.agent import NodeAgent
 from rig.node.executor import Executor
 from rig.node.journal import Journal
@@ -167,3 +168,11 @@ def test_a_node_that_goes_does_not_wait_for_a_broker_that_is_gone(bench: str, mo
         agent.stop()
         rig.journal.close()
     assert waited == []
+
+
+def test_nodes_go_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three that wait for each other none goes alone, so none waits for the one before."""
+    together = threading.Barrier(3, timeout=10.0)
+    monkeypatch.setattr(NodeAgent, "stop", lambda _agent: together.wait())
+    bench_process._leave([NodeAgent.__new__(NodeAgent) for _ in range(3)])
+    assert not together.broken
