@@ -103,7 +103,7 @@ def test_every_kind_with_faults_of_its_own_is_known_here() -> None:
         (
             "hht",
             "dropped",
-            "devices.hht.fault: expected a fault of a device of kind hht (answered-when-sent), got 'dropped'",
+            "devices.hht.fault: expected a fault of a device of kind hht (lists-its-orders, answered-when-sent)",
         ),
     ],
 )
