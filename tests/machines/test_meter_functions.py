@@ -172,6 +172,42 @@ def test_opening_has_a_duration_of_its_own() -> None:
     assert held == bench.meter.clock.at(bench.now).ns + 5 * 60 * SECOND
 
 
+@pytest.mark.parametrize("n", range(1, 6))
+@pytest.mark.parametrize(
+    ("first", "action", "written", "minutes", "closed"),
+    [
+        (None, 0x11, {"v1": 30}, 30, True),
+        (None, 0x12, {"v2": 0xFFFF}, 0xFFFF, False),
+        ({"v1": 40}, 0x12, {"v2": 7}, 7, False),  # opening has nothing of the minutes for closing
+        ({"v2": 40}, 0x11, {"v1": 7}, 7, True),
+        (None, 0x11, {}, None, True),  # no duration: until the next command [our choice]
+        (None, 0x11, {"v2": 7}, None, True),  # the other action's duration is none for this one
+        ({"v1": 40}, 0x20, {}, 0, False),  # a reset writes neither
+    ],
+)
+def test_a_switch_is_held_for_the_duration_of_its_action(
+    n: int, first: dict[str, int] | None, action: int, written: dict[str, int], minutes: int | None, closed: bool
+) -> None:
+    """facts/use-cases.json 0x0055: durations 0.0.94.44.(116+n).1 of an activation, .2 of a deactivation, in minutes."""
+    bench = Bench()
+    if first is not None:
+        (index,) = first
+        script = n << 8 | (0x11 if index == "v1" else 0x12)
+        bench.line(_auxiliary("ECS47", 1, script, **{name: axdr.u16(value) for name, value in first.items()}))
+    given = {name: axdr.u16(value) for name, value in written.items()}
+    (response,) = bench.line(_auxiliary("ECS47", 2, n << 8 | action, **given))
+    assert {result.code for result in response_of(response).results} == {0}
+    auxiliary, now = bench.meter.functions.auxiliary, bench.meter.clock.at(bench.now).ns
+    assert [_closed(bench, one) for one in range(1, 6)] == [one == n and closed for one in range(1, 6)]
+    held = auxiliary.controllers[n]
+    assert held.held_until == (now + minutes * 60 * SECOND if minutes else None)
+    if minutes and minutes < 60:
+        bench.advance(minutes * 60 * SECOND - 1)
+        assert held.held is closed
+        bench.advance(1)
+        assert held.held is None
+
+
 def test_a_reset_goes_back_at_once() -> None:
     bench = Bench()
     bench.line(_auxiliary("ECS47", 1, 0x0111, v1=axdr.u16(30)))

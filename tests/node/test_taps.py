@@ -64,6 +64,11 @@ class Installed(Desk):
         self.call("wan.set", device="hub", up=True)
         self._ask("ECS45", "esme")
         self.endpoints = self.call("tap.endpoints", device="esme", since=0)
+        assert self.commands.premises is not None
+        hosts = self.commands.premises.hosts
+        for sender, receiver, cluster in (("esme", "hub", 0x0704), ("hub", "esme", 0x0704), ("esme", "hub", 0x000A)):
+            hosts[sender].send(core.Send("han", devices[receiver].eui, bytes.fromhex("10070b0289"), cluster))
+        self.call("clock.advance", span_ns=SECOND)
 
     @property
     def ends(self) -> Ends:
@@ -142,6 +147,18 @@ def test_the_endpoints_that_radios_hear_are_remembered(installed: Installed) -> 
     assert (told["set"].get("esme"), "hht" in told["set"]) == (1 if radios else None, False)
 
 
+def test_whoever_is_refused_a_frame_has_it_on_the_time_line_and_on_the_chart(installed: Installed) -> None:
+    refused = [event["fields"] for event in installed.events if event["kind"] == "zcl.refused"]
+    assert [(one["device"], one["cluster"], one["command"], one["reason"]) for one in refused] == [
+        ("hub", "0x0704", 2, "insufficient space"),
+        ("esme", "0x0704", 2, "insufficient space"),
+        ("hub", "0x000A", 2, "insufficient space"),
+    ]
+    assert "han: command 2 of cluster 0x000A refused: insufficient space" in chart.draw(
+        "t", installed.events, installed.ends
+    )
+
+
 def test_frames_are_told_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rig.node.commands.PAGE", 3)
     desk = Desk().up()
@@ -162,13 +179,9 @@ def test_frames_are_remembered_for_whoever_asks(installed: Installed) -> None:
     desk.call("clock.advance", span_ns=30 * SECOND)
     desk.call("interpan.send", device="hht", hub="hub", cluster=0x0702, octets="0001000000")
     desk.call("clock.advance", span_ns=SECOND)
-    desk.call("interpan.send", device="hht", hub="hub", cluster=0x0704, octets="10070b0289")
-    desk.call("clock.advance", span_ns=SECOND)
-    (refused,) = (event["fields"] for event in desk.events if event["kind"] == "zcl.refused")
-    assert (refused["device"], refused["cluster"], refused["reason"]) == ("hub", "0x0704", "insufficient space")
     told = desk.call("tap.frames", device="hht", since=0)
     assert told["whole"] is True
-    sent, _ = (frame for frame in told["frames"] if frame["device"] == "hht" and frame["out"])
+    (sent,) = (frame for frame in told["frames"] if frame["device"] == "hht" and frame["out"])
     assert (sent["port"], sent["cluster"], sent["octets"]) == ("interpan", 0x0702, "0001000000")
     assert desk.commands.recorder.frames_since(10**9)[1] == []
     hub = desk.commands.bench.devices["hub"].eui.hex()
