@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from devices.wire import gbcs, pcap
+from devices.wire import gbcs, ieee802154, pcap
+from devices.wire.ieee802154 import FrameType
 from rig.node.captures import AIR, LINKS, Captures
 from rig.node.links import Link, Links
 from rig.share import folder
 from tests.node.benches import VIRTUAL, bench
+from tests.node.test_commands import SECOND, Desk
 from tests.running import stock_tshark
 
 BENCHES = folder("wiring") / "benches"
@@ -159,3 +161,24 @@ def test_nothing_is_written_while_no_folder_is_open(tmp_path: Path) -> None:
     captures.air(START, 15, FRAME, -40, "hub-zigbee")
     cross(captures, "broker", "wan", "esme", out=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_scans_stand_in_the_capture_of_the_air_and_its_comment_says_so(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.call("evidence.open", name="a-test")
+    desk.up()
+    desk.call("clock.advance", span_ns=5 * SECOND)
+    desk.call("device.ask", device="hht", request="scan", values={})
+    desk.call("clock.advance", span_ns=10 * SECOND)
+    desk.call("evidence.close")
+    desk.close()
+    path = tmp_path / "a-test" / AIR
+    with path.open("rb") as file:
+        packets = list(pcap.read(file))
+    channels = {
+        packet.channel for packet in map(pcap.mac_record, packets)
+        if ieee802154.decode(packet.frame).payload == ieee802154.encode_command(ieee802154.BeaconRequest())
+    }  # fmt: skip
+    assert len(channels) > 14
+    assert any(ieee802154.decode(pcap.mac_record(one).frame).frame_type is FrameType.BEACON for one in packets)
+    assert b"Scans stand here" in path.read_bytes()
