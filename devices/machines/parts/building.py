@@ -184,8 +184,8 @@ def envelope_of(message: Message) -> Envelope:
 def command_message(use_case: UseCase, args: Args, envelope: Envelope) -> Message:
     """A command as it goes to be protected: a pre-command, without signature field and MAC.
 
-    It stays inside; the one that is handed out to be signed ends with the empty signature field, ``00``, unless a setting
-    says otherwise (``TransformSettings.trailing_zero``; facts/gbcs.md 1.4, 11 no. 23).  Both endings are read.
+    It stays inside; the one that is handed out to be signed ends with the empty signature field, ``00``, unless a
+    setting says otherwise (``TransformSettings.trailing_zero``; facts/gbcs.md 1.4, 11 no. 23).  Both endings are read.
 
     Raises :class:`MachineError`.
     """
