@@ -78,7 +78,8 @@ class StoreRow:
 
     ``command`` publishes its entries.  An entry replaces the one with the same values in the fields ``by``.  Entries
     ``of`` another store belong to the entry of it with the same values in the fields ``link``, and its ``parts`` are
-    the stores of such; ``tag`` is the field that such entries share.  ``limit`` is how many are kept, oldest out first.
+    the stores of such; ``tag`` is the field that such entries share.  ``limit`` is how many are kept, oldest out first;
+    those with a value in a field are counted ``apart``, up to a limit of their own: neither drives the other out.
     """
 
     name: str
@@ -91,6 +92,11 @@ class StoreRow:
     tag: str | None = None
     parts: tuple[str, ...] = ()
     limit: int = 1000
+    apart: tuple[str, int, int] | None = None
+
+    def is_apart(self, entry: Entry) -> bool:
+        """Whether an entry is one of those that are counted apart."""
+        return self.apart is not None and entry.fields[self.apart[0]] == self.apart[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,11 @@ class ClusterModel:
             wanted = _key(entry, (*row.by, *row.link))
             kept[:] = [old for old in kept if (old.tag, _key(old, (*row.by, *row.link))) != (entry.tag, wanted)]
         kept.append(entry)
-        del kept[: max(0, len(kept) - row.limit)]
+        alike = kept if row.apart is None else [old for old in kept if row.is_apart(old) == row.is_apart(entry)]
+        most = row.apart[2] if row.apart is not None and row.is_apart(entry) else row.limit
+        if len(alike) > most:
+            gone = {id(old) for old in alike[:-most]}
+            kept[:] = [old for old in kept if id(old) not in gone]
         self.revision += 1
 
     def drop(self, store: str, unwanted: Iterable[Entry]) -> None:
@@ -256,6 +266,7 @@ def store_rows() -> Mapping[str, StoreRow]:
             row.get("tag"),
             tuple(row.get("parts", ())),
             row.get("limit", 1000),
+            tuple(row["apart"]) if "apart" in row else None,
         )
         for name, row in _read("zcl_conduct.json")["stores"].items()
     }

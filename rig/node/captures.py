@@ -26,9 +26,8 @@ LINKS: Final = "links.pcapng"
 DISSECTOR: Final = "gbcs_message"
 AIR_COMMENT: Final = (
     "Virtual ether of the bench: 802.15.4 MAC frames, recorded without NWK and APS security. What a radio would send "
-    "encrypted stands here in clear, the Transport Key of a joining device included: the keys of a test bench. "
-    "Scans stand here as they went: a beacon request on each channel, and the beacons that answer; listening alone leaves "
-    "no frame."
+    "encrypted stands here in clear, the Transport Key of a joining device included: the keys of a test bench. Scans "
+    "stand here as they went: a beacon request on each channel, and the beacons that answer; listening leaves no frame."
 )
 LINKS_COMMENT: Final = (
     "Links of the bench beside the air: GBCS messages as they went onto their link, one interface a link. The comment "

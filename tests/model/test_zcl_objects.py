@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Any
 
@@ -18,6 +18,7 @@ from devices.model.ppmid_objects import ppmid_clusters
 from devices.model.use_cases import GbzRow, UseCase
 from devices.model.zcl_objects import ConductRow, Entry, Pending, conduct_rows, path, store_rows
 from devices.wire import zcl_fields
+from devices.wire.zcl_fields import Command
 from devices.wire.zcl_types import TYPES
 
 
@@ -129,7 +130,7 @@ def test_the_oldest_entry_makes_room() -> None:
     for number in range(50):
         clusters.keep("snapshots", snapshot(number))
     held = [entry.fields["Snapshot ID"] for entry in clusters.entries("snapshots")]
-    assert held == list(range(7, 50))
+    assert held == list(range(19, 50))
 
 
 def test_an_entry_takes_the_place_of_its_like() -> None:
@@ -187,3 +188,18 @@ def test_what_is_as_manufactured_takes_no_room() -> None:
 def test_two_devices_share_their_tables() -> None:
     assert zcl_objects.conduct_rows() is zcl_objects.conduct_rows()
     assert gsme_clusters().rows[0x0702, 0x0000] == gpf_clusters().rows[0x0702, 0x0000]
+
+
+@pytest.mark.parametrize(("store", "make"), [
+    ("snapshots", gas_records.snapshot), ("prepayment_snapshots", gas_records.prepayment_snapshot),
+])  # fmt: skip
+def test_a_year_of_billing_outlives_the_days_between(store: str, make: Callable[..., Command]) -> None:
+    """facts/gbcs.md 10.6, 10.6.1: 31 daily reads, and a billing log of 12 rows whatever else was taken since."""
+    clusters = gsme_clusters()
+    taken = [(day, cause) for day in range(1, 430) for cause in ((1, 2) if day % 30 == 0 else (1,))]
+    for day, cause in taken:
+        clusters.keep(store, Entry(make(clusters, day, day * 86_400, cause)))
+    held = [(e.fields["Snapshot ID"], e.fields["Snapshot Cause"]) for e in clusters.entries(store)]
+    assert [day for day, cause in held if cause == 2] == [day for day, cause in taken if cause == 2][-12:]
+    assert [day for day, cause in held if cause == 1] == list(range(399, 430))
+    assert held == [one for one in taken if one in held], "in the order in which they came"

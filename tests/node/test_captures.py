@@ -181,4 +181,4 @@ def test_scans_stand_in_the_capture_of_the_air_and_its_comment_says_so(tmp_path:
     }  # fmt: skip
     assert len(channels) > 14
     assert any(ieee802154.decode(pcap.mac_record(one).frame).frame_type is FrameType.BEACON for one in packets)
-    assert b"Scans stand here" in path.read_bytes()
+    assert b"Scans stand here as they went" in path.read_bytes()
