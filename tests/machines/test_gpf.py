@@ -19,7 +19,10 @@ from devices.machines.core import (
 from devices.machines.gpf import Gpf, GpfSettings
 from devices.machines.gsme import Gsme, GsmeSettings
 from devices.machines.parts.gas_pushing import frame_of
+from devices.machines.parts.gas_recording import GasRecorder
+from devices.machines.parts.gbz_steps import records
 from devices.model import gas_records
+from devices.model.gpf_objects import gpf_clusters
 from devices.wire import gbcs, zcl, zcl_general
 from devices.wire.zcl_fields import Command
 from devices.wire.zcl_general import AttributeValue, ReadAttributesResponse, ReportAttributes
@@ -311,3 +314,14 @@ def test_the_proxy_logs_every_command_with_command_and_answer() -> None:
     data = row["Event Data"]
     sent = b"\x00\x74" + gbcs.decode(asked).payload
     assert data == sent[:32] + answered.payload[:32]
+
+
+def test_a_half_hour_that_nobody_reported_was_not_captured_and_is_no_zero() -> None:
+    """facts/gbcs.md 10.6.1: a row is the difference from the last total that the proxy had."""
+    clusters = gpf_clusters()
+    recorder = GasRecorder(clusters)
+    for half_hour, total in ((48, 100), (49, 103), (52, 110), (53, 0x2000000)):
+        recorder.pushed(half_hour * 1800, total)
+    (row,) = (one for one in clusters.entries("samples") if one.fields["SampleID"] == 0)
+    samples = [dict(one)["Sample"] for one in records(row.fields["Samples"])]
+    assert samples == [3, 0xFFFFFF, 0xFFFFFF, 7, 0xFFFFFE]

@@ -29,6 +29,7 @@ SUMMATION: Final = (0x0702, 0x0000)
 _HALF_HOURS, _DAYS = 0, 1  # Sample IDs
 _KEPT = {_HALF_HOURS: 19_056, _DAYS: 731}  # samples
 _NETWORK_KEPT = 41
+_NOT_CAPTURED = 0xFFFFFF  # the value of a sample that nobody took, which no consumption is (Zigbee: invalid uint24)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _UNITS = {0: timedelta(minutes=1), 1: timedelta(days=1), 2: timedelta(weeks=1)}
 _MONTHS = 3
@@ -134,7 +135,7 @@ class GasRecorder:
         values = [number(dict(one)["Sample"]) for entry in held for one in records(entry.fields["Samples"])]
         start = number(held[-1].fields["SampleStartTime"]) if values else at - seconds
         gaps = max(0, (at - start) // seconds - 1 - len(values))
-        values = [*values, *[0] * gaps, min(used, 0xFFFFFF)]
+        values = [*values, *[_NOT_CAPTURED] * gaps, min(used, _NOT_CAPTURED - 1)]
         over = max(0, len(values) - _KEPT.get(identifier, _NETWORK_KEPT))
         command = gas_records.samples(identifier, start + over * seconds, interval, values[over:])
         self.clusters.keep("samples", Entry(command))
