@@ -168,7 +168,9 @@ def _run(tokens: list[Token]) -> Run:
 def _is_characters(line: str, before: list[Token], token: Token) -> bool:
     """Whether from ``token`` on stands the column of a dump that shows the octets before it as characters."""
     gap = line[before[-1][1] : token[0]]
-    if not gap.isspace() or len(before) > _WIDEST_ROW or (len(gap) < 2 and len(before) not in _FULL_ROWS):
+    if len(gap) < 2 and len(before) not in _FULL_ROWS:  # the usual case first: this is asked of every group
+        return False
+    if not gap.isspace() or len(before) > _WIDEST_ROW:
         return False
     digits = "".join(group for _, _, group in before)
     return len(digits) % 2 == 0 and shows(line[token[0] :].rstrip(), bytes.fromhex(digits))

@@ -48,7 +48,7 @@ _AFTERWARDS = (
 )  # after octets on a line of source code or of a document
 _LITERAL_PREFIX = re.compile(r"(?<![0-9A-Za-z])[bBrRuUfF]{1,2}(?=[\"'])")
 _WORD = re.compile(r"[0-9A-Fa-f]+")
-_STRAY = re.compile(r"(?<![0-9A-Za-z])([A-Fa-f])[^\S\r\n]\Z")
+_STRAY = re.compile(r"^\W*([A-Fa-f])[^\S\r\n]\Z")  # behind a word it may be a name, such as that of a port
 _PREFIX_ENDS = ("x", "X", "$", "H", "h", "#")  # with one of them before it a single digit is a whole octet
 _HALF = "{!r}, a single digit {} a message; is one missing?"
 _HALF_WHAT = "half an octet"

@@ -228,6 +228,17 @@ def test_half_an_octet_beside_a_message_is_told(text: str, sample: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["port A {0}", "hop 5 {0}", "12 {0}", "{0} 7ms", "{0} -7", "{0}, 7 hops", "FRAME{1}", "DATA{1}", "0xDD, {2}0xF"],
+)
+def test_digits_of_something_else_are_no_half_octets(text: str) -> None:
+    of_c = "".join(f"0x{octet:02X}, " for octet in ENABLE)
+    given_now = messages(text.format(ENABLE.hex(" "), ENABLE.hex(), of_c).encode(), "it")
+    assert [one.octets for one in given_now.found] == [ENABLE]
+    assert not given_now.left_out
+
+
+@pytest.mark.parametrize(
     "spoilt", [ENABLE.hex(" ").replace("00", "OO", 3), "dd 00 00 OO 00 " + ENABLE.hex(" ")[5 * 3 :], ENABLE.hex()[4:]]
 )
 def test_a_message_whose_mac_header_is_spoilt_is_not_passed_off_as_whole(spoilt: str) -> None:
