@@ -114,9 +114,10 @@ def test_ctrl_c_stops_robot_and_everything_else(tmp_path: Path) -> None:
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.soak), signal.SIGHUP])
 def test_a_stop_ends_a_wait_on_a_real_clock_at_once(number: signal.Signals, tmp_path: Path) -> None:
-    """Within 2 s, on a machine that has a core to spare for it; Ctrl-C and a terminal that closes are the same."""
+    """Within 2 s, on a machine that has a core to spare for it; Ctrl-C (also tried above) and a terminal that closes
+    are the same."""
     begun = tmp_path / "begun"
     test = AFTER.replace("Advance Time    1s", f"Create File    {begun}\n    Advance Time    10 minutes")
     mine = suite(tmp_path / "long.robot", test, AFTER.replace("Comes After", "Comes Last"))

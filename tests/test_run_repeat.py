@@ -20,7 +20,7 @@ from robot import api
 
 from rig.evidence.record import EvidenceFile, Record, read
 from rig.evidence.verdicts import Verdict
-from tests.running import ROOT, Run, started
+from tests.running import ROOT, Ended, Run, finished, started
 
 JITTER = {"RIG_JITTER": "0.003"}  # up to 3 ms for each message: many times what one takes on this machine
 RUN_S = 300.0
@@ -28,7 +28,7 @@ CROSS_SECTION = ("--include", "demo")
 LEAST = 11  # tests in it that need no published messages
 
 
-def digests(run: Run) -> dict[str, str]:
+def digests(run: Ended) -> dict[str, str]:
     """Every file under evidence/ with the digest of its octets."""
     folder = run.results / "evidence"
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
@@ -63,7 +63,7 @@ def unlike(one: Sequence[Record], other: Sequence[Record]) -> list[str]:
     ]
 
 
-def repeatable(run: Run) -> dict[str, str]:
+def repeatable(run: Ended) -> dict[str, str]:
     """Evidence and its digests, without that of tests which say that they do not repeat.  Every test that says it does
     and that ran has its evidence there, as its record has it."""
     found, records = digests(run), read(run.results)
@@ -80,7 +80,7 @@ def repeatable(run: Run) -> dict[str, str]:
     return {name: digest for name, digest in found.items() if str(Path("evidence", name).parent) not in out}
 
 
-def same(first: Run, other: Run) -> None:
+def same(first: Ended, other: Ended) -> None:
     """Of every test that says it repeats, both runs left the same record and the same octets."""
     one, two = repeatable(first), repeatable(other)
     assert sorted(two) == sorted(one), other.said
@@ -116,7 +116,10 @@ def test_the_cross_section_has_one_to_three_tests_of_each_suite() -> None:
 
 
 def test_a_run_leaves_the_same_evidence_with_and_without_jitter(tmp_path: Path) -> None:
-    plain, late = two_runs(tmp_path, {}, JITTER, arguments=CROSS_SECTION)
+    plain, late = (
+        finished(tmp_path / name, "--quiet", *CROSS_SECTION, env=environment)
+        for name, environment in (("plain", {}), ("late", JITTER))
+    )
     assert [run.closing()["more"] for run in (plain, late)] == ["", ""], plain.said
     same(plain, late)
     statuses = [{name: status for name, (status, _) in run.tests().items()} for run in (plain, late)]

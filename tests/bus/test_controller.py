@@ -55,8 +55,8 @@ def _sequence(url: str, bench: str, seed: int) -> tuple[list[tuple[int, str, str
     return [(e.order, e.node, e.kind, e.at_ns) for e in seen], Counter((verb, a["number"]) for _, verb, a in rig.ran)
 
 
-def test_twelve_runs_with_jitter_and_loss_give_twelve_equal_sequences(broker_url: str, bench: str) -> None:
-    runs = [_sequence(broker_url, f"{bench}-{seed}", seed) for seed in range(12)]
+def test_runs_with_jitter_and_loss_give_equal_sequences(broker_url: str, bench: str) -> None:
+    runs = [_sequence(broker_url, f"{bench}-{seed}", seed) for seed in range(6)]
     sequences = [sequence for sequence, _ in runs]
     assert len(sequences[0]) == 6 * 6
     assert [order for order, *_ in sequences[0]] == list(range(1, 6 * 6 + 1))
