@@ -155,7 +155,7 @@ class Physics:
         deadline = now.now + nanoseconds(span)
         edge = Matcher(PinMoved, device, {"pin": AUXILIARY, "level": closed})
         while (move := _last_move(now.events, device, start, closed=closed)) is None and now.now < deadline:
-            if now.wait(edge, timedelta(microseconds=(deadline - now.now) // 1000), now.mark) is None:
+            if now.wait(edge, timedelta(microseconds=(deadline - now.now) // 1000), now.last) is None:
                 break
         if move is None and now.find(edge, start) is None:
             unmoved = self._unmoved(device, instrument, span, closed=closed)

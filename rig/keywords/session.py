@@ -253,7 +253,7 @@ class Session:
         if verb not in FRAMING:
             self._need_premises()
         if verb in CHANGING:
-            self.changed = self.mark
+            self.changed = self.last
         if verb == "air.reach":
             (self.out_of_reach.discard if args["in_reach"] else self.out_of_reach.add)(device)
         elif verb == "air.cut_after":
@@ -286,9 +286,15 @@ class Session:
     # -------------------------------------------------------------------------------------------------------- events
 
     @property
+    def last(self) -> int:
+        """The order number of the last event seen."""
+        return self._order
+
+    @property
     def mark(self) -> int:
-        """The order number of the last event seen; waits count from a mark."""
-        self._times.setdefault(self._order, self.now)
+        """As :attr:`last`, where something begins: waits count from a mark, and times from when it was last taken, for
+        many a quiet minute may pass without an event."""
+        self._times[self._order] = self.now
         return self._order
 
     def asked_of(self, device: str) -> Asked | None:

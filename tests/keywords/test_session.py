@@ -124,6 +124,13 @@ def waiting(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
     return session
 
 
+def test_how_long_a_device_takes_counts_from_the_action_and_not_from_the_quiet_before_it(waiting: Session) -> None:
+    waiting.begin_test()
+    waiting.pass_time(timedelta(minutes=20))  # in which nothing happens
+    waiting.begin_action("ECS42")
+    assert waiting.time_of(waiting.action) == waiting.now == 1200 * SECOND
+
+
 @pytest.mark.parametrize(("meanwhile", "infra"), [((), False), ((BEFORE,), False), ((STALLED,), True)])
 def test_a_wait_in_vain_while_the_bench_stood_still_says_nothing_of_a_device(
     waiting: Session, meanwhile: tuple[Event, ...], *, infra: bool
