@@ -58,19 +58,17 @@ class ElectricityMeter:
             raise session().unmet(f"{device} to report its supply {state.name}", told)
 
     @keyword
-    @judged("reachable")
-    def wait_until_meter_is_reachable(self, device: str = "esme", *, within: timedelta | None = None) -> None:
+    def wait_until_meter_is_reachable(
+        self, device: str = "esme", *, within: timedelta | None = None, expectation: str = ""
+    ) -> None:
         """Wait until hub and meter have their tunnel, after a power cut of either; at once where they have it.
 
-        Judged by the frames between the two, as `Device Should Join` is.
+        Judged by the frames between the two, as `Device Should Join` is.  Of a meter on a line of its own, which has
+        nothing to join, nothing is judged.
         """
-        now = session()
-        hub = now.hub_of(device)
-        if hub == device:
-            return  # on a line of its own: there is nothing to join
-        lost = Matcher(TunnelClosed, hub, {"port": "han", "peer": now.eui(device)})
-        since = max((e.order for e in now.events if _power_of(e, hub, device) or lost.fits(e)), default=0)
-        expect_tunnel(device, hub, now.takes(device, "rejoin"), since, within=within)
+        hub = session().hub_of(device)
+        if hub != device:
+            _reachable(device, hub, within, expectation=expectation)
 
     @keyword
     def wait_until_meter_answers(self, device: str = "esme", *, within: timedelta | None = None) -> None:
@@ -98,6 +96,14 @@ class ElectricityMeter:
                 raise failure
             now.pass_time(GLANCE)
         now.timed_span(allowed, now.now - begun, begun)
+
+
+@judged("reachable")
+def _reachable(device: str, hub: str, within: timedelta | None) -> None:
+    now = session()
+    lost = Matcher(TunnelClosed, hub, {"port": "han", "peer": now.eui(device)})
+    since = max((e.order for e in now.events if _power_of(e, hub, device) or lost.fits(e)), default=0)
+    expect_tunnel(device, hub, now.takes(device, "rejoin"), since, within=within)
 
 
 def _power_of(event: Event, *devices: str) -> bool:

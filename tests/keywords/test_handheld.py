@@ -9,7 +9,7 @@ import pytest
 from robot.api import SkipExecution
 
 from rig.bus.messages import Event
-from rig.keywords import handheld, hub
+from rig.keywords import handheld, hub, meter
 from rig.keywords.handheld import HandHeld
 from rig.keywords.judge import Unmet, judge
 from rig.keywords.session import Session
@@ -91,10 +91,31 @@ class Started(Session):
     def __init__(self, kind: str) -> None:
         super().__init__()
         takes = {"boot": {"ns": 1_000_000_000, "basis": "ours", "declared": False}}
-        self.devices = {"hub": {**DEVICES["hub"], "under_test": False, "takes": takes}}
+        self.devices = {
+            "hub": {**DEVICES["hub"], "under_test": False, "takes": takes, "supply": "mains"},
+            "esme": {"kind": "esme", "eui": "00db1234567890a0", "behind": None, "takes": {}},
+        }
         fields = {"device": "hub", "port": "han", "epid": HUB, "pan": 1, "channel": 11}
         self.events = [Event(1, 1, "boot", "hub", kind, 7, fields)]
 
     def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
-        assert verb in ("supply.sense", "clock.advance"), (device, args)
+        assert verb in ("supply.sense", "supply.switch", "operator.break_seal", "clock.advance"), (device, args)
         return {"good": True, "by": "a pin"}
+
+
+@pytest.mark.parametrize(("under_test", "met"), [(False, ["network-up"]), (True, [])])
+def test_a_hub_whose_radio_nobody_taps_has_met_nothing(
+    monkeypatch: pytest.MonkeyPatch, *, under_test: bool, met: list[str]
+) -> None:
+    now = Started("radio.network")
+    now.devices["hub"]["under_test"] = under_test
+    monkeypatch.setattr(hub, "session", lambda: now)
+    hub.Hub().power_cycle_hub("hub")
+    assert [finding.expectation for finding in judge().findings] == met
+
+
+def test_a_meter_on_a_line_of_its_own_has_met_nothing_by_being_reachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = Started("radio.network")
+    monkeypatch.setattr(meter, "session", lambda: now)
+    meter.ElectricityMeter().wait_until_meter_is_reachable("esme")
+    assert not judge().findings
