@@ -428,9 +428,10 @@ class Session:
         where = f"; evidence in {self.evidence}" if self.evidence else ""
         return Unmet(f"expected {spoken(expected)}, got {spoken(got)} (bench time {self.now / 1e9:.6f} s{where})")
 
-    def tell_nothing_came(self, what: str, begun: int, tap: str) -> None:
-        """Say in the log over which time, ns, and on which tap nothing came."""
-        logger.info(f"No {what} from {begun / 1e9:.6f} s to {self.now / 1e9:.6f} s; looked at: {tap}.")
+    def tell_nothing_came(self, what: str, begun: int, tap: str, over: int | None = None) -> None:
+        """Say in the log over which time, ns, and on which tap nothing came; ``over``: left out, until now."""
+        end = self.now if over is None else over
+        logger.info(f"No {what} from {begun / 1e9:.6f} s to {end / 1e9:.6f} s; looked at: {tap}.")
 
     def words(self, event: Event) -> str:
         """An event in a line of text."""

@@ -1,18 +1,20 @@
-"""An alert that comes once: counted at the tap of its party, and not by what the party makes of it."""
+"""Alerts that come once, counted at the tap of their party and not by what the party makes of them; or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from devices.wire import gbcs
 from rig.bus.messages import Event
-from rig.keywords import alerts
+from rig.keywords import alerts, supplier
 from rig.keywords.alerts import Alerts
-from rig.keywords.judge import Unmet, judge
+from rig.keywords.judge import Observed, Unmet, judge
 from rig.keywords.session import Session
+from rig.keywords.supplier import Supplier
 
 METER, SUPPLIER = "00db1234567890a0", "90b3d51f30010000"
 SECOND = 1_000_000_000
@@ -28,7 +30,7 @@ class Told(Session):
 
     def __init__(self, *counters: int) -> None:
         super().__init__()
-        takes = {"alert": {"ns": 60 * SECOND, "basis": "ours", "declared": False}}
+        takes = {what: {"ns": 60 * SECOND, "basis": "ours", "declared": False} for what in ("alert", "answer")}
         self.devices = {
             "esme": {"kind": "esme", "eui": METER, "takes": takes},
             "supplier": {"kind": "supplier", "eui": SUPPLIER},
@@ -71,3 +73,35 @@ def test_one_that_came_again_did_not_even_where_the_party_takes_no_notice(
     monkeypatch.setattr(alerts, "session", lambda: now)
     with pytest.raises(Unmet, match=f"expected one alert 0x8F36 of esme at the tap of supplier, got {len(counters)}"):
         Alerts().alert_should_arrive_once("0x8F36")
+
+
+COMMAND = {"use_case": "ECS43", "device": "esme", "party": "supplier", "counter": 7, "sent": 0}
+NOTHING_CAME: dict[str, Callable[[timedelta | None], None]] = {
+    "no alert 0x8F36": lambda within: Alerts().no_alert_should_arrive("0x8F36", within=within),
+    "no response to ECS43": lambda within: Supplier().no_response_should_arrive(dict(COMMAND), within=within),
+}
+
+
+@pytest.mark.parametrize("claim", NOTHING_CAME)
+@pytest.mark.parametrize(("within", "fails"), [(None, True), (timedelta(seconds=30), False)])
+def test_what_came_while_a_read_was_tried_came(
+    monkeypatch: pytest.MonkeyPatch, claim: str, within: timedelta | None, *, fails: bool
+) -> None:
+    now, said = Told(), []
+    told = {"octets": alert(7), "from": METER, "recipient": SUPPLIER, "counter": 7, "alert": 0x8F36}
+
+    def tried(*_: object) -> None:
+        now.now += SECOND
+        now._came("party.received", 9, cra=3 if "alert" in claim else 2, **told)
+
+    for module in (alerts, supplier):
+        monkeypatch.setattr(module, "session", lambda: now)
+        monkeypatch.setattr(module, "heard_of", tried)
+    monkeypatch.setattr(supplier, "crossing_shown", lambda *_: None)
+    monkeypatch.setattr("robot.api.logger.info", said.append)
+    if fails:
+        with pytest.raises((Unmet, Observed), match=f"expected {claim}.*one at 9"):
+            NOTHING_CAME[claim](within)
+        return
+    NOTHING_CAME[claim](within)
+    assert "from 0.000000 s to 30.000000 s" in said[-1]  # what came later is no part of the claim
