@@ -28,7 +28,7 @@ from rig.keywords.taps import crossed, tapped
 if TYPE_CHECKING:
     from rig.keywords.session import Session
 
-__all__ = ["PARTIES", "Asked", "Loaded", "blame", "blame_hub", "crossing_shown", "heard_of", "sound"]
+__all__ = ["PARTIES", "Asked", "Loaded", "acknowledged", "blame", "blame_hub", "crossing_shown", "heard_of", "sound"]
 
 PARTIES = ("supplier", "network_operator", "access_control_broker")
 """Kinds of device that are part of the bench: what they do not do is never a device's failure."""
@@ -137,7 +137,7 @@ def blame_hub(now: Session, hub: str, terminal: str, since: int, failure: Assert
     frames = [one for one in tapped(now, since, hub)[0] if one.port == INTERPAN]
     sent = [one for one in frames if one.device == terminal and one.out and one.peer == its]
     came = [one for one in frames if one.device == hub and not one.out and one.peer == peer]
-    if told.get("under_test") and not any(_unacknowledged(event, terminal, since) for event in now.events):
+    if told.get("under_test") and acknowledged(now, terminal, since):
         came = came or sent
     if not came:
         _infra(failure, f"no tap has a frame of {terminal} arriving at {hub}")
@@ -145,12 +145,15 @@ def blame_hub(now: Session, hub: str, terminal: str, since: int, failure: Assert
     raise type(failure)(f"{failure}; {hub} is the silent one: {shown}")
 
 
-def _unacknowledged(event: Event, terminal: str, since: int) -> bool:
-    return (
+def acknowledged(now: Session, terminal: str, since: int) -> bool:
+    """Whether no frame by which a terminal asked for a tunnel after the event ``since`` went without acknowledgement:
+    all that is known of whether it came to a hub whose radio nobody taps."""
+    return not any(
         event.order > since
         and event.kind == TunnelGivenUp.kind
         and event.fields["device"] == terminal
         and str(event.fields["reason"]).startswith("no acknowledgement")
+        for event in now.events
     )
 
 

@@ -119,3 +119,39 @@ def test_a_meter_on_a_line_of_its_own_has_met_nothing_by_being_reachable(monkeyp
     monkeypatch.setattr(meter, "session", lambda: now)
     meter.ElectricityMeter().wait_until_meter_is_reachable("esme")
     assert not judge().findings
+
+
+class Asking(Session):
+    """A session in which a terminal asks a hub under test for a tunnel and hears nothing; ``reason``: why it gave
+    up."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        takes = {"connect": {"ns": 1_000_000_000, "basis": "ours", "declared": False}}
+        self.devices = {name: {**told, "under_test": name == "hub", "takes": takes} for name, told in DEVICES.items()}
+        fields = {"device": "hht", "port": "interpan", "peer": HUB, "reason": reason}
+        self.events = [Event(1, 1, "boot", "hht", "tunnel.given_up", 7, fields)]
+
+    def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        frame = {"device": "hht", "at_ns": 5, "port": "interpan", "out": True, "peer": HUB, "cluster": 0x0704}
+        if verb == "tap.frames":
+            return {"whole": True, "more": False, "met": [], "frames": [{**frame, "octets": "01"}]}
+        assert verb in ("supply.sense", "clock.advance", "device.ask"), (device, args)
+        return {"good": True, "by": "a pin"}
+
+    def _need_premises(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("reason", "infra"), [("no answer", False), ("no acknowledgement", True), ("no acknowledgement (02)", True)]
+)
+def test_a_hub_under_test_that_got_nothing_has_not_kept_its_window_closed(
+    monkeypatch: pytest.MonkeyPatch, reason: str, *, infra: bool
+) -> None:
+    now = Asking(reason)
+    monkeypatch.setattr(handheld, "session", lambda: now)
+    if infra:
+        with pytest.raises(SkipExecution, match=r"INFRA: .*but nothing of hht came to hub"):
+            HandHeld().hub_should_not_answer()
+    else:
+        HandHeld().hub_should_not_answer()
