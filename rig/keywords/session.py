@@ -106,7 +106,7 @@ class Session:
         self.asked: Asked | None = None
         """The command that was the latest thing that the test did; None where it did something else."""
         self.earlier: dict[str, Asked] = {}
-        """The latest command of this test for each device before that, by EUI-64 in hex."""
+        """The latest command of this test for each device before that, by EUI-64 in hex, that went out."""
         self.scanned: dict[str, int] = {}
         """The last event before the latest scan, by terminal."""
         self.flows: dict[str, int] = {}
@@ -203,7 +203,7 @@ class Session:
     def begin_action(self, cause: str = "") -> None:
         """The test does something now: ``cause`` is the use case that it sends, or the verb, for what is expected after
         it."""
-        if self.asked is not None:
+        if self.asked is not None and self.asked.out:  # one that was only handed out has led to nothing yet
             self.earlier[self.asked.recipient] = self.asked
         self.action, self.asked = self.mark, None
         judge().cause = cause

@@ -21,7 +21,8 @@ from rig.keywords.allowance import Allowance
 from rig.keywords.connection import Connection, Misused
 from rig.keywords.judge import judge
 from rig.keywords.matching import Matcher
-from rig.keywords.session import Session
+from rig.keywords.session import PRESS, Session
+from rig.keywords.silence import Asked
 
 SECOND = 1_000_000_000
 DESCRIBED: Mapping[str, Any] = {
@@ -129,6 +130,18 @@ def test_how_long_a_device_takes_counts_from_the_action_and_not_from_the_quiet_b
     waiting.pass_time(timedelta(minutes=20))  # in which nothing happens
     waiting.begin_action("ECS42")
     assert waiting.time_of(waiting.action) == waiting.now == 1200 * SECOND
+
+
+@pytest.mark.parametrize("handed_out_since", [False, True])
+def test_a_button_acts_on_the_command_that_went_out(waiting: Session, *, handed_out_since: bool) -> None:
+    sent = Asked("90b3d51f30010000", "00db1234567890a0", 3, 7, "supplier")
+    waiting.begin_action("ECS44")
+    waiting.asked = sent
+    if handed_out_since:  # for the work order of a terminal, which has not applied it
+        waiting.begin_action("ECS43")
+        waiting.asked = replace(sent, counter=4, out=False)
+    waiting.begin_action(PRESS)
+    assert waiting.led_to("esme") == sent
 
 
 @pytest.mark.parametrize(("meanwhile", "infra"), [((), False), ((BEFORE,), False), ((STALLED,), True)])
