@@ -197,7 +197,8 @@ class Session:
 
     def start_test(self) -> None:
         """A test begins: what is known of the one before is not its own, be it of the same name."""
-        self.full_name = self.prepared = ""
+        self.full_name = self.prepared = self.evidence = ""
+        self.events.clear()
         self.files, self.absent, self.before, self.after, self.unasked = [], {}, {}, {}, ()
 
     def begin_action(self, cause: str = "") -> None:

@@ -205,6 +205,9 @@ def test_a_test_that_is_repeated_has_no_premises_of_the_one_before(
     session._connection = Interrupted({})
     session.name_test()
     session.begin_premises(0)
+    session.evidence, session.events = "folder-of-the-first", [STALLED]
     session.start_test()
     with pytest.raises(Misused, match="no premises"):
         session.ask("esme", "press")
+    assert not session.evidence, "a test that is skipped before it has a folder closes none, and names none"
+    assert not session.events
