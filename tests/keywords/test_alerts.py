@@ -87,7 +87,8 @@ NOTHING_CAME: dict[str, Callable[[timedelta | None], None]] = {
 def test_what_came_while_a_read_was_tried_came(
     monkeypatch: pytest.MonkeyPatch, claim: str, within: timedelta | None, *, fails: bool
 ) -> None:
-    now, said = Told(), []
+    now = Told()
+    said: list[str] = []
     told = {"octets": alert(7), "from": METER, "recipient": SUPPLIER, "counter": 7, "alert": 0x8F36}
 
     def tried(*_: object) -> None:
