@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from math import inf, isnan
 from typing import Any
 
 __all__ = ["Basis", "BasisKind", "Finding", "Limit", "Outcome", "Reading", "Rule", "decide"]
@@ -111,10 +112,11 @@ class Limit:
 
 
 def decide(reading: Reading, limit: Limit, rule: Rule = Rule.NONE) -> Outcome:
-    """What a reading says about a limit under a decision rule."""
-    if reading.expired:
-        return Outcome.INCONCLUSIVE
+    """What a reading says about a limit under a decision rule: nothing where it is no number, or its uncertainty no
+    width."""
     margin, spread = limit.margin(reading.value), reading.uncertainty or 0.0
+    if reading.expired or isnan(reading.value) or not 0 <= spread < inf:
+        return Outcome.INCONCLUSIVE
     if rule is not Rule.SIMPLE and abs(margin) < spread:
         if rule is Rule.NONE:
             return Outcome.INCONCLUSIVE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -54,6 +55,15 @@ def test_a_reading_decides_by_its_uncertainty_and_the_declared_rule(
     value: float, uncertainty: float | None, rule: Rule, outcome: Outcome
 ) -> None:
     assert decide(Reading(value, "ms", uncertainty), LIMIT, rule) is outcome
+
+
+@pytest.mark.parametrize("rule", Rule)
+@pytest.mark.parametrize("value", [8.0, 25.0])
+def test_what_is_no_number_decides_nothing(value: float, rule: Rule) -> None:
+    for spread in (math.nan, -0.1, math.inf):
+        assert decide(Reading(value, "ms", spread), LIMIT, rule) is Outcome.INCONCLUSIVE
+    assert decide(Reading(math.nan, "ms", 0.1), LIMIT, rule) is Outcome.INCONCLUSIVE
+    assert decide(Reading(math.nan, "ms"), LIMIT, rule) is Outcome.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("rule", Rule)
