@@ -149,10 +149,11 @@ class GasMeter:
         event = now.expect(wanted, now.takes(device, "check"), now.since(None), within=within)
         if event.fields["above"] is not above:
             raise now.unmet(f"a flow {'above' if above else 'not above'} the threshold", now.words(event))
-        if (event.fields["flow"] > event.fields["threshold"]) is not above:
+        threshold = event.fields["threshold"]  # none configured, none exceeded
+        if (threshold is not None and event.fields["flow"] > threshold) is not above:
             raise now.unmet(
                 "a flow and a threshold that agree with it",
-                f"{event.fields['flow']} against {event.fields['threshold']}",
+                f"{event.fields['flow']} against {threshold}",
             )
         let = now.flows.get(device, 0)
         if event.fields["flow"] != let:

@@ -53,7 +53,7 @@ class HandHeld:
         a hub; with hubs ``wanted`` by name an installer scans again, up to five times.
         """
         now = session()
-        hubs: list[str] = []
+        euis, hubs = {now.eui(name) for name in wanted}, list[str]()
         for _ in range(SCANS if wanted else 1):
             since = now.scanned[device] = now.mark
             now.ask(device, "scan")
@@ -64,7 +64,7 @@ class HandHeld:
                     f"{device} to list the hubs whose beacons came to its radio ({_names(end.fields['networks'])})",
                     _names(hubs),
                 )
-            if all(now.devices[name]["eui"] in hubs for name in wanted):
+            if euis <= set(hubs):
                 break
         logger.info(f"hubs in reach: {_names(hubs)}")
         return hubs
@@ -75,7 +75,7 @@ class HandHeld:
         now = session()
         now.loaded |= {str(c["name"]): Loaded(str(c["octets"]), now.mark) for c in commands}
         entries = [{"name": c["name"], "device": c["target"], "octets": c["octets"]} for c in commands]
-        now.ask(device, "load", hub=now.devices[hub]["eui"], work_order=entries)
+        now.ask(device, "load", hub=now.eui(hub), work_order=entries)
 
     @keyword
     @judged("window-open")

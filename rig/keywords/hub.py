@@ -27,6 +27,9 @@ from rig.keywords.taps import in_network, tapped, tunnel
 
 __all__ = ["Hub", "expect_network", "expect_tunnel"]
 
+EVERY_ENDPOINT = 0xFF
+"""The endpoint of a frame that is for all endpoints of its receiver (Zigbee)."""
+
 
 @library(scope="GLOBAL", auto_keywords=False)
 class Hub:
@@ -126,7 +129,7 @@ class Hub:
 def _endpoints(device: str, heard: Sequence[Mapping[str, Any]], endpoints: Mapping[str, int]) -> None:
     for one in heard:
         wanted = endpoints[device], endpoints[one["at"]]
-        if (one["from"], one["to"]) != wanted:
+        if one["from"] != wanted[0] or one["to"] not in (wanted[1], EVERY_ENDPOINT):
             raise session().unmet(
                 f"frames of {device} from endpoint {wanted[0]} to endpoint {wanted[1]} of {one['at']}",
                 f"{one['frames']} from endpoint {one['from']} to endpoint {one['to']}",

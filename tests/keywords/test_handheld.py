@@ -11,7 +11,7 @@ from robot.api import SkipExecution
 from rig.bus.messages import Event
 from rig.keywords import handheld, hub, meter
 from rig.keywords.handheld import HandHeld
-from rig.keywords.judge import Unmet, judge
+from rig.keywords.judge import Misused, Unmet, judge
 from rig.keywords.session import Session
 
 HUB, OTHER = "00db1234567890a2", "00db1234567891a2"
@@ -155,3 +155,27 @@ def test_a_hub_under_test_that_got_nothing_has_not_kept_its_window_closed(
             HandHeld().hub_should_not_answer()
     else:
         HandHeld().hub_should_not_answer()
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "as_set"), [(3, 5, True), (3, 0xFF, True), (4, 5, False), (3, 6, False)]
+)
+def test_frames_go_from_the_endpoint_of_one_to_that_of_the_other_or_to_all(
+    monkeypatch: pytest.MonkeyPatch, source: int, destination: int, *, as_set: bool
+) -> None:
+    now = Started("radio.network")
+    heard = [{"at": "hub", "from": source, "to": destination, "frames": 1}]
+    told = {"set": {"esme": 3, "hub": 5}, "whole": True, "heard": heard}
+    monkeypatch.setattr(now, "call", lambda *_, **__: told)
+    monkeypatch.setattr(hub, "session", lambda: now)
+    if as_set:
+        hub.Hub().endpoints_should_be_as_set("esme")
+        return
+    with pytest.raises(Unmet, match="from endpoint 3 to endpoint 5 of hub"):
+        hub.Hub().endpoints_should_be_as_set("esme")
+
+
+def test_a_hub_that_the_bench_has_not_is_a_slip_and_starts_no_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handheld, "session", lambda: Scanned([]))
+    with pytest.raises(Misused, match="no device 'hup' on this bench; it has"):
+        HandHeld().find_hubs("hup")
