@@ -102,7 +102,8 @@ def _stream(data: bytes, magic: bytes, kind: str, made: Callable[[], _Decompress
             full = len(whole) >= LARGEST
             return bytes(whole), f"{kind}: " + (f"it grows beyond {LARGEST} octets" if full else "the file breaks off")
         data = packer.unused_data
-    return bytes(whole), ""
+    behind = len(data.strip(b"\x00"))  # files on tapes are filled up with zeros
+    return bytes(whole), f"{kind}: {behind} octets behind its end are not of its kind" if behind else ""
 
 
 def members(data: bytes) -> Iterator[Member] | None:
@@ -144,11 +145,14 @@ def _of_archive(archive: zipfile.ZipFile) -> Iterator[Member]:
 
 
 def _of_tar(data: bytes) -> Iterator[Member]:
+    left = LARGEST  # a file with holes may be of any size
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             for one in archive:
-                file = archive.extractfile(one) if one.isfile() else None
-                if file is not None:
+                if one.isfile() and one.size > left:
+                    yield Member(one.name, b"", f"the archive grows beyond {LARGEST} octets; unpack it")
+                elif one.isfile() and (file := archive.extractfile(one)) is not None:
+                    left -= one.size
                     yield Member(one.name, file.read())
     except (tarfile.TarError, OSError, EOFError, ValueError) as fault:
         yield Member("the rest of the archive", b"", f"it is broken: {fault}")

@@ -191,6 +191,34 @@ def test_packed_files_are_read_to_their_end_or_it_is_said(pack: Callable[[bytes]
     assert any("breaks off" in reason for reason in cut.left_out)
 
 
+def test_a_file_with_holes_is_not_unpacked_beyond_the_limit() -> None:
+    whole = tarfile.TarInfo("one.hex")
+    whole.size = 2 * len(ENABLE)
+    holes, filled = tarfile.TarInfo("holes.hex"), b"1\n1000000000000\n0\n".ljust(512, b"\x00")
+    holes.size = len(filled)
+    holes.pax_headers = {
+        "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "holes.hex",
+        "GNU.sparse.realsize": "1000000000000",
+    }  # fmt: skip
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(holes, io.BytesIO(filled))
+        archive.addfile(whole, io.BytesIO(ENABLE.hex().encode()))
+    given = messages(packed.getvalue(), "it")
+    assert [one.octets for one in given.found] == [ENABLE]
+    assert given.left_out == ["holes.hex: the archive grows beyond 268435456 octets; unpack it"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_what_stands_behind_a_packed_file_is_named(pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(ENABLE.hex().encode())
+    assert messages(packed + bytes(512), "it").left_out == []
+    given = messages(packed + LOG, "it")
+    assert [one.octets for one in given.found] == [ENABLE]
+    assert len(given.left_out) == 1
+    assert f"{len(LOG)} octets behind its end" in given.left_out[0]
+
+
 @pytest.mark.parametrize(
     ("octets", "word"),
     [(b"7z\xbc\xaf\x27\x1c" + GAS, "7-Zip"), (b"\x28\xb5\x2f\xfd" + GAS, "zstd"), (b"%PDF-1.4\n" + GAS, "PDF")],
