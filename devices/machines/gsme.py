@@ -40,6 +40,7 @@ from devices.machines.parts.gas_pushing import Pushing
 from devices.machines.parts.gas_recording import HALF_HOUR, BillingBasis
 from devices.machines.parts.gbz_answers import DAY
 from devices.machines.parts.gbz_steps import Act, ZclRefusal, number
+from devices.machines.parts.joining import PeerType
 from devices.machines.parts.sleepy_tunnel import SleepyClient
 from devices.machines.parts.tokens import TokenRefused, Tokens, TokenSettings
 from devices.machines.parts.tunnel_end import TunnelEnd
@@ -166,9 +167,12 @@ class Gsme(RecordingDevice):
         return [*effects, *self._push()]
 
     def _push(self) -> list[Effect]:
-        """The HAN interface is on: report attributes, send what waits for the proxy."""
+        """The HAN interface is on: report attributes, send what waits for the proxy.
+
+        Nothing of it before the proxy is in the device log (facts/gbcs.md 8.3 [2 sources]); what is to be pushed waits.
+        """
         hub = self.settings.hub
-        if not self._network or hub is None:
+        if not self._network or hub is None or not self.processor.asn1.log.knows(PeerType.GPF):
             return []
         return [*(self._report(hub) if self.settings.reports else []), *self.pushing.flush(hub)]
 

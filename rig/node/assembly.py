@@ -33,6 +33,7 @@ from devices.machines.parts.asn1_settings import Asn1Settings
 from devices.machines.parts.civil_clock import ClockSettings
 from devices.machines.parts.commands import CommandSettings
 from devices.machines.parts.device_keys import OwnKeysSettings
+from devices.machines.parts.joining import JoinSettings, PeerType
 from devices.machines.supplier import Supplier, SupplierSettings
 from devices.model.credentials import cells_from_publics
 from devices.model.roles import Role
@@ -145,6 +146,10 @@ def store_of(bench: Bench, device: Device) -> Store:
     return JournalStore(Path(str(folder)) / f"{device.eui.hex()}.journal") if folder else MemoryStore()
 
 
+_PARTNERS: Mapping[str, Mapping[str, PeerType]] = {"gsme": {"gpf": PeerType.GPF}, "gpf": {"gsme": PeerType.GSME}}
+"""Kind of device to the kinds that stand in its device log, and as what."""
+
+
 class _Trust:
     """What machines need of their bench: keys, ledgers, who plays which role."""
 
@@ -160,9 +165,17 @@ class _Trust:
         """Clocks of devices start right; a bench file may set them wrong."""
         return ClockSettings(start_ns=self.bench.civil_start)
 
-    def commands(self) -> CommandSettings:
-        """How devices take commands; the keys that they make for themselves come from the bench's seed."""
-        return CommandSettings(asn1=Asn1Settings(own_keys=OwnKeysSettings(seed=f"{self.bench.seed}/own")))
+    def commands(self, device: Device) -> CommandSettings:
+        """How a device takes commands; the keys that it makes for itself come from the bench's seed.
+
+        A gas meter and the proxy behind the same hub are in the device logs of each other, as commissioning (CS03B)
+        leaves them.
+        """
+        others = _PARTNERS.get(device.kind, {}) if device.behind else {}
+        house = [d for d in self.bench.devices.values() if d.behind == device.behind]
+        partners = {d.eui: others[d.kind] for d in house if d.kind in others}
+        own_keys = OwnKeysSettings(seed=f"{self.bench.seed}/own")
+        return CommandSettings(asn1=Asn1Settings(own_keys=own_keys, joining=JoinSettings(partners=partners)))
 
     def where(self, device: Device) -> str:
         return f"{self.bench.source}.devices.{device.name}.settings"
@@ -438,7 +451,7 @@ def _broker(trust: _Trust, device: Device) -> Make:
 def _comms_hub(trust: _Trust, device: Device) -> Make:
     defaults = HubSettings(
         device.eui,
-        commands=trust.commands(),
+        commands=trust.commands(device),
         clock=trust.civil_clock(),
         faults=frozenset([device.fault] if device.fault else []),
         proxy=trust.proxy_of(device.name),
@@ -458,9 +471,8 @@ def _meter(
 
     def maker(trust: _Trust, device: Device) -> Make:
         hub = trust.bench.devices[device.behind].eui if calls_hub and device.behind else None
-        defaults = settings(
-            install_code=device.install_code or None, commands=trust.commands(), clock=trust.civil_clock(), hub=hub
-        )
+        code, commands = device.install_code or None, trust.commands(device)
+        defaults = settings(install_code=code, commands=commands, clock=trust.civil_clock(), hub=hub)
         wanted = changed(defaults, device.settings, trust.where(device))
         keys, roles = trust.keyring.store(device.eui), trust.roles()
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from devices.machines.core import Effect, Event, Persist, Received, Send
 from devices.machines.gas_device import GasDevice
+from devices.machines.parts.asn1_settings import Asn1Settings
+from devices.machines.parts.commands import CommandSettings
+from devices.machines.parts.joining import JoinSettings, PeerType
 from devices.model import use_cases
 from devices.model.credentials import CredentialCells, cells_from_publics
 from devices.model.roles import Role
@@ -29,6 +32,8 @@ KEYS = MemoryKeyStore(
     },
     {},
 )
+COMMISSIONED = CommandSettings(asn1=Asn1Settings(joining=JoinSettings(partners={PROXY: PeerType.GPF})))
+"""The proxy is in the meter's device log, as commissioning leaves it."""
 
 
 def cells(kind: str) -> CredentialCells:

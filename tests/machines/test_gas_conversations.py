@@ -7,6 +7,9 @@ from typing import Any
 
 from devices.machines.gpf import Gpf
 from devices.machines.gsme import Gsme, GsmeSettings
+from devices.machines.parts.asn1_settings import Asn1Settings
+from devices.machines.parts.commands import CommandSettings
+from devices.machines.parts.joining import JoinSettings, PeerType
 from devices.trust.keystore import MemoryKeyStore, generate, public_of
 from devices.wire import tunnelling, zcl
 from devices.wire.tunnelling import TransferData
@@ -18,7 +21,8 @@ PROXY = bytes.fromhex("00db1234567890a1")
 def house(**hub: Any) -> House:
     """A house whose meter is a gas meter, on the hub's network."""
     built = House(**hub)
-    settings = GsmeSettings(install_code=INSTALL_CODE, epid=HUB, hub=HUB, wake_ns=10 * MINUTE)
+    joined = CommandSettings(asn1=Asn1Settings(joining=JoinSettings(partners={PROXY: PeerType.GPF})))
+    settings = GsmeSettings(install_code=INSTALL_CODE, epid=HUB, hub=HUB, wake_ns=10 * MINUTE, commands=joined)
     built.lab.add("meter", Gsme(METER, built.keys(METER), built.cells("GSME"), settings), METER)
     built.lab.run(2 * SECOND)
     entry = {"device": METER.hex(), "install_code": INSTALL_CODE.hex(), "device_type": "GSME", "join_time": 90}

@@ -27,9 +27,11 @@ from devices.machines.core import (
 )
 from devices.machines.gsme import Gsme, GsmeSettings
 from devices.machines.parts.civil_clock import EPOCH_2000, CivilTime, ClockStatus
+from devices.machines.parts.commands import CommandSettings
 from devices.machines.parts.contactor import PULSE
 from devices.machines.parts.credential_updates import datetime_of
 from devices.machines.parts.gas_conduct import GasSettings
+from devices.machines.parts.joining import Method, PeerType
 from devices.machines.parts.sleepy_tunnel import SleepyServer
 from devices.machines.parts.time_cluster import report
 from devices.machines.parts.tunnel import CLUSTER
@@ -45,10 +47,12 @@ from devices.wire.zcl_fields import Command
 from devices.wire.zcl_general import DefaultResponse, ReadAttributesResponse
 from tests.machines.gas_bench import (
     BROKER,
+    COMMISSIONED,
     HUB,
     INTERFACE,
     KEYS,
     METER,
+    PROXY,
     SECOND,
     SUPPLIER,
     GasBench,
@@ -568,7 +572,7 @@ def shuttle(made: GasBench, hub: SleepyServer, effects: list[Any], now: int) -> 
 
 
 def test_a_sleepy_meter_asks_for_its_messages() -> None:
-    made = GasBench(Gsme(METER, KEYS, cells("GSME"), GsmeSettings(hub=HUB)))
+    made = GasBench(Gsme(METER, KEYS, cells("GSME"), GsmeSettings(hub=HUB, commands=COMMISSIONED)))
     hub = SleepyServer("han")
     made.handle(Started({}))
     effects = made.handle(NetworkUp("han", HUB, 0x1234, 11))
@@ -610,8 +614,8 @@ def test_a_large_message_is_fetched_in_blocks() -> None:
 # ------------------------------------------------------------------------------------- pushed to the proxy, 10.6.1
 
 
-def _on_air(**settings: Any) -> GasBench:
-    made = GasBench(Gsme(METER, KEYS, cells("GSME"), GsmeSettings(hub=HUB, **settings)))
+def _on_air(commands: CommandSettings = COMMISSIONED) -> GasBench:
+    made = GasBench(Gsme(METER, KEYS, cells("GSME"), GsmeSettings(hub=HUB, commands=commands)))
     made.handle(Started({}))
     made.handle(NetworkUp("han", HUB, 0x1234, 11))
     return made
@@ -640,6 +644,38 @@ def test_a_total_is_pushed_every_half_hour_and_a_snapshot_at_midnight() -> None:
         assert _pushed(effects)[0].get("Snapshot Cause") == 1
 
 
+def _joining(counter: int, *, leaves: bool = False) -> bytes:
+    """The command that puts the proxy into the meter's device log, or takes it out."""
+    if leaves:
+        return command("CS04B", counter, read(0x0702), payload=asn1_typed.write(asn1_typed.Unjoin(PROXY)))
+    join = asn1_typed.Join(Method.B, PROXY, PeerType.GPF, None)
+    return command("CS03B", counter, read(0x0702), payload=asn1_typed.write(join))
+
+
+def test_no_metering_data_leaves_before_the_proxy_is_in_the_device_log() -> None:
+    """facts/gbcs.md 8.3 [2 sources]; what is to be pushed waits, and a proxy that was taken out gets no more."""
+    made = _on_air(CommandSettings())
+
+    def left(at: int) -> list[int]:
+        made.handle(Asked("consume", {"amount": 10}), at * SECOND)
+        effects = [*made.handle(TimerFired("wake"), at * SECOND), *made.handle(TimerFired("half_hour"), at * SECOND)]
+        return [e.octets[2] for e in effects if isinstance(e, Send) and e.port == "han" and e.cluster != CLUSTER]
+
+    assert left(86_400) == []
+    assert made.handle(Asked("top_up", {"utrn": token(1 << 32, 100)}), 86_401 * SECOND)
+    assert _pushed(made.effects) == []
+    (joined,) = made.line(_joining(1000), 86_402 * SECOND)
+    assert joined.payload == asn1_typed.write(asn1_typed.ResponseCode(0))
+    told = left(88_200)
+    assert {0x0A, 0x06, 0x05} <= set(told)  # reports, the snapshot of midnight, the top ups
+    made.handle(PowerLost(), 88_201 * SECOND)
+    made.handle(PowerRestored(made.saved, SECOND), 88_202 * SECOND)
+    made.handle(NetworkUp("han", HUB, 0x1234, 11), 88_202 * SECOND)
+    assert left(90_000)
+    made.line(_joining(1001, leaves=True), 90_001 * SECOND)
+    assert left(91_800) == []
+
+
 def test_what_is_due_while_the_interface_is_off_is_pushed_when_it_is_next_on() -> None:
     """facts/gbcs.md 10.6.1: and outlives a power cut."""
     made = bench()
@@ -656,7 +692,7 @@ def test_what_is_due_while_the_interface_is_off_is_pushed_when_it_is_next_on() -
     made.line(command("GCS03", 1000, asked))
     assert _pushed(made.effects) == []
     assert len(made.saved["to_push"]) == 2
-    again = GasBench(Gsme(METER, KEYS, cells("GSME"), GsmeSettings(hub=HUB)))
+    again = GasBench(Gsme(METER, KEYS, cells("GSME"), GsmeSettings(hub=HUB, commands=COMMISSIONED)))
     again.handle(Started(json.loads(json.dumps(made.saved))))
     told = _pushed(again.handle(NetworkUp("han", HUB, 0x1234, 11)))
     assert [body.name for body in told] == ["Publish Snapshot", "Publish Prepay Snapshot"]

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from devices.machines.comms_hub import CommsHub
 from devices.machines.esme import Esme
 from devices.machines.faults import FAULTS
+from devices.machines.gpf import Gpf
 from devices.machines.gsme import Gsme
 from devices.machines.hht import HandHeldTerminal
+from devices.machines.parts.joining import PeerType
 from rig.node import assembly, bench_file
 from rig.node.assembly import FAULTY, MACHINES, Premises
 from rig.node.bench_file import Bench, BenchFileError
@@ -59,6 +61,21 @@ def test_every_kind_of_device_has_its_row_and_every_row_makes_a_machine() -> Non
         machine = assembly.maker(told, device)()
         assert machine is not assembly.maker(told, device)()
     assert {device.kind for device in told.devices.values()} == set(MACHINES)
+
+
+def test_gas_meter_and_proxy_of_one_house_are_in_each_others_device_log_unless_set_otherwise() -> None:
+    """As commissioning leaves them (CS03B), facts/gbcs.md 8.3: without it the meter reports nothing."""
+
+    def log(name: str, told: Bench) -> list[tuple[bytes, int]]:
+        machine = assembly.maker(told, told.devices[name])()
+        assert isinstance(machine, Gsme | Gpf)
+        return [(one.device, one.device_type) for one in machine.processor.asn1.log]
+
+    told = bench()
+    assert log("gsme", told) == [(told.devices["gpf"].eui, PeerType.GPF)]
+    assert log("gpf", told) == [(told.devices["gsme"].eui, PeerType.GSME)]
+    alone = {"commands": {"asn1": {"joining": {"partners": {}}}}}
+    assert log("gsme", bench({"devices": {"gsme": {"settings": alone}}})) == []
 
 
 @pytest.mark.parametrize(("kind", "name"), sorted(FAULTS))

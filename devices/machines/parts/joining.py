@@ -12,7 +12,7 @@ published commands [single source] and their titles, beyond that [our choice].
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
@@ -113,6 +113,8 @@ class JoinSettings:
     capacity: int = 16  # no source tells the size of these logs; that of the hub's [our choice]
     # A published command joins a device with the certificate of another one, and succeeds [single source].
     certificate_names_device: bool = False
+    # Which devices the log of one that was never commanded holds, as in a commissioned premises; none from manufacture.
+    partners: Mapping[bytes, PeerType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class JoinLog:
         self.agree: Callable[[Join], JoinCode] = lambda _: JoinCode.SUCCESS
         self.changed = False
         """Set by every change; whoever tells of it clears it."""
-        self._entries: dict[bytes, _Entry] = {}
+        self._entries = self._at_first()
 
     def __contains__(self, device: object) -> bool:
         return device in self._entries
@@ -150,6 +152,10 @@ class JoinLog:
         """The key agreement key that came with the device's certificate, None where none did."""
         entry = self._entries.get(device)
         return None if entry is None else entry.public
+
+    def knows(self, kind: PeerType) -> bool:
+        """Whether a device of this kind is in the log."""
+        return any(entry.kind == kind for entry in self._entries.values())
 
     def enter(self, device: bytes, kind: int, public: bytes | None = None) -> JoinCode:
         """Put a device into the log; one that is there keeps its place, and its key where no new one comes."""
@@ -166,11 +172,17 @@ class JoinLog:
         return JoinCode.SUCCESS
 
     def restore(self, saved: Mapping[str, Any] | None) -> None:
-        """Take over what was saved."""
+        """Take over what was saved; where nothing was, the log is as it was at first."""
+        if saved is None:
+            self._entries = self._at_first()
+            return
         self._entries = {
             bytes.fromhex(device): _Entry(kind, bytes.fromhex(public) if public else None)
-            for device, (kind, public) in (saved or {}).items()
+            for device, (kind, public) in saved.items()
         }
+
+    def _at_first(self) -> dict[bytes, _Entry]:
+        return {device: _Entry(int(kind)) for device, kind in self.settings.partners.items()}
 
     def persist(self) -> Persist:
         """The effect that keeps the log over a power loss."""
