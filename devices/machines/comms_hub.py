@@ -67,7 +67,7 @@ from devices.machines.parts.firmware import transfer_of
 from devices.machines.parts.han_tunnels import HanTunnels
 from devices.machines.parts.hub_functions import HubFunctions
 from devices.machines.parts.interpan_window import InterPanWindow, is_close
-from devices.machines.parts.proxy_line import PROXY, ProxyLine
+from devices.machines.parts.proxy_line import PROXY, TAP, ProxyLine
 from devices.machines.parts.tunnel import TunnelServer
 from devices.machines.parts.wan_line import WAN, WanLine
 from devices.model.chf_objects import chf_objects
@@ -252,6 +252,9 @@ class CommsHub:
             return self._out_of(event.peer, event.octets, now)
         if event.port == HAN and self._sleeps(event.peer):
             return self._proxy.copy_frame(event)
+        if event.port == TAP:
+            meters = [entry.eui for entry in self._log if entry.joined and self._sleeps(entry.eui)]
+            return [Send(HAN, meter, event.octets, event.cluster) for meter in meters]
         return []  # other clusters of the HAN are no business of this function
 
     def _from_wan(self, octets: bytes, now: int) -> list[Effect]:

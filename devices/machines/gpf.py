@@ -7,7 +7,7 @@ the meter's answer says that it did.
 Must not live here: checks of commands (``parts.commands``), what it shares with the meter (``parts.gas_device``).
 
 It records nothing on a clock of its own: half hours and days follow from the totals that the meter reports, snapshots,
-top ups and debt payments are those that the meter pushes.
+top ups and debt payments are those that the meter pushes.  After a gap it asks for what it missed (``gas_mirror``).
 
 Source: facts/gbcs.md 8.3 (tapped commands [page seen]), 10.6, 10.6.1 (who stores what and when [spec text, second
 hand]); facts/use-cases.md.
@@ -21,10 +21,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devices.events.proxy import MirrorUnreadable, Tapped, TapSkipped, TapUnreadable
-from devices.machines.core import Effect, Event, Persist, Received, Record
+from devices.machines.core import Effect, Event, Persist, Received, Record, Send
 from devices.machines.gas_device import GasDeviceSettings, RecordingDevice
 from devices.machines.parts.commands import Outcome, PayloadHandler
 from devices.machines.parts.gas_conduct import GasSettings
+from devices.machines.parts.gas_mirror import CatchingUp, CatchUpSettings, frame_of, is_complete
 from devices.machines.parts.gas_recording import HALF_HOUR
 from devices.machines.parts.gbz_steps import number, records
 from devices.model import gas_records
@@ -42,6 +43,7 @@ __all__ = ["Gpf", "GpfSettings"]
 
 TAP = "tap"
 SUMMATION = (0x0702, 0x0000)
+CALLS, SAMPLES = "GetNotifiedMessage", "GetSampledDataResponse"
 _PUSHED = {
     (0x0702, 0x06): "snapshots",
     (0x0705, 0x01): "prepayment_snapshots",
@@ -72,6 +74,7 @@ class GpfSettings(GasDeviceSettings):
     early_s: int = 60
     # What a tapped command dates in the future is dropped, facts/gbcs.md 10.6.1 [one vendor's inference].
     keeps_future_dated: bool = False
+    missed: CatchUpSettings = field(default_factory=CatchUpSettings)  # how it gets what it missed of the meter
     tapped_limit: int = 32  # commands that wait for the meter's answer; the oldest goes first [our choice]
 
 
@@ -97,6 +100,7 @@ class Gpf(RecordingDevice):
     def _recall(self, saved: Mapping[str, Any]) -> None:
         super()._recall(saved)
         self._tapped: deque[Message] = deque(maxlen=self.settings.tapped_limit)
+        self.missed = CatchingUp(self.clusters, self.settings.missed, saved)
 
     def _new_clusters(self) -> ClusterModel:
         return gpf_clusters()
@@ -129,8 +133,23 @@ class Gpf(RecordingDevice):
         except WireError as error:
             return [Record(MirrorUnreadable(peer=event.peer, reason=str(error)))]
         if isinstance(body, ReportAttributes):
-            return self._reported_by_meter(event.cluster, body, now)
-        return self._pushed(body, now) if isinstance(body, Command) else []
+            effects = self._reported_by_meter(event.cluster, body, now)
+            return [*effects, *([self._to_meter(event, 0, self.missed.flags())] if is_complete(body) else [])]
+        if isinstance(body, Command) and body.to_client and body.name == CALLS:
+            return [self._to_meter(event, *asked) for asked in self.missed.called_for(body)]
+        effects = self._pushed(body, now) if isinstance(body, Command) else []
+        if not isinstance(body, Command | DefaultResponse) or not self.missed.awaits(frame.sequence):
+            return effects
+        if isinstance(body, Command) and body.name == SAMPLES:
+            self.recorder.fill(body)
+            effects.append(self.executor.saved())
+        following, saved = self.missed.answered(frame.sequence, body)
+        return [*effects, saved, *(self._to_meter(event, *asked) for asked in following)]
+
+    @staticmethod
+    def _to_meter(heard: Received, sequence: int, command: Command) -> Send:
+        """A frame for the meter, which listens now, for it was just heard; back the way that it came."""
+        return Send(heard.port, heard.peer, frame_of(command, sequence), command.cluster)
 
     def _reported_by_meter(self, cluster: int, body: ReportAttributes, now: int) -> list[Effect]:
         effects: list[Effect] = []
@@ -146,8 +165,10 @@ class Gpf(RecordingDevice):
     def _total(self, total: int, now: int) -> list[Effect]:
         """The meter's total, for the half hour that has ended."""
         at = self.clock.at(now).zcl + self.settings.early_s
-        self.recorder.pushed(at - at % HALF_HOUR, total)
-        return [Persist("recorder", self.recorder.as_json())]
+        at -= at % HALF_HOUR
+        missed = self.missed.told(self.recorder.heard, at)
+        self.recorder.pushed(at, total)
+        return [*missed, Persist("recorder", self.recorder.as_json())]
 
     def _pushed(self, body: Command, now: int) -> list[Effect]:
         """Snapshots, top ups and debt payments of the meter, as it pushes them; anything else is ignored."""
@@ -159,11 +180,21 @@ class Gpf(RecordingDevice):
             for record in records(dict(body.fields)["Top Up Payload"]):
                 self.clusters.keep(store, Entry(gas_records.top_up_of(record)))
             return [self.executor.saved()]
-        self.clusters.keep(store, Entry(body))
         effects: list[Effect] = [self.executor.saved()]
-        if store == "snapshots":
+        if store == "debt_payments":
+            for record in records(dict(body.fields)["Debt Payload"]):
+                self._keep_once(store, gas_records.debt_payment_of(record), "Debt Payload")
+        elif self._keep_once(store, body, "Snapshot ID", "Snapshot Time", "Snapshot Cause") and store == "snapshots":
             effects += self._snapshot(body, now)
         return effects
+
+    def _keep_once(self, store: str, body: Command, *by: str) -> bool:
+        """Keep what the meter sent unless it is here, for it may be pushed and asked for; whether it is new."""
+        fields = dict(body.fields)
+        if any(all(entry.fields[name] == fields[name] for name in by) for entry in self.clusters.entries(store)):
+            return False
+        self.clusters.keep(store, Entry(body))
+        return True
 
     def _snapshot(self, body: Command, now: int) -> list[Effect]:
         """A daily one that comes before the meter's next waking is also what the mirror shows; one that the billing

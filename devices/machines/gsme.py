@@ -16,15 +16,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from devices.events.proxy import MirrorUnreadable
 from devices.events.supply import FlowSet
 from devices.machines.core import (
     Answer,
     Asked,
     ButtonPressed,
     Effect,
+    Event,
     NetworkUp,
     Persist,
     PowerLost,
+    Received,
     Record,
     Refuse,
     Send,
@@ -36,6 +39,7 @@ from devices.machines.han_device import SECOND
 from devices.machines.parts.civil_clock import from_zcl
 from devices.machines.parts.commands import Outcome, PayloadHandler
 from devices.machines.parts.gas_conduct import GasConduct
+from devices.machines.parts.gas_mirror import COMPLETE, answers_to
 from devices.machines.parts.gas_pushing import Pushing
 from devices.machines.parts.gas_recording import HALF_HOUR, BillingBasis
 from devices.machines.parts.gbz_answers import DAY
@@ -54,6 +58,7 @@ from devices.model.roles import Role
 from devices.model.zcl_objects import ClusterModel
 from devices.trust.keystore import KeyStore
 from devices.wire import zcl, zcl_general
+from devices.wire.errors import WireError
 from devices.wire.zcl_general import AttributeValue, ReportAttributes
 
 __all__ = ["Gsme", "GsmeSettings"]
@@ -172,24 +177,42 @@ class Gsme(RecordingDevice):
         Nothing of it before the proxy is in the device log (facts/gbcs.md 8.3 [2 sources]); what is to be pushed waits.
         """
         hub = self.settings.hub
-        if not self._network or hub is None or not self.processor.asn1.log.knows(PeerType.GPF):
+        if not self._network or hub is None or not self._is_mirrored:
             return []
         return [*(self._report(hub) if self.settings.reports else []), *self.pushing.flush(hub)]
 
+    @property
+    def _is_mirrored(self) -> bool:
+        """Whether the proxy is in the device log."""
+        return self.processor.asn1.log.knows(PeerType.GPF)
+
     def _report(self, hub: bytes) -> list[Effect]:
-        """Attribute reports of the clusters that the proxy mirrors, of what is not as manufactured."""
+        """Attribute reports of what the proxy mirrors and is not as manufactured; the last one says that it is."""
+        held = [
+            (cluster, AttributeValue(attribute, self.clusters.rows[cluster, attribute].type, value))
+            for (cluster, attribute), value in sorted(self.clusters.values.items())
+            if cluster in MIRRORED
+        ]
         effects: list[Effect] = []
-        for cluster in MIRRORED:
-            held = [
-                AttributeValue(attribute, self.clusters.rows[cluster, attribute].type, value)
-                for (of, attribute), value in sorted(self.clusters.values.items())
-                if of == cluster
-            ]
-            for record in held:
-                body = ReportAttributes((record,))
-                frame = zcl.Frame(zcl.TO_CLIENT, 0, zcl_general.command_of(body), zcl_general.write(body))
-                effects.append(Send("han", hub, zcl.encode(frame), cluster))
+        for place, (cluster, record) in enumerate(held, 1):
+            body = ReportAttributes((record, COMPLETE) if place == len(held) else (record,))
+            frame = zcl.Frame(zcl.TO_CLIENT, 0, zcl_general.command_of(body), zcl_general.write(body))
+            effects.append(Send("han", hub, zcl.encode(frame), cluster))
         return effects
+
+    def _other(self, event: Event, now: int) -> list[Effect]:
+        """Frames of the mirror: flags, and what the proxy asks for, answered while the HAN interface is on."""
+        if not isinstance(event, Received) or event.port != "han" or event.cluster not in MIRRORED:
+            return []
+        if event.peer != self.settings.hub or not self._is_mirrored:
+            return []
+        act = Act(now, self.clock.at(now), event.peer, 0, "the proxy's question", remote=False)
+        try:
+            frame = zcl.decode(event.octets)
+            answers = answers_to(event.cluster, frame, self.clusters, self.conduct.calls(), act)
+        except WireError as error:
+            return [Record(MirrorUnreadable(peer=event.peer, reason=str(error)))]
+        return [Send("han", event.peer, octets, event.cluster) for octets in answers]
 
     # ----------------------------------------------------------------------------------------------------------- supply
 

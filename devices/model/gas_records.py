@@ -23,6 +23,7 @@ __all__ = [
     "CHANGED_TARIFF",
     "DAILY",
     "debt_payment",
+    "debt_payment_of",
     "event",
     "event_configuration",
     "prepayment_snapshot",
@@ -144,6 +145,11 @@ def debt_payment(at: int, collected: int, outstanding: int) -> Command:
         ("Debt Type", _PAYMENT_BASED),
         ("Outstanding Debt", outstanding),
     )
+    return debt_payment_of(record)
+
+
+def debt_payment_of(record: Fields) -> Command:
+    """One payment, as a record of a log shows it."""
     return Command(0x0705, True, 0x06, "Publish Debt Log", (*_ONE_COMMAND, ("Debt Payload", (record,))))
 
 

@@ -18,7 +18,7 @@ from devices.machines.core import (
 )
 from devices.machines.gpf import Gpf, GpfSettings
 from devices.machines.gsme import Gsme, GsmeSettings
-from devices.machines.parts.gas_pushing import frame_of
+from devices.machines.parts.gas_mirror import frame_of
 from devices.machines.parts.gas_recording import GasRecorder
 from devices.machines.parts.gbz_steps import records
 from devices.model import gas_records

@@ -591,7 +591,9 @@ def test_a_sleepy_meter_asks_for_its_messages() -> None:
     reports = [e for e in made.effects if isinstance(e, Send) and e.cluster == 0x0702]
     assert reports == []  # it was off when it woke for the first time as delivered; the next waking reports
     effects = made.handle(TimerFired("wake"), 3600 * SECOND)
-    assert [e.octets.hex() for e in effects if isinstance(e, Send) and e.cluster == 0x0702] == ["08000a14003000"]
+    assert [e.octets.hex() for e in effects if isinstance(e, Send) and e.cluster == 0x0702] == [
+        "08000a14003000feff3001"  # the supply state, and that the report is complete
+    ]
 
 
 def test_a_large_message_is_fetched_in_blocks() -> None:

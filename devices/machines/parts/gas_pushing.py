@@ -14,19 +14,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from devices.machines.core import Effect, Persist, Send
-from devices.wire import zcl, zcl_fields
+from devices.machines.parts.gas_mirror import frame_of
 from devices.wire.zcl_fields import Command
 
-__all__ = ["Pushing", "frame_of"]
+__all__ = ["Pushing"]
 
 _KEY: Final = "to_push"
 _MOST: Final = 64  # frames that wait; the oldest goes first [our choice]
-
-
-def frame_of(command: Command) -> bytes:
-    """The ZCL frame of a command that nobody asked for."""
-    control = zcl.CLUSTER_SPECIFIC | zcl.DISABLE_DEFAULT_RESPONSE | (zcl.TO_CLIENT if command.to_client else 0)
-    return zcl.encode(zcl.Frame(control, 0, command.command, zcl_fields.write(command)))
 
 
 class Pushing:

@@ -82,6 +82,11 @@ class GasRecorder:
         self._seen = None if seen is None else (int(seen[0]), int(seen[1]))
         self._last = {int(identifier): int(value) for identifier, value in kept.items()}
 
+    @property
+    def heard(self) -> int | None:
+        """The proxy: the end of the last half hour that it was told of, seconds since 2000; None for none."""
+        return None if self._seen is None else self._seen[0]
+
     def begin(self, identifier: int) -> None:
         """Count from what the register shows now, unless this kind of sample is being taken already."""
         self._last.setdefault(identifier, number(self.clusters.get(SUMMATION)))
@@ -135,7 +140,30 @@ class GasRecorder:
         values = [number(dict(one)["Sample"]) for entry in held for one in records(entry.fields["Samples"])]
         start = number(held[-1].fields["SampleStartTime"]) if values else at - seconds
         gaps = max(0, (at - start) // seconds - 1 - len(values))
-        values = [*values, *[_NOT_CAPTURED] * gaps, min(used, _NOT_CAPTURED - 1)]
+        self._keep(identifier, start, interval, [*values, *[_NOT_CAPTURED] * gaps, min(used, _NOT_CAPTURED - 1)])
+
+    def fill(self, told: Command) -> None:
+        """The proxy: the meter's own samples, as it answered with them, in place of what the proxy made of totals."""
+        identifier, interval = number(told.get("SampleID")), number(told.get("SampleRequestInterval"))
+        if (identifier, interval) not in ((_HALF_HOURS, HALF_HOUR), (_DAYS, DAILY)):
+            return
+        seconds = DAY if interval == DAILY else interval
+        held = [e.command for e in self.clusters.entries("samples") if e.fields["SampleID"] == identifier]
+        known: dict[int, int] = {}
+        for ring in (*held, told):
+            start = number(ring.get("SampleStartTime"))
+            for place, one in enumerate(records(ring.get("Samples"))):
+                value = number(dict(one)["Sample"])
+                if value != _NOT_CAPTURED:
+                    known[(start + place * seconds) // seconds] = value
+        if known:
+            last = max(known)
+            first = max(min(known), last + 1 - _KEPT[identifier])
+            values = [known.get(place, _NOT_CAPTURED) for place in range(first, last + 1)]
+            self._keep(identifier, first * seconds, interval, values)
+
+    def _keep(self, identifier: int, start: int, interval: int, values: list[int]) -> None:
+        seconds = DAY if interval == DAILY else interval
         over = max(0, len(values) - _KEPT.get(identifier, _NETWORK_KEPT))
         command = gas_records.samples(identifier, start + over * seconds, interval, values[over:])
         self.clusters.keep("samples", Entry(command))

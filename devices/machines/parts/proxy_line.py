@@ -1,7 +1,7 @@
 """What a hub hands to the gas proxy function (GPF) that it holds, over a line inside the hub.
 
 ``proxy`` carries GBCS messages to and from the proxy; ``tap`` carries copies: of what goes to and from the gas meter,
-and of the meter's attribute reports.
+and of the meter's frames outside its tunnel; the other way, the proxy's own frames for the meter.
 
 Must not live here: what the proxy makes of them (``gpf``), who may send what (``comms_hub``).
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from devices.machines.core import Effect, Received, Send
 
-__all__ = ["PROXY", "ProxyLine"]
+__all__ = ["PROXY", "TAP", "ProxyLine"]
 
 PROXY, TAP = "proxy", "tap"
 
