@@ -34,6 +34,7 @@ from devices.machines.parts.gas_conduct import GasSettings
 from devices.machines.parts.joining import Method, PeerType
 from devices.machines.parts.sleepy_tunnel import SleepyServer
 from devices.machines.parts.time_cluster import report
+from devices.machines.parts.tokens import TokenSettings
 from devices.machines.parts.tunnel import CLUSTER
 from devices.machines.parts.valve import ValveEvent, ValveState
 from devices.trust import protection
@@ -217,6 +218,24 @@ def test_what_a_balance_holds_counts_towards_the_maximum_credit(pence: int, take
     (again, *_) = made.line(command("PCS01", 78, top_up(token(5 << 32, pence), source=2), originator=INTERFACE))
     refused_for_size = code == 0x8F47
     assert result_of(again)["Result Type"] == (0 if refused_for_size else 1), "what was refused is not used up"
+
+
+@pytest.mark.parametrize(("is_used", "result", "code"), [(False, 0, 0x810E), (True, 1, 0x8F51)])
+def test_whether_a_token_refused_for_its_amount_is_used_up_is_a_setting(is_used: bool, result: int, code: int) -> None:
+    """facts/gbcs.md 7.2 can be read both ways: as delivered it is not; where it is, over a power cut too."""
+    made = bench(tokens=TokenSettings(refused_for_amount_is_used=is_used))
+    clusters = meter_of(made).clusters
+    clusters.set(MAXIMUM_TOP_UP, 700_000)
+    (refused, *_) = made.line(command("CS01b", 5 << 32, top_up(token(5 << 32, 701))))
+    assert (result_of(refused)["Result Type"], logged(meter_of(made)).count(0x8F5B)) == (1, 1)
+    made.handle(PowerLost(), SECOND)
+    made.handle(PowerRestored(json.loads(json.dumps(made.saved)), SECOND), 2 * SECOND)
+    made.handle(LinkChanged("line", True), 2 * SECOND)
+    meter_of(made).clusters.set(MAXIMUM_TOP_UP, 800_000)
+    again = command("PCS01", 78, top_up(token(5 << 32, 701), source=2), originator=INTERFACE)
+    assert result_of(made.line(again, 3 * SECOND)[0])["Result Type"] == result
+    assert code in logged(meter_of(made))
+    assert TokenSettings().refused_for_amount_is_used is False
 
 
 def test_a_token_from_the_interface_is_protected_device_to_device() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.machines.core import Answer, Asked, ButtonPressed, Refuse
+from devices.machines.core import Answer, Asked, ButtonPressed, PowerLost, PowerRestored, Refuse
 from devices.machines.esme import Esme, EsmeSettings
 from devices.machines.parts.prepayment import PrepaymentSettings
 from devices.machines.parts.tokens import TokenSettings
@@ -183,6 +183,20 @@ def test_a_balance_has_its_maximum() -> None:
     assert [_enter(bench, n, token(n, 10)) for n in (1, 2)] == [0, 1]
     assert _balance(bench) == 10 * PENNY
     assert 0x8F47 in _events(bench)
+
+
+@pytest.mark.parametrize(("is_used", "balance"), [(False, 12), (True, 0)])
+def test_whether_a_token_refused_for_its_amount_is_used_up_is_a_setting(is_used: bool, balance: int) -> None:
+    """facts/gbcs.md 7.2 can be read both ways; where it is used up it is so over a power cut too."""
+    tokens = TokenSettings(refused_for_amount_is_used=is_used)
+    bench = _bench(EsmeSettings(prepayment=PrepaymentSettings(tokens)))
+    _put(bench, own.MAXIMUM_CREDIT, 2, axdr.i32(10 * PENNY))
+    assert _enter(bench, 1, token(1, 12)) == 1
+    bench.give(PowerLost())
+    bench.give(PowerRestored(json.loads(json.dumps(bench.saved)), 0))
+    _put(bench, own.MAXIMUM_CREDIT, 2, axdr.i32(20 * PENNY))
+    bench.give(Asked("top_up", {"utrn": token(1, 12)}))
+    assert _balance(bench) == balance * PENNY
 
 
 def test_a_payment_debt_takes_its_share_of_a_top_up() -> None:

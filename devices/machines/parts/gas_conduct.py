@@ -164,11 +164,15 @@ class GasConduct:
         }
 
     def enter(self, digits: str, act: Act) -> int:
-        """Take a token and note what became of it; the amount.  Raises :class:`TokenRefused`, nothing changed."""
+        """Take a token and note what became of it; the amount.  Raises :class:`TokenRefused`, nothing changed unless a
+        token that is refused for its amount is used up by that."""
+        used = () if self.tokens is None else self.tokens.used
         try:
             amount = self._take(digits, act)
         except TokenRefused as refused:
             self.note(refused.event)
+            if self.tokens is not None and self.tokens.used != used:
+                act.effects.append(Persist("gas", self.as_json()))
             act.effects.append(Record(TopUpRefused(event=refused.event, reason=refused.reason)))
             raise
         act.effects += [Persist("gas", self.as_json()), Record(TopUpAccepted(amount=amount))]
@@ -180,15 +184,22 @@ class GasConduct:
             raise ZclRefusal(Status.UNSUPPORTED_COMMAND, "this device takes no tokens")
         commanded = act.counter if act.remote else None
         amount, counter = self.tokens.judge(digits, commanded)
-        if amount > self._amount(MAXIMUM_TOP_UP):
-            raise TokenRefused(OVER_CREDIT, f"{amount} is more than the maximum of one top up")
-        if self._amount(BALANCE) + amount > self._amount(MAXIMUM_CREDIT):
-            raise TokenRefused(OVER_BALANCE, f"the balance would exceed {self._amount(MAXIMUM_CREDIT)}")
+        try:
+            self._within_limits(amount)
+        except TokenRefused:
+            self.tokens.refused_for_amount(counter)
+            raise
         self.tokens.remember(counter)
         self._paid = []
         self._spend(amount, act)
         self.clusters.keep("top_ups", Entry(gas_records.top_up(digits.encode("ascii"), amount, act.civil.zcl)))
         return amount
+
+    def _within_limits(self, amount: int) -> None:
+        if amount > self._amount(MAXIMUM_TOP_UP):
+            raise TokenRefused(OVER_CREDIT, f"{amount} is more than the maximum of one top up")
+        if self._amount(BALANCE) + amount > self._amount(MAXIMUM_CREDIT):
+            raise TokenRefused(OVER_BALANCE, f"the balance would exceed {self._amount(MAXIMUM_CREDIT)}")
 
     def _spend(self, amount: int, act: Act) -> None:
         """Payment debt takes its share, then the accumulated debt, then the balance the rest [our choice]."""

@@ -156,10 +156,13 @@ class Prepayment:
 
     def enter(self, digits: str, occasion: Occasion, counter: int | None = None) -> int:
         """Take a token and note what became of it; the amount.  See :meth:`top_up`."""
+        used = self.tokens.used
         try:
             amount = self.top_up(digits, occasion, counter)
         except Refused as refused:
             self._note(refused.event)
+            if self.tokens.used != used:
+                occasion.effects.append(Persist(_KEY, self.as_json()))
             occasion.effects.append(Record(TopUpRefused(event=refused.event, reason=str(refused))))
             raise
         occasion.effects.extend([Persist(_KEY, self.as_json()), Record(TopUpAccepted(amount=amount))])
@@ -167,7 +170,8 @@ class Prepayment:
         return amount
 
     def top_up(self, digits: str, occasion: Occasion, counter: int | None = None) -> int:
-        """Take a token of 20 digits; the amount.  Raises :class:`Refused`, nothing changed.
+        """Take a token of 20 digits; the amount.  Raises :class:`Refused`, nothing changed unless a token that is
+        refused for its amount is used up by that.
 
         ``counter`` is that of the command which carried it, None for a token that was typed.
         """
@@ -177,7 +181,11 @@ class Prepayment:
             amount, counter = self.tokens.judge(digits, counter)
         except TokenRefused as refused:
             raise Refused(refused.event, refused.reason) from None
-        self._within_limits(amount)
+        try:
+            self._within_limits(amount)
+        except Refused:
+            self.tokens.refused_for_amount(counter)
+            raise
         self.tokens.remember(counter)
         self._spend(amount, occasion)
         return amount

@@ -76,6 +76,10 @@ class TokenSettings:
     cache_size: int = 100  # counters of accepted tokens that are remembered, facts/gbcs.md 7.2 [spec text, second hand]
     cache_drop: CacheDrop = CacheDrop.OLDEST_ENTERED  # a circular buffer, facts/gbcs.md 7.2 [spec text, second hand]
     below_lowest_refused: bool = True  # below every remembered one, once the cache is full [recalled], gbcs.md 7.2
+    # Whether a good token that was refused for its amount is used up.  The text looks it up before the amounts are
+    # checked and adds it "only if absent", facts/gbcs.md 7.2, which can be read both ways; False: it may come again
+    # when there is room for it [our reading].
+    refused_for_amount_is_used: bool = False
     per_penny: int = 1000  # units of a balance in a penny; fits the amounts of published messages
 
 
@@ -132,6 +136,11 @@ class Tokens:
         while len(self._used) > self.settings.cache_size:
             oldest = self.settings.cache_drop is CacheDrop.OLDEST_ENTERED
             self._used.remove(self._used[0] if oldest else min(self._used))
+
+    def refused_for_amount(self, counter: int) -> None:
+        """The token with ``counter`` is good, and its amount is too much."""
+        if self.settings.refused_for_amount_is_used:
+            self.remember(counter)
 
     def _counter_of(self, token: Ptut, commanded: int | None) -> int:
         """All 64 bits.  A command's counter that contradicts the bits in the token is not the one it was made with."""
