@@ -260,24 +260,26 @@ class HandHeld:
 
 
 def _answered(name: str, device: str, within: timedelta | None, since: int) -> None:
-    """An answer to the command must have come to the terminal, by its tap; silence and a broken transfer are none."""
+    """The answer to the command must come to the terminal, by its tap; what the terminal reports of it is held against
+    that, and is no answer."""
     now = session()
-    loaded = now.loaded.get(name)
-    asked = None if loaded is None else loaded.asked(device, since)
-    target = device if asked is None else now.device_with(asked.recipient)
-    done = now.expect(
-        Matcher(JobDone, device, {"name": name}, f"{device} to be done with {name}"),
-        now.takes(device, "answer"), since, within=within, asked=asked,
-    )  # fmt: skip
-    if done.fields["state"] != CommandState.ANSWERED.value:
-        failure = now.unmet(f"an answer to {name}", f"{done.fields['state']}{now.obstacles(since)}")
-        blame(now, target, asked, failure)
-    if asked is not None and not any(
-        event.kind == MessageReceived.kind and event.fields["device"] == device and asked.answers(event)
-        for event in now.events
-    ):
-        raise now.unmet(f"an answer to {name} at the tap of {device}", f"none, and {device} reports one")
-    now.timed(now.takes(target, "wake", "answer"), done, since)
+    if name not in now.loaded:
+        raise Misused(f"{name} was not loaded by this test; load it with Load Work Order")
+    asked = now.loaded[name].asked(device, since)
+    target = now.device_with(asked.recipient)
+    span = now.takes(device, "answer").patience if within is None else within
+    ids = {"cra": "response", "originator": now.printed(asked.recipient), "recipient": now.printed(asked.originator)}
+    answer = Matcher(
+        MessageReceived, device, {**ids, "counter": asked.counter}, f"an answer to {name} at the tap of {device}"
+    )
+    found = now.wait(answer, span, since)
+    reported = now.find(Matcher(JobDone, device, {"name": name, "state": CommandState.ANSWERED.value}), since)
+    if reported is not None and (found is None or reported.order < found.order):
+        came = "none" if found is None else f"one at {found.at_ns / 1e9:.6f} s"
+        raise now.unmet(str(answer), f"{came}, and {device} reports one at {reported.at_ns / 1e9:.6f} s")
+    if found is None:
+        blame(now, target, asked, now.unseen(answer, span, since))
+    now.timed(now.takes(target, "wake", "answer"), found, since)
 
 
 def _asked_for_it(hub: str, terminal: str, failure: AssertionError, since: int) -> None:

@@ -1,4 +1,4 @@
-"""The list of a terminal is held against the beacons that came to its radio, and against those on the air."""
+"""What a terminal reports is held against the taps: its list of hubs, that a command was answered."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from robot.api import SkipExecution
 
+from devices.wire import eui64, gbcs
 from rig.bus.messages import Event
 from rig.keywords import handheld, hub, meter
 from rig.keywords.handheld import HandHeld
 from rig.keywords.judge import Misused, Unmet, judge
 from rig.keywords.session import Session
+from rig.keywords.silence import Loaded
 
 HUB, OTHER = "00db1234567890a2", "00db1234567891a2"
 DEVICES: Mapping[str, Any] = {
@@ -179,3 +181,74 @@ def test_a_hub_that_the_bench_has_not_is_a_slip_and_starts_no_scan(monkeypatch: 
     monkeypatch.setattr(handheld, "session", lambda: Scanned([]))
     with pytest.raises(Misused, match="no device 'hup' on this bench; it has"):
         HandHeld().find_hubs("hup")
+
+
+# --------------------------------------------------------------------------------------- the answer, at the tap
+
+METER, SUPPLIER = "00db1234567890a0", "90b3d51f30010000"
+OCTETS = gbcs.encode(gbcs.Message(1, 7, bytes.fromhex(SUPPLIER), bytes.fromhex(METER), 0x0053, b"\xd9")).hex()
+
+
+def _crossed(kind: str, device: str, cra: str) -> tuple[str, dict[str, Any]]:
+    ends = [eui64.text(bytes.fromhex(one)) for one in (SUPPLIER, METER)]
+    originator, recipient = ends if cra == "command" else reversed(ends)
+    fields = {"device": device, "port": "interpan", "cra": cra, "counter": 7, "octets": OCTETS}
+    return kind, {**fields, "originator": originator, "recipient": recipient}
+
+
+LEFT, CAME = _crossed("gbcs.tx", "hht", "command"), _crossed("gbcs.rx", "hht", "response")
+AT_METER = _crossed("gbcs.rx", "esme", "command")
+
+
+def _done(state: str) -> tuple[str, dict[str, Any]]:
+    return "hht.done", {"device": "hht", "name": "ECS44", "state": state, "counter": 7}
+
+
+class Applied(Session):
+    """A session in which a terminal applied one command, and this came of it; nothing else comes."""
+
+    def __init__(self, *came: tuple[str, dict[str, Any]]) -> None:
+        super().__init__()
+        takes = {"answer": {"ns": 1_000_000_000, "basis": "ours", "declared": False}}
+        kinds = {"hub": ("comms_hub", HUB), "hht": ("hht", "00db1234567890b0"), "esme": ("esme", METER)}
+        self.devices = {
+            name: {"kind": kind, "eui": eui, "behind": "hub", "under_test": False, "takes": takes}
+            for name, (kind, eui) in kinds.items()
+        }
+        self.loaded["ECS44"] = Loaded(OCTETS, 0)
+        numbered = enumerate(came, 1)
+        self._coming = [Event(order, order, "boot", "hht", kind, order, told) for order, (kind, told) in numbered]
+
+    def ask(self, device: str, verb: str, /, **_: Any) -> Mapping[str, Any]:
+        assert (device, verb) == ("hht", "apply")
+        return {"picked": ["ECS44"]}
+
+    def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        if verb == "clock.advance":
+            self.events += self._coming
+        assert verb in ("clock.advance", "supply.sense"), (device, args)
+        return {"good": None}
+
+
+@pytest.mark.parametrize(
+    ("came", "ending"),
+    [
+        ([LEFT, CAME, _done("answered")], ""),
+        ([LEFT, CAME], ""),
+        ([LEFT, _done("unanswered"), CAME], ""),
+        ([LEFT, _done("answered"), CAME], "an answer to ECS44 at the tap of hht, got one at .* s, and hht reports one"),
+        ([LEFT, _done("answered")], "an answer to ECS44 at the tap of hht, got none, and hht reports one at"),
+        ([LEFT, _done("unanswered")], "INFRA: .*an answer to ECS44 .*left hht by interpan"),
+        ([LEFT, AT_METER, _done("unanswered")], "INFRA: .*senses the supply of esme"),
+    ],
+)
+def test_a_command_is_answered_by_the_tap_and_not_by_the_terminals_word(
+    monkeypatch: pytest.MonkeyPatch, came: list[tuple[str, dict[str, Any]]], ending: str
+) -> None:
+    now = Applied(*came)
+    monkeypatch.setattr(handheld, "session", lambda: now)
+    if not ending:
+        HandHeld().apply_and_wait("ECS44")
+        return
+    with pytest.raises(SkipExecution if ending.startswith("INFRA") else Unmet, match=ending):
+        HandHeld().apply_and_wait("ECS44")
