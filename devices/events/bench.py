@@ -61,7 +61,7 @@ class DisplayShown(Event):
 
 @event("send.failed")
 class SendingFailed(Event):
-    """A message for ``peer`` (EUI-64) could not leave by ``port``."""
+    """A message for ``peer`` (EUI-64) could not leave by ``port``; or a frame, as the radio there says."""
 
     port: str
     peer: bytes

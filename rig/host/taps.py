@@ -2,8 +2,8 @@
 
 On a message port the tap is the message.  On HAN and inter-PAN it is the frame, and a listener's reassembly makes
 messages of what crossed.  Sender and receiver have a tap each, so a frame that is lost on the air stands at the
-sender's alone.  What a radio tells of itself (its network, the beacons that it received) is tapped at its port, too.
-A machine has no say in any of this.
+sender's alone.  What a radio tells (its network, the beacons that it received, what it could not send) is tapped at its
+port, too.  A machine has no say in any of this.
 
 Must not live here: what a message means, where the time line is kept (``rig.node.recorder``).
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from devices.events import Event
-from devices.events.bench import BeaconsHeard, RadioInNetwork, TunnelGranted
+from devices.events.bench import BeaconsHeard, RadioInNetwork, SendingFailed, TunnelGranted
 from devices.events.messages import FrameRefused, MessageIncomplete, MessageReceived, MessageSent
 from devices.machines import core
 from devices.wire import gbt, tunnelling, zcl
@@ -72,6 +72,8 @@ class Taps:
             self._record(RadioInNetwork(port=event.port, epid=event.epid, pan=event.pan, channel=event.channel))
         elif isinstance(event, core.NetworksFound):
             self._record(BeaconsHeard(port=event.port, networks=tuple(one.epid for one in event.beacons)))
+        elif isinstance(event, core.SendFailed):
+            self._record(SendingFailed(port=event.port, peer=event.peer, reason=event.reason))
 
     def lose_power(self) -> None:
         """The device lost its power, and with it whatever it had of a message."""

@@ -12,14 +12,19 @@ Must not live here: waiting, the taps.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from robot.api import SkipExecution, logger
 
+from devices.events.bench import SendingFailed
 from devices.events.messages import MessageReceived, MessageSent
 from devices.events.tunnels import TunnelGivenUp
-from devices.wire import eui64, gbcs
+from devices.wire import eui64, gbcs, gbt, tunnelling
+from devices.wire.gbcs import CRA
+from devices.wire.reassembly import Mark, Reason, Reassembler, Way
 from rig.bus.messages import Event
 from rig.evidence.leaks import HAN, INTERPAN
 from rig.keywords.probes import probe, probe_by_terminal
@@ -68,6 +73,11 @@ class Asked:
         """
         return self._ids(event) == ("response", _text(self.recipient), _text(self.originator), self.counter)
 
+    def is_of(self, key: gbt.Key) -> bool:
+        """Whether a transfer in blocks is of this command or of its answer."""
+        ends = {bytes.fromhex(self.originator), bytes.fromhex(self.recipient)}
+        return key.counter == self.counter and key.cra != CRA.ALERT and {key.originator, key.recipient} == ends
+
     @staticmethod
     def _ids(event: Event) -> tuple[object, ...]:
         return tuple(event.fields.get(name) for name in ("cra", "originator", "recipient", "counter"))
@@ -113,12 +123,16 @@ def blame(
         else:
             device = holder
             shown.append(word)
+            _broken_off(now, device, asked.since, asked.is_of, failure)
         heard = asked.party if answer else ""
     elif hears:
         _in_reach(now, failure, device, now.hub_of(device))
         if kept := _kept_alert(now, device, since, failure):
             device, word = kept
             shown.append(word)
+        else:
+            mine = bytes.fromhex(now.eui(device))
+            _broken_off(now, device, since, lambda key: key.cra == CRA.ALERT and key.originator == mine, failure)
     shown.append(_supply(now, device, failure))
     if heard:
         shown.append(_way_back(now, device, heard, failure))
@@ -178,6 +192,39 @@ def _kept_alert(now: Session, device: str, since: int, failure: AssertionError) 
         if where != device and now.kind_of(where) not in PARTIES:
             return where, f"an alert of {device} crossed to it {at}"
     return None
+
+
+def _broken_off(
+    now: Session, device: str, since: int, is_wanted: Callable[[gbt.Key], bool], failure: AssertionError
+) -> None:
+    """Skip as INFRA where a wanted message began to leave a device in blocks, did not leave it whole, and meanwhile a
+    frame came to no tap at the other end, or had no acknowledgement, as its radio says: the air broke it off.
+
+    Where every frame arrived it was the device that went no further.  Into an end that is under test nobody sees.
+    """
+    eui, listener = bytes.fromhex(now.eui(device)), Reassembler()
+    frames = [one for one in tapped(now, since, device)[0] if one.cluster == tunnelling.CLUSTER]
+    sent = [one for one in frames if one.device == device and one.out]
+    for one in sent:
+        listener.zcl(Way(one.port, receiver=one.peer), one.cluster, one.octets, Mark(one.at_ns))
+    for begun in listener.unfinished():
+        if begun.reason is not Reason.BLOCKS_MISSING or begun.key is None or not is_wanted(begun.key):
+            continue
+        peer, (port, _, receiver) = now.device_with(begun.way.receiver.hex()), begun.way
+        there = (peer, port, eui, False)
+        meanwhile = [one for one in frames if one.at_ns >= begun.first.at_ns]
+        came = Counter(one.octets for one in meanwhile if (one.device, one.port, one.peer, one.out) == there)
+        left = Counter(
+            one.octets for one in sent
+            if (one.port, one.peer) == (port, receiver) and begun.first.at_ns <= one.at_ns <= begun.last.at_ns
+        )  # fmt: skip
+        failed = any(
+            event.kind == SendingFailed.kind and event.fields["device"] == device and event.at_ns >= begun.first.at_ns
+            for event in now.events
+        )
+        if now.told_of(peer).get("under_test") or left - came or failed:
+            at = f"{begun.first.at_ns / 1e9:.6f} s"
+            _infra(failure, f"a message began to leave {device} by {port} at {at} and broke off: {begun.detail}")
 
 
 def sound(now: Session, failure: AssertionError, *devices: str) -> None:

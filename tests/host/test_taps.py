@@ -10,7 +10,7 @@ import pytest
 
 from devices import machines
 from devices.events import Event
-from devices.events.bench import BeaconsHeard, RadioInNetwork, TunnelGranted
+from devices.events.bench import BeaconsHeard, RadioInNetwork, SendingFailed, TunnelGranted
 from devices.events.hub import HubNetworkUp
 from devices.events.messages import FrameRefused, MessageIncomplete, MessageReceived, MessageSent
 from devices.events.terminals import HubsFound
@@ -88,6 +88,12 @@ def test_a_message_is_tapped_when_it_goes_onto_its_link_and_when_it_comes_off(be
 def test_what_a_link_does_not_take_is_not_sent(bench: Tapped) -> None:
     bench.link.fails = PortLost("wan", "the link is down", "Restore it.")
     assert [event.kind for event in bench.sends(core.Send("wan", PEER, message()))] == ["send.failed"]
+
+
+def test_what_a_radio_could_not_send_is_tapped_at_its_port(bench: Tapped) -> None:
+    bench.events.clear()
+    bench.han.on_event(core.SendFailed("han", PEER, 7, "no acknowledgement"))
+    assert bench.events == [SendingFailed(port="han", peer=PEER, reason="no acknowledgement")]
 
 
 def test_frames_of_a_radio_port_make_one_message(bench: Tapped) -> None:

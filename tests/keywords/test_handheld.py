@@ -226,8 +226,8 @@ class Applied(Session):
     def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
         if verb == "clock.advance":
             self.events += self._coming
-        assert verb in ("clock.advance", "supply.sense"), (device, args)
-        return {"good": None}
+        assert verb in ("clock.advance", "supply.sense", "tap.frames"), (device, args)
+        return {"good": None, "whole": True, "frames": [], "more": False, "met": []}
 
 
 @pytest.mark.parametrize(

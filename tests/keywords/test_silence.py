@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from robot.api import SkipExecution
 
-from devices.wire import eui64, gbcs
+from devices.wire import eui64, gbcs, gbt, tunnelling
 from rig.bus.messages import Event
 from rig.keywords.judge import Unmet
 from rig.keywords.session import Session
@@ -66,11 +66,13 @@ DEVICES = {
 class Sensed(Session):
     """A session with a bench that has these devices, all with their supply."""
 
-    def __init__(self, *events: Event) -> None:
+    def __init__(self, *events: Event, frames: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__()
-        self.devices, self.events = dict(DEVICES), list(events)
+        self.devices, self.events, self._frames = dict(DEVICES), list(events), list(frames)
 
     def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        if verb == "tap.frames":
+            return {"whole": True, "more": False, "frames": self._frames, "met": []}
         assert verb == "supply.sense", (device, args)
         return {"good": True, "by": "a pin"}
 
@@ -114,3 +116,77 @@ def test_an_alert_that_left_somebody_and_arrived_nowhere_is_no_failure_of_the_me
 def test_whoever_had_the_alert_last_and_kept_it_is_the_silent_one(events: list[Event], silent: str) -> None:
     with pytest.raises(Unmet, match=f"{silent} is the silent one"):
         blame(Sensed(ANSWERED, *events), "esme", None, Unmet("an alert"), hears="supplier")
+
+
+# -------------------------------------------------------------------------- a transfer that broke off on the air
+
+
+def in_blocks(cra: int, sender: str, receiver: str) -> list[bytes]:
+    """The frames in which a message of 300 octets crosses the HAN."""
+    ends = (bytes.fromhex(METER), bytes.fromhex(SUPPLIER))
+    originator, recipient = ends if cra != 1 else reversed(ends)
+    octets = gbcs.encode(gbcs.Message(cra, 7, originator, recipient, 0x0067, bytes(300)))
+    assert sender != receiver
+    commands = [tunnelling.TransferData(1, block, to_server=False) for block in gbt.split(octets, 100)]
+    return [tunnelling.encode(one, sequence) for sequence, one in enumerate(commands)]
+
+
+def on_air(blocks: Sequence[bytes], sender: str, receiver: str, lost: int = -1) -> list[dict[str, Any]]:
+    """What both taps have of these frames, where the one numbered ``lost`` did not arrive."""
+    frames = []
+    for place, octets in enumerate(blocks):
+        for device, peer, out in ((sender, receiver, True), (receiver, sender, False)):
+            told = {"device": device, "at_ns": place, "port": "han", "out": out, "peer": DEVICES[peer]["eui"]}
+            if out or place != lost:
+                frames.append({**told, "cluster": tunnelling.CLUSTER, "octets": octets.hex()})
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("sent", "lost", "is_air"),
+    [(2, 1, True), (3, 0, True), (1, 0, True), (2, -1, False), (0, -1, False)],
+    ids=["the second", "one before the last", "the first", "none, it stopped by itself", "none was sent"],
+)
+def test_an_alert_that_broke_off_on_the_air_is_no_silence_of_the_meter(sent: int, lost: int, *, is_air: bool) -> None:
+    blocks = in_blocks(3, "esme", "hub")
+    assert len(blocks) > 3
+    now = Sensed(ANSWERED, frames=on_air(blocks[:sent], "esme", "hub", lost))
+    ending = "INFRA: .*a message began to leave esme by han .* and broke off: " if is_air else "esme is the silent"
+    with pytest.raises(SkipExecution if is_air else Unmet, match=ending):
+        blame(now, "esme", None, Unmet("an alert"), hears="supplier")
+
+
+def test_a_transfer_that_broke_off_and_was_sent_anew_excuses_nobody() -> None:
+    blocks = in_blocks(3, "esme", "hub")
+    frames = on_air(blocks[:2], "esme", "hub", 1) + on_air(blocks, "esme", "hub")
+    with pytest.raises(Unmet, match="esme is the silent one"):
+        blame(Sensed(ANSWERED, frames=frames), "esme", None, Unmet("an alert"), hears="supplier")
+
+
+@pytest.mark.parametrize(("cra", "holder", "towards"), [(1, "hub", "esme"), (2, "esme", "hub"), (3, "esme", "hub")])
+def test_a_command_or_its_answer_that_broke_off_on_the_air_is_nobodys_silence(
+    cra: int, holder: str, towards: str
+) -> None:
+    """An alert that broke off is none of the two, and excuses no missing answer."""
+    ends = {"originator": eui64.text(bytes.fromhex(SUPPLIER)), "recipient": eui64.text(bytes.fromhex(METER))}
+    had = Event(1, 1, "boot", holder, "gbcs.rx", 0, {"cra": "command", "counter": 7, "device": holder, **ends})
+    frames = on_air(in_blocks(cra, holder, towards)[:2], holder, towards, 1)
+    ending = "esme is the silent" if cra == 3 else f"INFRA: .*a message began to leave {holder} by han"
+    with pytest.raises(Unmet if cra == 3 else SkipExecution, match=ending):
+        blame(Sensed(ANSWERED, had, frames=frames), "esme", ASKED, Unmet("an answer"))
+
+
+def test_an_end_under_test_cannot_show_that_all_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DEVICES, "hub", {**DEVICES["hub"], "under_test": True})
+    now = Sensed(ANSWERED, frames=on_air(in_blocks(3, "esme", "hub")[:2], "esme", "hub"))
+    with pytest.raises(SkipExecution, match=r"INFRA: .*a message began to leave esme"):
+        blame(now, "esme", None, Unmet("an alert"), hears="supplier")
+
+
+@pytest.mark.parametrize(("sender", "is_air"), [("esme", True), ("hub", False)])
+def test_an_acknowledgement_that_did_not_come_breaks_a_transfer_off_too(sender: str, *, is_air: bool) -> None:
+    """Every frame arrived, and the radio of the sender does not know it."""
+    failed = Event(1, 1, "boot", sender, "send.failed", 5, {"device": sender, "port": "han"})
+    now = Sensed(ANSWERED, failed, frames=on_air(in_blocks(3, "esme", "hub")[:2], "esme", "hub"))
+    with pytest.raises(SkipExecution if is_air else Unmet):
+        blame(now, "esme", None, Unmet("an alert"), hears="supplier")
