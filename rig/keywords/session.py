@@ -77,6 +77,8 @@ class Session:
         self._names: dict[str, str] = {}
         self._order = 0
         self._times: dict[int, int] = {}
+        self._unstamped: int | None = None
+        """The mark that was taken last, while the bench has told no time since."""
         self.clock = "virtual"
         """Whether bench time passes by itself (real) or by command (virtual)."""
         self.longest_s = 0.0
@@ -155,7 +157,7 @@ class Session:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self._order = 0
+        self._order, self._unstamped = 0, None
         self._times.clear()
         self.events.clear()
         self.describe()
@@ -270,7 +272,16 @@ class Session:
         except BusError as problem:
             self._infra(problem)
         self._take_in(answer)
+        self._stamp(verb)
         return answer
+
+    def _stamp(self, verb: str) -> None:
+        """What was known of the time when a mark was taken is as old as the answer before it, and a person's dialog or
+        a sleep of Robot's may lie between.  So the first answer after it says when it was taken; one that let time pass
+        does not."""
+        mark, self._unstamped = self._unstamped, None
+        if mark is not None and verb != "clock.advance":
+            self._times[mark] = self.now
 
     def _take_in(self, answer: Answer) -> None:
         for event in answer.events:
@@ -296,6 +307,7 @@ class Session:
         """As :attr:`last`, where something begins: waits count from a mark, and times from when it was last taken, for
         many a quiet minute may pass without an event."""
         self._times[self._order] = self.now
+        self._unstamped = self._order
         return self._order
 
     def asked_of(self, device: str) -> Asked | None:
@@ -310,7 +322,7 @@ class Session:
 
     def cause_ends(self) -> None:
         """What the test did took time itself; how long a device takes counts from here."""
-        self._times[self.action] = self.now
+        self._times[self.action], self._unstamped = self.now, None
 
     def time_of(self, mark: int) -> int:
         """The bench time, ns, at which a mark was taken."""

@@ -47,6 +47,7 @@ class Interrupted(Connection):
         self._ends, self._calls, self._held = ends, 0, False
         self.taken = ""
         self.meanwhile: tuple[Event, ...] = ()
+        self.now = 0
 
     @property
     def open(self) -> bool:
@@ -64,7 +65,7 @@ class Interrupted(Connection):
         if verb == "clock.advance":
             return Answer("id", 1, "ok", "boot", {"now": args["span_ns"]}, None, {}, self.meanwhile)
         if verb == "device.ask":
-            return Answer("id", 1, "ok", "boot", {"now": 0}, None, {})
+            return Answer("id", 1, "ok", "boot", {"now": self.now}, None, {})
         assert verb == "bench.describe", (node, within_s, context)
         self._calls += 1
         if self._calls in self._ends:
@@ -130,6 +131,18 @@ def test_how_long_a_device_takes_counts_from_the_action_and_not_from_the_quiet_b
     waiting.pass_time(timedelta(minutes=20))  # in which nothing happens
     waiting.begin_action("ECS42")
     assert waiting.time_of(waiting.action) == waiting.now == 1200 * SECOND
+
+
+def test_what_a_person_takes_between_two_keywords_is_not_the_time_of_the_device(waiting: Session) -> None:
+    waiting.begin_test()
+    waiting._connection.now = 90 * SECOND  # type: ignore[attr-defined]  # a dialog, while the bench's clock goes on
+    waiting.begin_action("ECS42")
+    waiting.ask("esme", "press")
+    assert waiting.time_of(waiting.action) == 90 * SECOND
+    marked = waiting.mark
+    waiting.pass_time(timedelta(minutes=20))
+    waiting.ask("esme", "press")
+    assert waiting.time_of(marked) == 90 * SECOND, "time that was let pass is the device's"
 
 
 @pytest.mark.parametrize("handed_out_since", [False, True])
