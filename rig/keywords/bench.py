@@ -23,7 +23,7 @@ from rig.bus.capabilities import CAPABILITIES
 from rig.bus.errors import of_system
 from rig.evidence import bench_times, chart, places
 from rig.keywords.connection import Misused
-from rig.keywords.hub import expect_network, expect_tunnel
+from rig.keywords.hub import expect_network, joined
 from rig.keywords.judge import judge, judged
 from rig.keywords.listener import RunListener
 from rig.keywords.matching import Matcher
@@ -362,7 +362,7 @@ def _bring_to(state: State) -> None:
     if hub != "esme":
         since = now.mark
         supplier.admit_to_hub("esme")
-        expect_tunnel("esme", hub, now.takes("esme", "join"), since, joining=True)
+        joined("esme", hub, since)
     if state in (State.INSTALLED, State.ENABLED):
         supplier.command_should_succeed(supplier.request("ECS70"))
         _switch(closed=state is State.ENABLED)

@@ -25,7 +25,7 @@ from rig.keywords.session import Session, session
 from rig.keywords.silence import blame, sound
 from rig.keywords.taps import in_network, tapped, tunnel
 
-__all__ = ["Hub", "expect_network", "expect_tunnel"]
+__all__ = ["Hub", "expect_network", "expect_tunnel", "joined"]
 
 EVERY_ENDPOINT = 0xFF
 """The endpoint of a frame that is for all endpoints of its receiver (Zigbee)."""
@@ -184,6 +184,12 @@ def expect_tunnel(
         if now.find(_reported(one, other), since):
             raise now.unmet(f"a tunnel granted between {hub} and {device}", f"none on the air, and {one} reports one")
     blame(now, device, now.admitted.get(now.eui(device)) if joining else None, failure)
+
+
+@judged("device-joins")
+def joined(device: str, hub: str, since: int) -> None:
+    """As :func:`expect_tunnel`, judged: the device must join the hub, which was told to let it in."""
+    expect_tunnel(device, hub, session().takes(device, "join"), since, joining=True)
 
 
 def _log_report(hub: str, later: Sequence[Event]) -> None:

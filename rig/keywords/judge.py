@@ -11,7 +11,8 @@ Must not live here: the expectations (data), the verdict of a whole test (``rig.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from enum import Enum
@@ -29,7 +30,7 @@ from rig.evidence.judging import Finding, Limit, Outcome, Reading, Rule, decide
 from rig.evidence.tolerated import Issue
 from rig.keywords.connection import Misused
 
-__all__ = ["Judge", "Misused", "Observed", "Unmet", "judge", "judged"]
+__all__ = ["Judge", "Misused", "Observed", "Unmet", "judge", "judged", "preparing"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -214,6 +215,17 @@ def judged(asks: str) -> Callable[[Callable[P, R]], Callable[..., R]]:
         return wrapper
 
     return decorate
+
+
+@contextmanager
+def preparing() -> Iterator[None]:
+    """What is met in here only leads up to the test and is none of its findings; what is missed is one."""
+    findings = judge().findings
+    before = len(findings)
+    try:
+        yield
+    finally:
+        findings[before:] = [finding for finding in findings[before:] if finding.outcome is not Outcome.MET]
 
 
 def _device(arguments: Mapping[str, Any]) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any
 
 import pytest
 
 from rig.bus.messages import Event
-from rig.keywords import gas
+from rig.evidence.judging import Outcome
+from rig.keywords import gas, hub
 from rig.keywords.gas import GasMeter
 from rig.keywords.judge import Unmet, judge
 from rig.keywords.session import Session
+from rig.keywords.supplier import Supplier
 
 
 class Looked(Session):
@@ -45,3 +49,45 @@ def test_a_flow_is_above_a_threshold_that_there_is(
         return
     with pytest.raises(Unmet, match="a flow and a threshold that agree"):
         GasMeter().flow_check_should_be_reported(above=above)
+
+
+JOINS = {"join": {"ns": 1_000_000_000, "basis": "its maker", "declared": True}}
+
+
+class Joining(Session):
+    """A session in which a gas meter was told to join: its tunnel is granted after ``after_s``, or never."""
+
+    def __init__(self, after_s: float | None) -> None:
+        super().__init__()
+        told = {"eui": "00db1234567890a1", "under_test": False, "takes": JOINS}
+        self.devices = {
+            "gsme": {**told, "kind": "gsme", "behind": "hub"},
+            "hub": {**told, "kind": "comms_hub", "eui": "00db1234567890a2"},
+        }
+        fields = {"device": "gsme", "port": "han", "peer": "00db1234567890a2", "out": False}
+        at_ns = round((after_s or 0) * 1e9)
+        self.events = [] if after_s is None else [Event(1, 1, "boot", "gsme", "tunnel.granted", at_ns, fields)]
+
+    def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        assert verb in ("clock.advance", "device.ask", "supply.sense"), (device, args)
+        return {"good": True, "by": "a pin"}
+
+    def _need_premises(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("after_s", "findings"),
+    [(0.5, []), (1.5, [("takes", Outcome.MISSED)]), (None, [("device-joins", Outcome.MISSED)])],
+)
+def test_a_gas_meter_that_does_not_join_is_a_finding_with_a_basis_and_one_that_joins_is_none(
+    monkeypatch: pytest.MonkeyPatch, after_s: float | None, findings: list[tuple[str, Outcome]]
+) -> None:
+    now = Joining(after_s)
+    monkeypatch.setattr(hub, "session", lambda: now)
+    monkeypatch.setattr(gas, "session", lambda: now)
+    monkeypatch.setattr(Supplier, "admit_to_hub", lambda *_, **__: {})
+    with pytest.raises(Unmet, match="gsme is the silent one") if after_s is None else nullcontext():
+        GasMeter().install_gas_meter()
+    found = judge().findings
+    assert [(one.expectation, one.outcome) for one in found] == findings
+    assert all(one.basis.kind.counts for one in found)
