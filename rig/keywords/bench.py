@@ -24,7 +24,7 @@ from rig.bus.errors import of_system
 from rig.evidence import bench_times, chart, places
 from rig.keywords.connection import Misused
 from rig.keywords.hub import expect_network, joined
-from rig.keywords.judge import judge, judged
+from rig.keywords.judge import judge, judged, preparing
 from rig.keywords.listener import RunListener
 from rig.keywords.matching import Matcher
 from rig.keywords.physics import Physics
@@ -118,11 +118,12 @@ class Bench:
         now.call("evidence.open", name=now.evidence)
         before = int(now.call("bench.reset", variant=variant, overlay=overlay or {})["before"])
         now.begin_premises(before)
-        _bring_to(needs)
+        with preparing():
+            _bring_to(needs)
+        judge().forget_defaults()
         if not wan:
             now.call("wan.set", device=now.of_kind("comms_hub"), up=False)
         now.before = now.call("bench.state")["devices"]
-        judge().findings.clear()  # what was met on the way here is no part of the test
         now.begin_test()
 
     @keyword

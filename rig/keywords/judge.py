@@ -71,6 +71,11 @@ class Judge:
         self.findings.clear()
         self.cause, self.test = "", test
 
+    def forget_defaults(self) -> None:
+        """The premises are ready: what rests on a default of this project and did not keep them from it is no part of
+        the test; a declared time that was exceeded is."""
+        self.findings[:] = [finding for finding in self.findings if finding.basis.kind.counts]
+
     def of_bench(self, described: Mapping[str, Any]) -> None:
         """What a bench has agreed on: declarations, tolerated issues, decision rule, calibration."""
         self._bench = described
