@@ -131,7 +131,7 @@ def _within(device: Gsme | Gpf, since: int, until: int) -> list[object]:
     return [value for at, value in _values(device, 0).items() if first <= at <= last - 1800]
 
 
-def _logs(device: Gsme | Gpf) -> dict[str, list[object]]:
+def _logs(device: Gsme | Gpf) -> dict[str, list[str]]:
     """What a device has of snapshots, top ups and debt payments."""
     kept = {
         store: [dict(e.command.fields) for e in device.clusters.entries(store)]

@@ -74,7 +74,7 @@ def test_gas_meter_and_proxy_of_one_house_are_in_each_others_device_log_unless_s
     told = bench()
     assert log("gsme", told) == [(told.devices["gpf"].eui, PeerType.GPF)]
     assert log("gpf", told) == [(told.devices["gsme"].eui, PeerType.GSME)]
-    alone = {"commands": {"asn1": {"joining": {"partners": {}}}}}
+    alone: dict[str, Any] = {"commands": {"asn1": {"joining": {"partners": {}}}}}
     assert log("gsme", bench({"devices": {"gsme": {"settings": alone}}})) == []
 
 
