@@ -10,7 +10,14 @@ from typing import ClassVar
 
 from devices.events.base import Code, Event, event
 
-__all__ = ["FrameRefused", "MessageIncomplete", "MessageReceived", "MessageSent"]
+__all__ = [
+    "FrameRefused",
+    "MessageIncomplete",
+    "MessageReceived",
+    "MessageSent",
+    "OutageNoticeReceived",
+    "OutageNoticeSent",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +40,27 @@ class MessageSent(_Message):
 @event("gbcs.rx")
 class MessageReceived(_Message):
     """A whole message arrived at ``port`` from ``peer``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OutageNotice(Event):
+    """What a hub without supply tells the head end (the DCC alert AD1), at ``port``: the supply of ``hub`` (EUI-64) is
+    away since ``started``, seconds since 1970 by the hub's clock."""
+
+    port: str
+    peer: bytes
+    hub: bytes
+    started: int
+
+
+@event("outage.tx")
+class OutageNoticeSent(_OutageNotice):
+    """It left by ``port`` towards ``peer``."""
+
+
+@event("outage.rx")
+class OutageNoticeReceived(_OutageNotice):
+    """It arrived at ``port`` from ``peer``."""
 
 
 @event("gbcs.incomplete")

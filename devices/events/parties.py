@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from devices.events.base import Event, event
 
-__all__ = ["BrokerRefused", "LocalCopyReceived", "PartyReceived", "PartyUnreadable"]
+__all__ = ["BrokerRefused", "LocalCopyReceived", "OutageTold", "PartyReceived", "PartyUnreadable"]
 
 
 @event("party.received")
@@ -46,6 +46,17 @@ class LocalCopyReceived(Event):
     name: str
     for_: bytes
     counter: int
+
+
+@event("party.outage")
+class OutageTold(Event):
+    """The party (EUI-64) was told by the DCC alert ``code`` that ``hub`` (EUI-64) is without supply since ``started``,
+    seconds since 1970 by the hub's clock."""
+
+    party: bytes
+    code: str
+    hub: bytes
+    started: int
 
 
 @event("party.bad")

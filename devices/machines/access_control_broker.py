@@ -49,9 +49,10 @@ from devices.trust import protection
 from devices.trust.errors import TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
 from devices.trust.ledger import Ledger
-from devices.wire import gbcs
+from devices.wire import gbcs, outage_notice
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
+from devices.wire.outage_notice import OutageNotice
 
 __all__ = ["AccessControlBroker", "BrokerSettings"]
 
@@ -66,6 +67,7 @@ class BrokerSettings:
     series: str = "commands"  # its own row of originator counters in the ledger
     registration: Mapping[bytes, frozenset[bytes]] | None = None
     # device -> users who may command it; None: no registration data, everybody may [our choice]
+    outages_to: tuple[bytes, ...] = ()  # network operators, who are told of hubs without supply (AD1)
 
 
 class AccessControlBroker:
@@ -92,8 +94,9 @@ class AccessControlBroker:
         match event:
             case Received(port, peer, octets) if port.startswith("users."):
                 return self._from_user(port.removeprefix("users."), peer, octets, now)
-            case Received(port="wan", octets=octets):
-                return self._from_device(octets, now)
+            case Received(port="wan", peer=peer, octets=octets):
+                notice = outage_notice.read(octets)
+                return self._from_device(octets, now) if notice is None else self._outage(notice, peer, octets)
             case Asked(verb, args):
                 return self._asked(verb, args, now)
         return self._for_service(event, now)
@@ -200,6 +203,12 @@ class AccessControlBroker:
             user = message.supplementary_party or (self.service.user_of(message) if self.service else b"")
             effects.append(self._read(message, octets))
         return effects + (self._send("users.wan", user, octets) if user else [])
+
+    def _outage(self, notice: OutageNotice, hub: bytes, octets: bytes) -> list[Effect]:
+        """A hub tells that it is without supply (AD1): passed to the network operators (facts/gbcs.md 10.4)."""
+        if notice.hub != hub:
+            return [Record(BrokerRefused(reason=f"a notice of {notice.hub.hex()} from {hub.hex()}", octets=octets))]
+        return [one for user in self.settings.outages_to for one in self._send("users.wan", user, octets)]
 
     def _read(self, message: Message, octets: bytes) -> Record:
         """What the broker itself learns from a message that is addressed to it."""

@@ -37,6 +37,7 @@ from devices.machines.core import (
     Event,
     ForgetDevice,
     FormNetwork,
+    LastGasp,
     LinkChanged,
     NetworkDown,
     NetworkUp,
@@ -75,9 +76,10 @@ from devices.model.credentials import CredentialCells
 from devices.model.objects import ObjectModel
 from devices.model.roles import Role
 from devices.trust.keystore import KeyStore
-from devices.wire import gbcs
+from devices.wire import gbcs, outage_notice
 from devices.wire.errors import DecodeError
 from devices.wire.gbcs import CRA, Message
+from devices.wire.outage_notice import OutageNotice
 
 __all__ = ["FAULTS", "CommsHub", "HubSettings"]
 
@@ -210,13 +212,23 @@ class CommsHub:
         return [OpenJoining(HAN, -((now - self._joining_until) // SECOND))]
 
     def _power_lost(self, now: int) -> list[Effect]:
-        kept = [self._log.persist(), Persist("clock", self._clock.as_json(now))]
+        kept = [self._log.persist(), Persist("clock", self._clock.as_json(now)), *self._last_gasps(now)]
         self._powered = False
         self._boot({})
-        return [*kept]
+        return kept
+
+    def _last_gasps(self, now: int) -> list[Effect]:
+        """What tells of an outage that goes on (AD1): an alert of the WAN, no GBCS message, to the head end."""
+        settings, head = self.settings, self._cells.party_of(Role.ACCESS_CONTROL_BROKER)
+        if head is None:
+            return []
+        notice = outage_notice.write(OutageNotice(settings.eui, self._clock.at(now).ns // SECOND))
+        first = now + settings.last_gasp_s * SECOND + 1  # strictly longer
+        times = (first + n * settings.last_gasp_spacing_s * SECOND for n in range(settings.last_gasps))
+        return [LastGasp(Send(WAN, head, notice), at) for at in times]
 
     def _outage(self, outage_ns: int | None) -> Record:
-        """The last gasp is an alert of the WAN (AD1), no GBCS message, so it is recorded, not built."""
+        """Whether it was long enough to be told while it lasted."""
         told = outage_ns is not None and outage_ns > self.settings.last_gasp_s * SECOND
         return Record(HubOutage(outage_ns=outage_ns, last_gasp=told))
 

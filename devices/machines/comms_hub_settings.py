@@ -46,7 +46,11 @@ class HubSettings:
     alert_on_join: bool = True  # CS14 with the hash of a key that is new, facts/gbcs.md 5.4 [page seen, current]
     wan_up_at_start: bool = True  # until the port says otherwise
     time_report_s: int = 3600  # how often it tells its devices the time; also when one joins [our choice]
-    last_gasp_s: int = 180  # a longer outage is told by the hub's hold-up energy, facts/gbcs.md 10.4 [page seen]
+    # An outage that is longer than this is told from the hub's stored energy (AD1), while it lasts: facts/gbcs.md 10.4,
+    # strictly more than 180 s [page seen]; once.  How far apart more of them are is [our choice].
+    last_gasp_s: int = 180
+    last_gasps: int = 1
+    last_gasp_spacing_s: int = 60
     faults: frozenset[str] = frozenset()  # deliberate faults, see FAULTS
     misdirects_to: bytes | None = None  # a deliberate fault: every message from the WAN for a device goes to this one
 

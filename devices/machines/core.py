@@ -29,6 +29,7 @@ __all__ = [
     "ForgetDevice",
     "FormNetwork",
     "JoinNetwork",
+    "LastGasp",
     "LeaveNetwork",
     "LinkChanged",
     "Machine",
@@ -251,6 +252,17 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class LastGasp:
+    """Send this from stored energy at ``at`` (ns since bench start), unless the supply is back by then.
+
+    Wished for with :class:`PowerLost`: it is all that goes on in a device without supply.  A link that is down then
+    loses it."""
+
+    send: Send
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Fire :class:`TimerFired` at ``at`` (ns since bench start).  Setting a name again moves it."""
 
@@ -387,6 +399,7 @@ class Tune:
 
 Effect = (
     Send
+    | LastGasp
     | SetTimer
     | StopTimer
     | Drive

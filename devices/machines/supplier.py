@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from devices import events
-from devices.events.parties import LocalCopyReceived, PartyReceived, PartyUnreadable
+from devices.events.parties import LocalCopyReceived, OutageTold, PartyReceived, PartyUnreadable
 from devices.machines.core import (
     Answer,
     Asked,
@@ -44,7 +44,7 @@ from devices.trust import protection
 from devices.trust.errors import NotAuthentic, TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
 from devices.trust.ledger import Ledger
-from devices.wire import gbcs, utrn
+from devices.wire import gbcs, outage_notice, utrn
 from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA, Message
 
@@ -256,6 +256,10 @@ class Supplier:
     # ------------------------------------------------------------------------------------------------------- receiving
 
     def _received(self, octets: bytes, port: str, now: int) -> list[Effect]:
+        notice = outage_notice.read(octets)
+        if notice is not None:
+            party, code = self.settings.eui, outage_notice.CODE
+            return [Record(OutageTold(party=party, code=code, hub=notice.hub, started=notice.started))]
         try:
             message = gbcs.decode(octets)
         except WireError as error:

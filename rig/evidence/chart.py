@@ -19,7 +19,8 @@ from devices.events import Event as Told
 from devices.events.bench import LinkSwitched, OperatorActed, PinMoved, PowerSwitched
 from devices.events.commands import AlertRaised, CommandRefused
 from devices.events.hub import FirewallDropped, HubFlags
-from devices.events.messages import FrameRefused, MessageIncomplete
+from devices.events.messages import FrameRefused, MessageIncomplete, OutageNoticeSent
+from devices.events.parties import OutageTold
 from devices.events.supply import ClockSet, FlowChecked, SupplyChanged, ValveChanged
 from devices.events.terminals import JobDone
 from devices.events.tunnels import TransferBroken
@@ -63,6 +64,8 @@ MARKS: dict[type[Told], tuple[str, str]] = {
     FirewallDropped: ("r", "firewall dropped: {reason}"),
     AlertRaised: ("p", "alert {code} {name}"),
     PowerSwitched: ("p", "power {on}"),
+    OutageNoticeSent: ("p", "tells that it is without supply (AD1)"),
+    OutageTold: ("p", "told of an outage ({code})"),
     LinkSwitched: ("p", "link {link} {up}"),
     HubFlags: ("p", "joining {beaconing}, inter-PAN {interpan} ({cause})"),
     TransferBroken: ("r", "transfer broke off"),

@@ -90,6 +90,7 @@ class Host:
         self._waiting: deque[core.Event] = deque()
         self._handling = False
         self._answers: list[core.Answer | core.Refuse] = []
+        self._gasps: list[Handle] = []
         self._lost_at: int | None = None
         self._pressed_at: dict[str, int] = {}
         self._down: set[str] = set()
@@ -121,6 +122,9 @@ class Host:
             self._shut()
 
     def _boot(self, event: core.Event) -> None:
+        for gasp in self._gasps:
+            gasp.cancel()
+        self._gasps.clear()
         if self._plugs.power is not None:
             self._record(PowerSwitched(on=True))
         self._machine = self._make()
@@ -290,6 +294,8 @@ class Host:
         match effect:
             case core.Send():
                 self._send(effect)
+            case core.LastGasp(send, at):
+                self._gasps.append(self._clock.call_at(at, lambda: self._send(send)))
             case core.SetTimer(name, at):
                 self._cancel(name)
                 self._timers[name] = self._clock.call_at(at, lambda: self._fire(name))

@@ -15,9 +15,16 @@ from dataclasses import dataclass
 
 from devices.events import Event
 from devices.events.bench import BeaconsHeard, RadioInNetwork, SendingFailed, TunnelGranted
-from devices.events.messages import FrameRefused, MessageIncomplete, MessageReceived, MessageSent
+from devices.events.messages import (
+    FrameRefused,
+    MessageIncomplete,
+    MessageReceived,
+    MessageSent,
+    OutageNoticeReceived,
+    OutageNoticeSent,
+)
 from devices.machines import core
-from devices.wire import gbt, tunnelling, zcl
+from devices.wire import gbt, outage_notice, tunnelling, zcl
 from devices.wire.errors import DecodeError, WireError
 from devices.wire.reassembly import Mark, Reason, Reassembler, Result, Way, Whole
 from devices.wire.zcl_general import DEFAULT_RESPONSE, STATUSES, DefaultResponse
@@ -47,8 +54,15 @@ class Taps:
         self._listeners = {True: Reassembler(), False: Reassembler()}  # of what goes out, and of what comes in
 
     def message(self, port: str, peer: bytes, octets: bytes, *, out: bool) -> None:
-        """A whole message went onto a message link, or came off it."""
-        if out:
+        """A whole message went onto a message link, or came off it; the notice of an outage is told as what it is."""
+        if (notice := outage_notice.read(octets)) is not None:
+            hub, started = notice.hub, notice.started
+            self._record(
+                OutageNoticeSent(port=port, peer=peer, hub=hub, started=started)
+                if out
+                else OutageNoticeReceived(port=port, peer=peer, hub=hub, started=started)
+            )
+        elif out:
             self._record(MessageSent(port=port, peer=peer, octets=octets))
         else:
             self._record(MessageReceived(port=port, peer=peer, octets=octets))

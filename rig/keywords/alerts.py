@@ -11,18 +11,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from robot.api import logger
+from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 
-from devices.events.messages import MessageReceived
-from devices.events.parties import PartyReceived
+from devices.events.bench import SendingFailed
+from devices.events.messages import MessageReceived, OutageNoticeSent
+from devices.events.parties import OutageTold, PartyReceived
 from devices.wire import cosem, gbcs
 from rig.evidence.judging import Limit, Reading
 from rig.keywords.connection import Misused
 from rig.keywords.judge import judge, judged
 from rig.keywords.matching import Matcher
-from rig.keywords.session import ALERT, session
-from rig.keywords.silence import heard_of
+from rig.keywords.session import ALERT, Session, session
+from rig.keywords.silence import blame, heard_of
 
 __all__ = ["Alerts"]
 
@@ -124,12 +125,85 @@ class Alerts:
         now.tell_nothing_came(f"alert {code} of {device}", begun, f"messages at {party}", over)
 
     @keyword
+    @judged("outage-told")
+    def hub_should_tell_of_outage(
+        self,
+        hub: str = "hub",
+        *,
+        party: str = "network_operator",
+        within: timedelta | None = None,
+        since: int | None = None,
+    ) -> dict[str, Any]:
+        """The hub must tell ``party`` once that it is without supply (AD1), from stored energy while that lasts.
+
+        Returns ``started``: since when, by the hub's clock, in seconds since the Unix epoch.  Look after the supply is
+        back.  ``since``: left out, from the beginning of the test; ``within``: left out, as long as the hub may take.
+
+        Example:
+        | Outage Of    181 seconds |
+        | ${notice}=    Hub Should Tell Of Outage |
+        """
+        now = session()
+        start, wanted = now.begun if since is None else since, _notice(hub, party)
+        span = now.takes(hub, "alert").patience if within is None else within
+        found = now.wait(wanted, span, start)
+        if found is None:
+            failure = now.unseen(wanted, span, start)
+            _lost_notice(now, hub, start, failure)
+            blame(now, hub, None, failure, hears=party, since=start)
+        came = [event for event in now.events if event.order > start and wanted.fits(event)]
+        if len(came) != 1:
+            raise now.unmet(f"one notice of an outage of {hub}", len(came))
+        return dict(found.fields)
+
+    @keyword
+    @judged("no-outage-told")
+    def hub_should_not_tell_of_outage(
+        self,
+        hub: str = "hub",
+        *,
+        party: str = "network_operator",
+        within: timedelta | None = None,
+        since: int | None = None,
+    ) -> None:
+        """No notice of an outage of the hub (AD1) may leave it, or come to ``party``, until ``within`` is over; left
+        out: as long as the hub may take.  ``since``: left out, from the beginning of the test."""
+        now = session()
+        start, begun = now.begun if since is None else since, now.now
+        came, left = _notice(hub, party), Matcher(OutageNoticeSent, hub, {})
+        event = now.wait(came, now.takes(hub, "alert").declared if within is None else within, start)
+        event, over = event or now.find(left, start), now.now
+        if event is None:
+            failure = now.unmet(f"no notice of an outage of {hub} while one could come", "none")
+            _lost_notice(now, hub, start, failure)
+            heard_of(now, hub, party, failure)
+            if within is None:  # a read that was made at once gave it more time
+                event, over = now.find(came, start) or now.find(left, start), now.now
+        if event is not None:
+            raise now.unmet(f"no notice of an outage of {hub}", f"one at {event.at_ns / 1e9:.6f} s")
+        now.tell_nothing_came(f"notice of an outage of {hub}", begun, f"what left {hub} and was told to {party}", over)
+
+    @keyword
     def times_should_agree(self, told: float, true: float, *, within: timedelta = timedelta(seconds=1)) -> None:
         """A time that a device told must agree with the bench's own; how exactly is a limit of the test's own."""
         limit = Limit(-within.total_seconds(), within.total_seconds(), "s")
         held = replace(judge().expectation("times-agree"), limit=limit)
         reading = Reading(round(told - true, 6), "s", at_ns=session().now)
         logger.info(f"told {_clock(told)}, true {_clock(true)}: {judge().measured(held, '', reading)}")
+
+
+def _notice(hub: str, party: str) -> Matcher:
+    return Matcher(OutageTold, party, {"hub": session().eui(hub)}, f"a notice of an outage of {hub} at {party}")
+
+
+def _lost_notice(now: Session, hub: str, since: int, failure: AssertionError) -> None:
+    """Skip as INFRA where a notice left the hub and came to nobody, or could not leave it for want of a WAN."""
+    for event in now.events:
+        if event.order > since and event.fields.get("device") == hub and (
+            event.kind == OutageNoticeSent.kind
+            or (event.kind == SendingFailed.kind and event.fields["port"] == "wan")
+        ):  # fmt: skip
+            raise SkipExecution(f"INFRA: {failure}; but the way behind {hub} lost it: {now.words(event)}")
 
 
 def _alert(code: str, device: str, party: str) -> Matcher:

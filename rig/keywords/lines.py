@@ -25,8 +25,8 @@ from devices.events.bench import (
 )
 from devices.events.commands import AlertRaised, CommandExecuted, CommandRefused
 from devices.events.hub import FirewallDropped, HubFlags, HubQueued, HubUnroutable
-from devices.events.messages import MessageIncomplete, MessageReceived, MessageSent
-from devices.events.parties import BrokerRefused, PartyReceived
+from devices.events.messages import MessageIncomplete, MessageReceived, MessageSent, OutageNoticeSent
+from devices.events.parties import BrokerRefused, OutageTold, PartyReceived
 from devices.events.supply import ClockSet, FlowChecked, OutageOver, SupplyChanged, ValveChanged
 from devices.events.terminals import JobDone, JobInterrupted
 from devices.events.tunnels import TransferBroken, TransferDropped, TunnelGivenUp
@@ -52,6 +52,8 @@ FORMS: dict[type[Told], str] = {
     PowerSwitched: "{device}: power {on}",
     LinkSwitched: "{device}: link {link} {up}",
     DisplayShown: "{device} shows: {text}",
+    OutageNoticeSent: "{device} tells by {port} that it is without supply (AD1)",
+    OutageTold: "{device} is told ({code}) that {hub_name} is without supply",
     PartyReceived: "{device} has received {cra_name} #{counter} of {from_name}, verified: {verified}",
     ReadingTaken: "{instrument}: {quantity} {value:.5g} {unit} ± {uncertainty:.2g}",
     HubFlags: "{device}: joining {beaconing}, inter-PAN {interpan} ({cause})",
@@ -97,6 +99,7 @@ def words(event: Event, names: Mapping[str, str]) -> str:
         for key, value in event.fields.items()
     }
     fields["peer_name"] = names.get(str(fields.get("peer")), fields.get("peer"))
+    fields["hub_name"] = names.get(str(fields.get("hub")), fields.get("hub"))
     fields["from_name"] = names.get(str(fields.get("from")), fields.get("from"))
     if event.kind == PartyReceived.kind:
         fields["cra_name"] = "response" if fields.get("alert") is None else f"alert 0x{fields['alert']:04X}"

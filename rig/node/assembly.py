@@ -443,7 +443,8 @@ def _supplier(trust: _Trust, device: Device) -> Make:
 
 
 def _broker(trust: _Trust, device: Device) -> Make:
-    settings = changed(BrokerSettings(device.eui), device.settings, trust.where(device))
+    told = tuple(eui for role, eui in trust.roles().items() if role is Role.NETWORK_OPERATOR)
+    settings = changed(BrokerSettings(device.eui, outages_to=told), device.settings, trust.where(device))
     keys, ledger = trust.keyring.store(device.eui), trust.ledger(device)
     return lambda: AccessControlBroker(settings, keys, trust.keyring.directory, ledger)
 

@@ -11,7 +11,7 @@ import pytest
 
 from devices import events
 from devices.events.commands import CommandExecuted
-from devices.events.parties import LocalCopyReceived, PartyReceived
+from devices.events.parties import LocalCopyReceived, OutageTold, PartyReceived
 from devices.events.supply import FlowChecked
 from devices.events.terminals import HubsFound, JobDone, TerminalConnected
 from devices.events.tunnels import TunnelClosed, TunnelOpened
@@ -72,11 +72,11 @@ def test_a_form_names_fields_that_the_event_has(cls: type[events.Event], form: s
 
 
 TAPPED = {NAMES[name] for _, tree in trees("rig/host", "rig/node", "rig/ports") for name in made(tree) if name in NAMES}
-PARTIES = {PartyReceived, LocalCopyReceived}
+PARTIES = {PartyReceived, LocalCopyReceived, OutageTold}
 """What parties behind the WAN made of octets that came to them: those are part of the bench."""
 REPORTS = {
     HubsFound: "what Find Hubs holds against the beacons that came to the terminal's radio",
-    JobDone: "ends the wait for an answer, which is judged at the terminal's tap",
+    JobDone: "is held against the answer at the terminal's tap, which is what is waited for",
     TerminalConnected: "only where no frame let the terminal in: then it is the terminal that lies",
     TunnelOpened: "only where no frame granted a tunnel: then it is this device that lies",
     TunnelClosed: "from when on a tunnel must be granted anew",

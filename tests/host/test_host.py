@@ -198,6 +198,19 @@ def test_without_power_timers_are_gone_outputs_low_radios_silent_and_the_display
     assert not any(isinstance(event, core.TimerFired) for event in told)
 
 
+@pytest.mark.parametrize(("away", "sent"), [(9, []), (10, []), (11, [(PEER, b"AD1")])])
+def test_what_is_left_for_stored_energy_is_sent_unless_power_is_back_by_then(away: int, sent: list[Any]) -> None:
+    bench = Bench().started()
+    bench.reaction = on(core.PowerLost, core.LastGasp(core.Send("wan", PEER, b"AD1"), 10 * SECOND + 1))
+    bench.power.set(False)
+    told = len(bench.machine.told)
+    bench.clock.advance(away * SECOND)
+    bench.power.set(True)
+    bench.clock.advance(60 * SECOND)
+    assert bench.link.sent == sent
+    assert len(bench.lives[0].told) == told
+
+
 def test_nothing_is_delivered_to_a_device_without_power() -> None:
     bench = Bench().started()
     bench.power.set(False)

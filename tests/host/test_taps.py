@@ -12,11 +12,19 @@ from devices import machines
 from devices.events import Event
 from devices.events.bench import BeaconsHeard, RadioInNetwork, SendingFailed, TunnelGranted
 from devices.events.hub import HubNetworkUp
-from devices.events.messages import FrameRefused, MessageIncomplete, MessageReceived, MessageSent
+from devices.events.messages import (
+    FrameRefused,
+    MessageIncomplete,
+    MessageReceived,
+    MessageSent,
+    OutageNoticeReceived,
+    OutageNoticeSent,
+)
 from devices.events.terminals import HubsFound
 from devices.events.tunnels import TunnelOpened
 from devices.machines import core
-from devices.wire import gbcs, gbt, tunnelling
+from devices.wire import gbcs, gbt, outage_notice, tunnelling
+from devices.wire.outage_notice import OutageNotice
 from rig.host.host import Host, HostError, Plugs
 from rig.host.store import MemoryStore
 from rig.host.taps import TappedFrame
@@ -83,6 +91,14 @@ def test_a_message_is_tapped_when_it_goes_onto_its_link_and_when_it_comes_off(be
     assert bench.sends(core.Send("wan", PEER, message())) == [MessageSent(port="wan", peer=PEER, octets=message())]
     bench.link.on_message(PEER, message(20))
     assert bench.events[1:] == [MessageReceived(port="wan", peer=PEER, octets=message(20))]
+
+
+def test_the_notice_of_an_outage_is_told_as_what_it_is_and_as_no_message(bench: Tapped) -> None:
+    octets = outage_notice.write(OutageNotice(PEER, 77))
+    told = {"port": "wan", "peer": PEER, "hub": PEER, "started": 77}
+    assert bench.sends(core.Send("wan", PEER, octets)) == [OutageNoticeSent(**told)]  # type: ignore[arg-type]
+    bench.link.on_message(PEER, octets)
+    assert bench.events[1:] == [OutageNoticeReceived(**told)]  # type: ignore[arg-type]
 
 
 def test_what_a_link_does_not_take_is_not_sent(bench: Tapped) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from robot.api import SkipExecution
 
 from devices.wire import gbcs
 from rig.bus.messages import Event
@@ -106,3 +107,56 @@ def test_what_came_while_a_read_was_tried_came(
         return
     NOTHING_CAME[claim](within)
     assert "from 0.000000 s to 30.000000 s" in said[-1]  # what came later is no part of the claim
+
+
+# ------------------------------------------------------------------------------------------------ notices of an outage
+
+HUB = "00db1234567890a2"
+TOLD = ("party.outage", {"device": "network_operator", "hub": HUB, "started": 5, "code": "AD1"})
+SENT = ("outage.tx", {"device": "hub", "port": "wan", "hub": HUB, "started": 5})
+NO_WAN = ("send.failed", {"device": "hub", "port": "wan", "reason": "the link is down"})
+ALIVE = ("gbcs.rx", {"device": "broker", "originator": "00-DB-12-34-56-78-90-A2", "cra": "response", "counter": 1})
+
+
+class AfterOutage(Session):
+    """A session in which an outage of a hub is over, and this was seen."""
+
+    def __init__(self, *seen: tuple[str, dict[str, Any]]) -> None:
+        super().__init__()
+        takes = {"alert": {"ns": 60 * SECOND, "basis": "ours", "declared": False}}
+        kinds = {"hub": "comms_hub", "network_operator": "network_operator", "broker": "access_control_broker"}
+        euis = {"hub": HUB, "network_operator": "90b3d51f30020000", "broker": "90b3d51f30000002"}
+        self.devices = {name: {"kind": kind, "eui": euis[name], "takes": takes} for name, kind in kinds.items()}
+        numbered = enumerate((ALIVE, *seen), 1)
+        self.events = [Event(order, order, "boot", "hub", kind, order, told) for order, (kind, told) in numbered]
+
+    def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        assert verb in ("clock.advance", "supply.sense", "tap.frames"), (device, args)
+        return {"good": True, "by": "a pin", "whole": True, "frames": [], "more": False, "met": []}
+
+
+@pytest.mark.parametrize(
+    ("seen", "tells", "tells_not"),
+    [
+        ([SENT, TOLD], "", "expected no notice of an outage of hub, got one at"),
+        ([SENT, TOLD, SENT, TOLD], "expected one notice of an outage of hub, got 2", "got one at"),
+        ([], "expected a notice of an outage of hub at network_operator .*hub is the silent one", ""),
+        ([SENT], "INFRA: .*the way behind hub lost it", "expected no notice of an outage of hub, got one at"),
+        ([NO_WAN], "INFRA: .*the way behind hub lost it: .*cannot send by wan", "INFRA: .*the way behind hub lost it"),
+    ],
+)
+def test_a_notice_of_an_outage_is_judged_by_what_the_party_was_told(
+    monkeypatch: pytest.MonkeyPatch, seen: list[tuple[str, dict[str, Any]]], tells: str, tells_not: str
+) -> None:
+    now = AfterOutage(*seen)
+    monkeypatch.setattr(alerts, "session", lambda: now)
+    library = Alerts()
+    for keyword, ending in (
+        (library.hub_should_tell_of_outage, tells),
+        (library.hub_should_not_tell_of_outage, tells_not),
+    ):
+        if not ending:
+            keyword()
+            continue
+        with pytest.raises(SkipExecution if ending.startswith("INFRA") else Unmet, match=ending):
+            keyword()

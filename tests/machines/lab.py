@@ -27,6 +27,7 @@ from devices.machines.core import (
     ForgetDevice,
     FormNetwork,
     JoinNetwork,
+    LastGasp,
     LeaveNetwork,
     LinkChanged,
     Machine,
@@ -102,6 +103,14 @@ class Station:
         return of_kind((record for _, record in self.records), kind)
 
 
+@dataclass(frozen=True)
+class _Gasp:
+    """What a station sends from stored energy, unless its power comes back."""
+
+    send: Send
+    lost_at: int
+
+
 class RefusedError(Exception):
     """A machine refused what it was asked."""
 
@@ -117,7 +126,7 @@ class Lab:
         self.wan_cut = False
         self.passes: Filter = lambda _station, _send: True
         self.sent: list[tuple[int, str, Send]] = []
-        self._heap: list[tuple[int, int, str, Event]] = []
+        self._heap: list[tuple[int, int, str, Event | _Gasp]] = []
         self._order = 0
 
     # ------------------------------------------------------------------------------------------------------ the bench
@@ -162,7 +171,11 @@ class Lab:
         end = self.now + duration
         while self._heap and self._heap[0][0] <= end:
             self.now, _, name, event = heapq.heappop(self._heap)
-            if self._is_due(name, event):
+            station = self.stations[name]
+            if isinstance(event, _Gasp):
+                if not station.powered and station.lost_at == event.lost_at:
+                    self._send(station, event.send)
+            elif self._is_due(name, event):
                 self.feed(name, event)
         self.now = end
 
@@ -198,6 +211,9 @@ class Lab:
         match effect:
             case Send():
                 self._send(station, effect)
+            case LastGasp(send, at):
+                self._order += 1
+                heapq.heappush(self._heap, (at, self._order, station.name, _Gasp(send, self.now)))
             case SetTimer(name, at):
                 station.timers[name] = (at, self._order)
                 self.later(max(0, at - self.now), station.name, TimerFired(name))
@@ -365,7 +381,7 @@ class House:
         self.publics = {name: public_of(private) for name, private in self.privates.items()}
         self.lab = Lab()
         self.lab.broker = "broker"
-        broker = BrokerSettings(ACB, registration=registration)
+        broker = BrokerSettings(ACB, registration=registration, outages_to=(NETWORK_OPERATOR,))
         self.add("broker", AccessControlBroker(broker, self.keys(ACB), self.publics, MemoryLedger(500)), ACB)
         for name, eui in (("supplier", SUPPLIER), ("rival", OTHER_SUPPLIER), ("operator", NETWORK_OPERATOR)):
             self.add(name, Supplier(SupplierSettings(eui), self.keys(eui), self.publics, MemoryLedger(1000)), eui)

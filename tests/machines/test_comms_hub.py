@@ -37,8 +37,9 @@ from devices.machines.parts.interpan_window import (
 )
 from devices.machines.parts.tunnel import CLUSTER
 from devices.model.alerts import Log
-from devices.wire import cosem, gbcs, tunnelling
+from devices.wire import cosem, gbcs, outage_notice, tunnelling
 from devices.wire.gbcs import CRA, Message
+from devices.wire.outage_notice import OutageNotice
 from tests.examples import examples
 from tests.machines.lab import (
     ACB,
@@ -46,6 +47,7 @@ from tests.machines.lab import (
     METER,
     MINUTE,
     NETWORK_OPERATOR,
+    NEXT_HUB,
     SECOND,
     SUPPLIER,
     TERMINAL,
@@ -628,6 +630,50 @@ def test_last_gasp_after_more_than_three_minutes(away: int, told: bool) -> None:
     house.lab.run(away * SECOND)
     house.lab.power_on("hub")
     assert house.lab.stations["hub"].kinds("hub.outage")[-1]["last_gasp"] is told
+
+
+@pytest.mark.parametrize(("away", "told"), [(179, 0), (180, 0), (181, 1), (3600, 1)])
+def test_the_network_operator_is_told_of_an_outage_while_it_lasts(away: int, told: int) -> None:
+    """facts/gbcs.md 10.4, decided.md 2.5: AD1, strictly after three minutes, once, to the network operator."""
+    house = House()
+    house.lab.run(MINUTE)
+    began = house.lab.now
+    house.lab.power_off("hub")
+    house.lab.run(away * SECOND)
+    assert len(house.lab.stations["operator"].kinds("party.outage")) == told
+    house.lab.power_on("hub")
+    house.lab.run(HOUR)
+    heard = house.lab.stations["operator"].kinds("party.outage")
+    since = house.lab.stations["hub"].machine.settings.clock.start_ns + began  # type: ignore[attr-defined]
+    expected = {"party": NETWORK_OPERATOR.hex(), "code": "AD1", "hub": HUB.hex(), "started": since // SECOND}
+    assert heard == [expected] * told
+    for party in ("supplier", "rival"):
+        assert house.lab.stations[party].kinds("party.outage") == []
+
+
+def test_two_outages_are_two_and_more_gasps_are_a_setting() -> None:
+    house = House(last_gasps=2, last_gasp_spacing_s=30, last_gasp_s=10)
+    for away in (15, 60):
+        house.lab.run(MINUTE)
+        house.lab.power_off("hub")
+        house.lab.run(away * SECOND)
+        house.lab.power_on("hub")
+    assert len(house.lab.stations["operator"].kinds("party.outage")) == 3
+
+
+def test_an_outage_is_not_told_over_a_wan_that_is_away_nor_believed_of_another_hub() -> None:
+    house = House()
+    house.lab.cut_wan(True)
+    house.lab.power_off("hub")
+    house.lab.run(HOUR)
+    house.lab.cut_wan(False)
+    house.lab.run(HOUR)
+    assert house.lab.stations["operator"].kinds("party.outage") == []
+    notice = outage_notice.write(OutageNotice(NEXT_HUB, 1))
+    house.lab.feed("broker", Received("wan", HUB, notice))
+    assert house.lab.stations["broker"].kinds("broker.refused")[-1]["octets"] == notice.hex()
+    house.lab.run(MINUTE)
+    assert house.lab.stations["operator"].kinds("party.outage") == []
 
 
 def test_forms_its_network_under_its_own_number() -> None:
