@@ -13,7 +13,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import resource
 import select
 import signal
 import subprocess
@@ -136,7 +135,10 @@ def _forked(module: str, stderr: IO[bytes] | None = None) -> subprocess.Popen[by
     main = sys.modules[module].main
 
     def serve() -> NoReturn:
-        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # whoever waits for it to start goes on
+        for number in map(int, os.listdir("/proc/self/fd")):  # whoever waits for it to start goes on
+            if number > 2:
+                with suppress(OSError):  # that of the listing itself
+                    os.close(number)
         _end_with(main)
 
     return subprocess.Popen(
