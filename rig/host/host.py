@@ -33,7 +33,11 @@ from rig.ports.protocols import (
     PortMissing,
 )
 
-__all__ = ["Host", "HostError", "Plugs", "Refused"]
+__all__ = ["IN_ITS_PLACE", "Host", "HostError", "Plugs", "Refused"]
+
+IN_ITS_PLACE = -1
+"""The token of a frame that somebody sends in a machine's place: what became of it is tapped, and the machine is not
+told."""
 
 Recorder = Callable[[Event], None]
 T = TypeVar("T")
@@ -245,7 +249,8 @@ class Host:
             self._taps.frame(event.port, event.peer, event.cluster, event.octets, out=False)
         elif self._machine is not None:
             self._taps.radio(event)
-        self.deliver(event)
+        if not (isinstance(event, core.SendFailed) and event.token == IN_ITS_PLACE):
+            self.deliver(event)
 
     def _from_inside(self, event: core.Event) -> None:
         if isinstance(event, core.Received) and self._machine is not None and self._is_message(event):

@@ -21,19 +21,18 @@ from robot.api import SkipExecution, logger
 
 from devices.events.bench import SendingFailed
 from devices.events.messages import MessageReceived, MessageSent
-from devices.events.tunnels import TunnelGivenUp
 from devices.wire import eui64, gbcs, gbt, tunnelling
 from devices.wire.gbcs import CRA
 from devices.wire.reassembly import Mark, Reason, Reassembler, Way
 from rig.bus.messages import Event
-from rig.evidence.leaks import HAN, INTERPAN
+from rig.evidence.leaks import HAN
 from rig.keywords.probes import probe, probe_by_terminal
-from rig.keywords.taps import crossed, tapped
+from rig.keywords.taps import crossed, from_terminal, tapped
 
 if TYPE_CHECKING:
     from rig.keywords.session import Session
 
-__all__ = ["PARTIES", "Asked", "Loaded", "acknowledged", "blame", "blame_hub", "crossing_shown", "heard_of", "sound"]
+__all__ = ["PARTIES", "Asked", "Loaded", "blame", "blame_hub", "crossing_shown", "heard_of", "sound"]
 
 PARTIES = ("supplier", "network_operator", "access_control_broker")
 """Kinds of device that are part of the bench: what they do not do is never a device's failure."""
@@ -144,31 +143,13 @@ def blame_hub(now: Session, hub: str, terminal: str, since: int, failure: Assert
     """As :func:`blame`, where a hub does not let a terminal in by inter-PAN: it is the silent one where a frame of the
     terminal came to it (at its own tap; of a hub whose radio nobody taps: as its acknowledgement says) and its supply
     was sensed."""
-    told = now.told_of(hub)
-    if not told:
+    if not now.told_of(hub):
         _infra(failure, f"{hub} is no device of this bench")
-    peer, its = bytes.fromhex(now.eui(terminal)), bytes.fromhex(now.eui(hub))
-    frames = [one for one in tapped(now, since, hub)[0] if one.port == INTERPAN]
-    sent = [one for one in frames if one.device == terminal and one.out and one.peer == its]
-    came = [one for one in frames if one.device == hub and not one.out and one.peer == peer]
-    if told.get("under_test") and acknowledged(now, terminal, since):
-        came = came or sent
+    _, came = from_terminal(now, since, terminal, hub)
     if not came:
         _infra(failure, f"no tap has a frame of {terminal} arriving at {hub}")
     shown = f"a frame of {terminal} crossed to it at {came[-1].at_ns / 1e9:.6f} s; {_supply(now, hub, failure)}"
     raise type(failure)(f"{failure}; {hub} is the silent one: {shown}")
-
-
-def acknowledged(now: Session, terminal: str, since: int) -> bool:
-    """Whether no frame by which a terminal asked for a tunnel after the event ``since`` went without acknowledgement:
-    all that is known of whether it came to a hub whose radio nobody taps."""
-    return not any(
-        event.order > since
-        and event.kind == TunnelGivenUp.kind
-        and event.fields["device"] == terminal
-        and str(event.fields["reason"]).startswith("no acknowledgement")
-        for event in now.events
-    )
 
 
 def _kept_alert(now: Session, device: str, since: int, failure: AssertionError) -> tuple[str, str] | None:

@@ -5,18 +5,20 @@ Must not live here: what the frames mean (``rig.evidence``).
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from robot.api import SkipExecution
 
-from devices.events.bench import BeaconsHeard, RadioInNetwork, TunnelGranted
+from devices.events.bench import BeaconsHeard, RadioInNetwork, SendingFailed, TunnelGranted
 from rig.evidence.leaks import HAN, INTERPAN, Tapped
 from rig.keywords.matching import Matcher
 
 if TYPE_CHECKING:
     from rig.keywords.session import Session
 
-__all__ = ["beacons", "crossed", "from_terminal", "in_network", "let_in", "tapped", "tunnel"]
+__all__ = ["acknowledged", "beacons", "crossed", "from_terminal", "in_network", "let_in", "tapped", "tunnel"]
 
 ASKS_ITSELF = "gsme"
 """The kind of device that asks the hub for its tunnel; the hub asks all others for theirs."""
@@ -49,15 +51,28 @@ def crossed(now: Session, since: int, hub: str, terminal: str) -> list[Tapped]:
     ]  # fmt: skip
 
 
-def from_terminal(now: Session, since: int, terminal: str, hub: str) -> tuple[bool, bool]:
-    """Whether a terminal sent frames to the hub by inter-PAN after the event ``since``, at its own tap; and whether one
-    came to the hub, at the hub's."""
+def from_terminal(now: Session, since: int, terminal: str, hub: str) -> tuple[list[Tapped], list[Tapped]]:
+    """What a terminal sent to the hub by inter-PAN after the event ``since``, at its own tap; and what of it came to
+    the hub: at the hub's tap, or as it was acknowledged, where nobody sees into the hub."""
     eui, own = bytes.fromhex(now.eui(hub)), bytes.fromhex(now.eui(terminal))
     frames = [one for one in tapped(now, since, terminal)[0] if one.port == INTERPAN]
-    return (
-        any(one.device == terminal and one.out and one.peer == eui for one in frames),
-        any(one.device == hub and not one.out and one.peer == own for one in frames),
+    sent = [one for one in frames if one.device == terminal and one.out and one.peer == eui]
+    came = [one for one in frames if one.device == hub and not one.out and one.peer == own]
+    if not came and now.told(hub)["under_test"] and acknowledged(now, sent, since):
+        came = sent
+    return sent, came
+
+
+def acknowledged(now: Session, sent: Sequence[Tapped], since: int) -> bool:
+    """Whether any of these frames, all that left their senders for somebody after the event ``since``, got its
+    acknowledgement: whether there are more of them than the senders' radios told to be lost."""
+    ways = Counter((one.device, one.port, one.peer.hex()) for one in sent)
+    lost = Counter(
+        (event.fields["device"], event.fields["port"], event.fields["peer"])
+        for event in now.events
+        if event.order > since and event.kind == SendingFailed.kind
     )
+    return any(count > lost[way] for way, count in ways.items())
 
 
 def tunnel(now: Session, device: str, hub: str) -> Matcher:

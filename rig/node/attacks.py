@@ -20,6 +20,7 @@ from devices.trust.errors import TrustError
 from devices.trust.keystore import KeyStore, agreement_key, signing_key
 from devices.wire import gbcs
 from devices.wire.errors import WireError
+from rig.host.host import IN_ITS_PLACE
 from rig.node.arguments import Arguments
 from rig.node.assembly import Premises
 from rig.node.bench_file import Device
@@ -57,7 +58,7 @@ class Attacks:
         }
         host = args.among("device", radios)
         hub = args.among("hub", premises.bench.devices)
-        host.send(Send("interpan", hub.eui, args.octets("octets"), args.whole("cluster", 0xFFFF)))
+        host.send(Send("interpan", hub.eui, args.octets("octets"), args.whole("cluster", 0xFFFF), IN_ITS_PLACE))
         return {}
 
     def send_by_wan(self, args: Arguments) -> Mapping[str, Any]:

@@ -25,7 +25,7 @@ from devices.events.tunnels import TunnelOpened
 from devices.machines import core
 from devices.wire import gbcs, gbt, outage_notice, tunnelling
 from devices.wire.outage_notice import OutageNotice
-from rig.host.host import Host, HostError, Plugs
+from rig.host.host import IN_ITS_PLACE, Host, HostError, Plugs
 from rig.host.store import MemoryStore
 from rig.host.taps import TappedFrame
 from rig.ports.protocols import PortLost
@@ -127,6 +127,14 @@ def test_what_goes_out_and_what_comes_in_are_apart(bench: Tapped) -> None:
     first, *rest = [transfer(block) for block in gbt.split(message(), 100)]
     bench.sends(core.Send("han", PEER, first, CLUSTER))
     assert bench.hears(bench.han, "han", rest) == []
+
+
+def test_a_frame_that_its_radio_tells_to_be_lost_is_tapped_and_only_its_sender_is_told(bench: Tapped) -> None:
+    told = bench.host._machine.told  # type: ignore[union-attr]
+    for token in (7, IN_ITS_PLACE):
+        bench.interpan.on_event(core.SendFailed("interpan", PEER, token, "no acknowledgement"))
+    assert bench.events == [SendingFailed(port="interpan", peer=PEER, reason="no acknowledgement")] * 2
+    assert [event.token for event in told if isinstance(event, core.SendFailed)] == [7]
 
 
 @pytest.mark.parametrize("port", ["han", "interpan"])
