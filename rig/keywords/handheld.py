@@ -20,7 +20,7 @@ from rig.keywords.connection import Misused
 from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher
 from rig.keywords.session import session
-from rig.keywords.silence import Loaded, acknowledged, blame, blame_hub, sound
+from rig.keywords.silence import Loaded, blame, blame_hub, sound
 from rig.keywords.taps import beacons, crossed, from_terminal, let_in, tapped
 
 __all__ = ["CommandState", "HandHeld"]
@@ -226,7 +226,8 @@ class HandHeld:
 
         A list is a report.  It is held against the beacons that came to the terminal's radio in this test: a hub that
         is in it must have been heard there, and one whose beacon was heard in the latest scan must be in it.  A hub
-        that sent its beacon onto the air, which no radio of the terminal received, is not to blame.
+        that sent its beacon onto the air, which no radio of the terminal received, is not to blame; nor is one to which
+        no request of the terminal came, by the tap of the virtual air.
         """
         now = session()
         scans = [e for e in now.events if beacons(terminal).fits(e)]
@@ -240,10 +241,12 @@ class HandHeld:
         if heard and heard[-1]:
             raise now.unmet(f"{hub} among the hubs found, for its beacon came to {terminal}", _names(hubs))
         sound(now, failure, hub, terminal)
-        sent = now.call("tap.beacon", device=hub, since=now.scanned.get(terminal, now.begun))["at_ns"]
-        if sent is not None:
-            at = f"{sent / 1e9:.6f} s"
+        told = now.call("tap.beacon", device=hub, by=terminal, since=now.scanned.get(terminal, now.begun))
+        if told["at_ns"] is not None:
+            at = f"{told['at_ns'] / 1e9:.6f} s"
             raise SkipExecution(f"INFRA: {failure}; but {hub} sent a beacon at {at}, and it did not come to {terminal}")
+        if told["asked_ns"] is None:
+            raise SkipExecution(f"INFRA: {failure}; but no tap has a beacon request of {terminal} arriving at {hub}")
         raise failure
 
     @keyword
@@ -288,7 +291,7 @@ def _asked_for_it(hub: str, terminal: str, failure: AssertionError, since: int) 
     now = session()
     sound(now, failure, terminal, hub)
     sent, came = from_terminal(now, since, terminal, hub)
-    if not sent or not (came or (now.told(hub)["under_test"] and acknowledged(now, terminal, since))):
+    if not sent or not came:
         raise SkipExecution(f"INFRA: {failure}; but nothing of {terminal} came to {hub}")
 
 

@@ -208,6 +208,7 @@ class _Builder:
         self.world.ether.tap(recorder.air)
         self.beacons = Beacons(bench, recorder)
         self.world.ether.tap(self.beacons.tap)
+        self.world.ether.tap_arrivals(self.beacons.arrival)
         recorder.follow(Links(bench))
         self.banks: dict[str, GpioBank] = {}
         self.inputs: dict[tuple[str, str], Callable[[], bool]] = {}

@@ -378,10 +378,14 @@ class Commands:
 
     def tapped_beacon(self, args: Arguments) -> Mapping[str, Any]:
         """When a radio of ``device`` last sent a beacon of the device's own network onto the virtual air, after the
-        event number ``since``: ``at_ns``, null where it sent none."""
-        device = args.among("device", self.bench.devices)
-        at_ns = self.up().beacons.since(device.name, device.eui, args.whole("since", LONGEST_NS))
-        return {"at_ns": at_ns}
+        event number ``since``: ``at_ns``, null where it sent none; and when a beacon request of ``by`` last came to it
+        since then: ``asked_ns``, null where none did, or where its radio is on no virtual air."""
+        device, by = args.among("device", self.bench.devices), args.among("by", self.bench.devices)
+        since, beacons = args.whole("since", LONGEST_NS), self.up().beacons
+        return {
+            "at_ns": beacons.since(device.name, device.eui, since),
+            "asked_ns": beacons.asked(device.name, by.name, since),
+        }
 
     def tapped_endpoints(self, args: Arguments) -> Mapping[str, Any]:
         """Between which endpoints frames of ``device`` were ``heard`` at the other end of its HAN after the event

@@ -19,7 +19,7 @@ from typing import Any
 
 from rig.world.clock import VirtualClock
 
-__all__ = ["Antenna", "Ether", "EtherError", "Link", "Tap", "air_time"]
+__all__ = ["Antenna", "Arrival", "Ether", "EtherError", "Link", "Tap", "air_time"]
 
 MAX_OCTETS = 125  # 127 with the frame check sequence
 OCTET_NS = 32_000
@@ -27,6 +27,8 @@ PREAMBLE_NS = 192_000
 
 Tap = Callable[[int, int, bytes, int, str], None]
 """``tap(at_ns, channel, octets without check sequence, rssi_dbm, sender)``, called as a transmission starts."""
+Arrival = Callable[[int, bytes, str, str], None]
+"""``arrival(at_ns, octets without check sequence, sender, receiver)``, called as a radio has received a frame."""
 
 
 class EtherError(ValueError):
@@ -79,6 +81,7 @@ class Ether:
         self._antennas: dict[str, Antenna] = {}
         self._links: dict[tuple[str, str], Link] = {}
         self._taps: list[Tap] = []
+        self._arrivals: list[Arrival] = []
         self.default = Link()
         self.transmissions = 0
         self.lost = 0
@@ -131,6 +134,10 @@ class Ether:
         """Hear of each transmission once, lost ones too.  Returns what ends it."""
         self._taps.append(callback)
         return lambda: self._taps.remove(callback)
+
+    def tap_arrivals(self, callback: Arrival) -> None:
+        """Hear of each frame at each radio that receives it, whomever it is for."""
+        self._arrivals.append(callback)
 
     # -------------------------------------------------------------------------------------------------- transmissions
 
@@ -195,6 +202,8 @@ class Ether:
             def arrive() -> None:
                 for antenna, rssi_dbm, hold in heard:
                     if antenna.channel == channel:  # else it was switched off or tuned away meanwhile
+                        for told in self._arrivals:
+                            told(self.clock.now, octets, sender, antenna.name)
                         antenna.hear(octets, rssi_dbm, hold, seal)
 
             self.clock.call_at(self.clock.now + duration, arrive)

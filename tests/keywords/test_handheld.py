@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -25,11 +26,11 @@ DEVICES: Mapping[str, Any] = {
 
 class Scanned(Session):
     """A session in which the terminal's radio heard these networks, scan by scan; ``sent``: the hub's beacon on the
-    air."""
+    air; ``asked``: the terminal's request at the hub."""
 
-    def __init__(self, scans: list[list[str]], sent: int | None = None) -> None:
+    def __init__(self, scans: list[list[str]], sent: int | None = None, asked: int | None = None) -> None:
         super().__init__()
-        self.devices, self._sent = dict(DEVICES), sent
+        self.devices, self._sent, self._asked = dict(DEVICES), sent, asked
         self.events = [self._event(order, heard) for order, heard in enumerate(scans, 1)]
 
     @staticmethod
@@ -39,7 +40,9 @@ class Scanned(Session):
 
     def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
         assert verb in ("supply.sense", "tap.beacon"), (device, args)
-        return {"good": True, "by": "a pin"} if verb == "supply.sense" else {"at_ns": self._sent}
+        return (
+            {"good": True, "by": "a pin"} if verb == "supply.sense" else {"at_ns": self._sent, "asked_ns": self._asked}
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -65,13 +68,19 @@ def _begun() -> Iterator[None]:
 def test_a_list_is_judged_by_what_was_on_the_air(
     monkeypatch: pytest.MonkeyPatch, listed: list[str], scans: list[list[str]], sent: int | None, ending: str
 ) -> None:
-    now = Scanned(scans, sent)
+    now = Scanned(scans, sent, asked=4)
     monkeypatch.setattr(handheld, "session", lambda: now)
     if not ending:
         HandHeld().hub_should_be_among("hub", listed)
         return
     with pytest.raises(SkipExecution if ending.startswith("INFRA") else Unmet, match=ending):
         HandHeld().hub_should_be_among("hub", listed)
+
+
+def test_a_hub_to_which_no_beacon_request_came_is_not_to_blame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handheld, "session", lambda: Scanned([[]]))
+    with pytest.raises(SkipExecution, match=r"INFRA: .*no tap has a beacon request of hht arriving at hub"):
+        HandHeld().hub_should_be_among("hub", [])
 
 
 @pytest.mark.parametrize(("kind", "ends"), [("radio.network", True), ("hub.network", False)])
@@ -124,15 +133,16 @@ def test_a_meter_on_a_line_of_its_own_has_met_nothing_by_being_reachable(monkeyp
 
 
 class Asking(Session):
-    """A session in which a terminal asks a hub under test for a tunnel and hears nothing; ``reason``: why it gave
-    up."""
+    """A session in which a terminal sends a frame to a hub under test and hears nothing; ``reason``: what its radio
+    says became of the frame."""
 
     def __init__(self, reason: str) -> None:
         super().__init__()
-        takes = {"connect": {"ns": 1_000_000_000, "basis": "ours", "declared": False}}
+        time = {"ns": 1_000_000_000, "basis": "ours", "declared": False}
+        takes = {"connect": time, "answer": time}
         self.devices = {name: {**told, "under_test": name == "hub", "takes": takes} for name, told in DEVICES.items()}
         fields = {"device": "hht", "port": "interpan", "peer": HUB, "reason": reason}
-        self.events = [Event(1, 1, "boot", "hht", "tunnel.given_up", 7, fields)]
+        self.events = [Event(1, 1, "boot", "hht", "send.failed", 7, fields)] if reason else []
 
     def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
         frame = {"device": "hht", "at_ns": 5, "port": "interpan", "out": True, "peer": HUB, "cluster": 0x0704}
@@ -145,7 +155,7 @@ class Asking(Session):
 
 
 @pytest.mark.parametrize(
-    ("reason", "infra"), [("no answer", False), ("no acknowledgement", True), ("no acknowledgement (02)", True)]
+    ("reason", "infra"), [("", False), ("no acknowledgement", True), ("the channel was busy", True)]
 )
 def test_a_hub_under_test_that_got_nothing_has_not_kept_its_window_closed(
     monkeypatch: pytest.MonkeyPatch, reason: str, *, infra: bool
@@ -157,6 +167,16 @@ def test_a_hub_under_test_that_got_nothing_has_not_kept_its_window_closed(
             HandHeld().hub_should_not_answer()
     else:
         HandHeld().hub_should_not_answer()
+
+
+@pytest.mark.parametrize(("reason", "infra"), [("", False), ("no acknowledgement", True)])
+def test_a_hub_under_test_that_got_nothing_has_dropped_nothing(
+    monkeypatch: pytest.MonkeyPatch, reason: str, *, infra: bool
+) -> None:
+    now = Asking(reason)
+    monkeypatch.setattr(hub, "session", lambda: now)
+    with pytest.raises(SkipExecution, match=r"INFRA: .*no frame that it acknowledged") if infra else nullcontext():
+        hub.Hub().firewall_should_drop()
 
 
 @pytest.mark.parametrize(

@@ -340,14 +340,17 @@ def test_the_air_has_the_beacons_of_a_hub_with_its_supply_and_nobodys_word(desk:
     """The display looks for a network all day, so that hubs send beacons."""
     desk.call("clock.advance", span_ns=60 * SECOND)
     order = desk.commands.recorder.order
-    assert desk.call("tap.beacon", device="hub", since=0)["at_ns"] > 0
-    assert desk.call("tap.beacon", device="hub", since=order + 1)["at_ns"] is None
-    assert desk.call("tap.beacon", device="esme", since=0)["at_ns"] is None
+    assert desk.call("tap.beacon", device="hub", by="ihd", since=0)["at_ns"] > 0
+    assert desk.call("tap.beacon", device="hub", by="ihd", since=order + 1)["at_ns"] is None
+    assert desk.call("tap.beacon", device="esme", by="ihd", since=0)["at_ns"] is None
     desk.call("supply.switch", supply="hub_supply", on=False)
     order = desk.commands.recorder.order
     desk.call("clock.advance", span_ns=60 * SECOND)
-    assert desk.call("tap.beacon", device="hub", since=order)["at_ns"] is None
-    assert desk.call("tap.beacon", device="neighbour", since=order)["at_ns"] > 60 * SECOND
+    assert desk.call("tap.beacon", device="hub", by="ihd", since=order)["at_ns"] is None
+    assert desk.call("tap.beacon", device="neighbour", by="ihd", since=order)["at_ns"] > 60 * SECOND
+    assert desk.call("tap.beacon", device="hub", by="ihd", since=order)["asked_ns"] is None, "it has no supply"
+    assert desk.call("tap.beacon", device="neighbour", by="ihd", since=order)["asked_ns"] > 60 * SECOND
+    assert desk.call("tap.beacon", device="neighbour", by="hub", since=order)["asked_ns"] is None, "nor does it ask"
 
 
 def test_civil_time_goes_with_bench_time(desk: Desk) -> None:
