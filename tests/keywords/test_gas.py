@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from robot.api import SkipExecution
 
 from rig.bus.messages import Event
 from rig.evidence.judging import Outcome
@@ -73,6 +74,14 @@ class Joining(Session):
         return {"good": True, "by": "a pin"}
 
     def _need_premises(self) -> None: ...
+
+
+def test_between_two_devices_under_test_nobody_sees_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = Joining(None)
+    now.devices = {name: {**told, "under_test": True} for name, told in now.devices.items()}
+    monkeypatch.setattr(hub, "session", lambda: now)
+    with pytest.raises(SkipExecution, match=r"^INFRA: gsme and hub are both under test"):
+        hub.Hub().device_should_join("gsme")
 
 
 @pytest.mark.parametrize(
