@@ -396,7 +396,8 @@ class Session:
         if found is None:
             failure = self.unseen(wanted, span, since)
             sound(self, failure, *needs)
-            blame(self, allowed.device, asked, failure, hears=hears, since=since)
+            code = wanted.fields.get("alert")
+            blame(self, allowed.device, asked, failure, hears=hears, since=since, alert=code)
         self.timed(allowed, found, since)
         return found
 

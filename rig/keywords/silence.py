@@ -21,7 +21,8 @@ from robot.api import SkipExecution, logger
 
 from devices.events.bench import SendingFailed
 from devices.events.messages import MessageReceived, MessageSent
-from devices.wire import eui64, gbcs, gbt, tunnelling
+from devices.wire import cosem, dlms_alerts, eui64, gbcs, gbt, gbz, payload, tunnelling
+from devices.wire.errors import WireError
 from devices.wire.gbcs import CRA
 from devices.wire.reassembly import Mark, Reason, Reassembler, Way
 from rig.bus.messages import Event
@@ -105,11 +106,13 @@ def blame(
     answer: bool = True,
     hears: str = "",
     since: int = 0,
+    alert: int | None = None,
 ) -> NoReturn:
     """Raise ``failure`` where the device is shown to be the silent one, naming what shows it; else skip as INFRA.
 
     ``asked`` is the command that it had to take, if there was one; ``answer``: it had to answer it, so that the way
-    back counts.  ``hears`` is the party that it had to tell something of its own accord, after the event ``since``.
+    back counts.  ``hears`` is the party that it had to tell something of its own accord, after the event ``since``: the
+    alert with this code.
     """
     if now.kind_of(device) in PARTIES:
         _infra(failure, f"{device} is part of the bench")
@@ -126,7 +129,7 @@ def blame(
         heard = asked.party if answer else ""
     elif hears:
         _in_reach(now, failure, device, now.hub_of(device))
-        if kept := _kept_alert(now, device, since, failure):
+        if kept := _kept_alert(now, device, since, alert, failure):
             device, word = kept
             shown.append(word)
         else:
@@ -152,16 +155,22 @@ def blame_hub(now: Session, hub: str, terminal: str, since: int, failure: Assert
     raise type(failure)(f"{failure}; {hub} is the silent one: {shown}")
 
 
-def _kept_alert(now: Session, device: str, since: int, failure: AssertionError) -> tuple[str, str] | None:
-    """Who had the last alert of a device that came to no party, and when it crossed to him; None: it never left.
+def _kept_alert(
+    now: Session, device: str, since: int, code: int | None, failure: AssertionError
+) -> tuple[str, str] | None:
+    """Who had the last alert of a device with this code that came to no party, and when it crossed to him; None: it
+    never left.  One that nobody can read may be it.
 
-    Skips as INFRA where it left somebody and no tap has it arriving: then nobody is shown to have it.
+    Skips as INFRA where it left somebody and no tap has it arriving, for then nobody is shown to have it; and where it
+    came to a part of the bench and went no further.
     """
     mine, last, delivered = _text(now.eui(device)), {}, set()
     for event in _tapped(now, since):
         if event.fields.get("cra") == "alert" and event.fields.get("originator") == mine:
+            if None not in (code, told := _alert_code(event)) and told != code:
+                continue
             last[event.fields["counter"]] = event
-            if event.kind == MessageReceived.kind and now.kind_of(str(event.fields["device"])) in USERS:
+            if event.kind == MessageReceived.kind and _is_for(now, event):
                 delivered.add(event.fields["counter"])
     for counter, event in reversed(last.items()):
         where, at = str(event.fields["device"]), f"at {event.at_ns / 1e9:.6f} s"
@@ -170,8 +179,11 @@ def _kept_alert(now: Session, device: str, since: int, failure: AssertionError) 
         if event.kind == MessageSent.kind:
             port = event.fields["port"]
             _infra(failure, f"an alert of {device} left {where} by {port} {at}, and no tap has it arriving")
-        if where != device and now.kind_of(where) not in PARTIES:
-            return where, f"an alert of {device} crossed to it {at}"
+        if now.kind_of(where) in PARTIES:
+            _infra(
+                failure, f"an alert of {device} came to {where} {at}, which is part of the bench, and went no further"
+            )
+        return where, f"an alert of {device} crossed to it {at}"
     return None
 
 
@@ -206,6 +218,22 @@ def _broken_off(
         if now.told_of(peer).get("under_test") or left - came or failed:
             at = f"{begun.first.at_ns / 1e9:.6f} s"
             _infra(failure, f"a message began to leave {device} by {port} at {at} and broke off: {begun.detail}")
+
+
+def _is_for(now: Session, event: Event) -> bool:
+    """Whether an alert has come to a user of the bench, or to whom else it is addressed."""
+    there = str(event.fields["device"])
+    return now.kind_of(there) in USERS or event.fields.get("recipient") == _text(now.eui(there))
+
+
+def _alert_code(event: Event) -> int | None:
+    """The code in a tapped alert; None where it cannot be read."""
+    try:
+        body = payload.decode(gbcs.decode(bytes.fromhex(str(event.fields.get("octets", "")))))
+        alert = dlms_alerts.read(body) if isinstance(body, cosem.Notification) else body
+    except WireError:
+        return None
+    return alert.code if isinstance(alert, dlms_alerts.Alert | gbz.Alert) else None
 
 
 def sound(now: Session, failure: AssertionError, *devices: str) -> None:
