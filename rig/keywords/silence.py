@@ -180,10 +180,10 @@ def _kept_alert(
             port = event.fields["port"]
             _infra(failure, f"an alert of {device} left {where} by {port} {at}, and no tap has it arriving")
         if now.kind_of(where) in PARTIES:
-            _infra(
-                failure, f"an alert of {device} came to {where} {at}, which is part of the bench, and went no further"
-            )
-        return where, f"an alert of {device} crossed to it {at}"
+            part = f"{where} {at}, which is part of the bench"
+            _infra(failure, f"an alert of {device} came to {part}, and went no further")
+        if where != device:
+            return where, f"an alert of {device} crossed to it {at}"
     return None
 
 
