@@ -25,7 +25,7 @@ from rig.keywords.matching import Matcher, nanoseconds
 from rig.keywords.session import session
 from rig.keywords.silence import blame, crossing_shown, sound
 
-__all__ = ["INSTRUMENTS", "Physics", "fed"]
+__all__ = ["AUXILIARY", "INSTRUMENTS", "Physics", "fed"]
 
 STAMPED_MS = 0.3
 """How far a time between coil and contact may be off where no virtual clock stamps both, k=2 (facts/pi-bench.md 8)."""

@@ -111,8 +111,9 @@ class Session:
         """The latest command of this test for each device before that, by EUI-64 in hex, that went out."""
         self.scanned: dict[str, int] = {}
         """The last event before the latest scan, by terminal."""
-        self.flows: dict[str, int] = {}
-        """How much gas the test lets flow, by meter."""
+        self.flows: dict[str, tuple[int, int]] = {}
+        """How much gas the test lets flow, by meter, and the last event before; none flows once an emulated meter has
+        started anew."""
         self.changed = 0
         """The last event before links, radios or supplies were last changed: what was carried before shows nothing."""
         self.out_of_reach: set[str] = set()

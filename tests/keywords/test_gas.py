@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from robot.api import SkipExecution
 
 from rig.bus.messages import Event
 from rig.evidence.judging import Outcome
-from rig.keywords import gas, hub
+from rig.keywords import gas, hub, physics
 from rig.keywords.gas import GasMeter
 from rig.keywords.judge import Unmet, judge
 from rig.keywords.session import Session
@@ -26,7 +27,7 @@ class Looked(Session):
         takes = {"check": {"ns": 1_000_000_000, "basis": "ours", "declared": False}}
         self.devices = {"gsme": {"kind": "gsme", "eui": "00db1234567890a1", "takes": takes}}
         self.described = {"feeds": {}}
-        self.flows["gsme"] = flow
+        self.flows["gsme"] = flow, 0
         fields = {"device": "gsme", "flow": flow, "threshold": threshold, "above": above}
         self.events = [Event(1, 1, "boot", "gsme", "valve.flow_check", 7, fields)]
 
@@ -50,6 +51,48 @@ def test_a_flow_is_above_a_threshold_that_there_is(
         return
     with pytest.raises(Unmet, match="a flow and a threshold that agree"):
         GasMeter().flow_check_should_be_reported(above=above)
+
+
+class Behind(Looked):
+    """As before, with an instrument behind the valve that reads this, and what else was seen: kind, pin or nothing,
+    level, order number."""
+
+    def __init__(self, amperes: float, *seen: tuple[str, bool, int]) -> None:
+        super().__init__(3, 2, above=True)
+        self.described = {"feeds": {"flow": "gas"}}
+        self.flows["gsme"] = 3, 0
+        self.events[0] = replace(self.events[0], order=5)
+        self._amperes = amperes
+        for what, level, order in seen:
+            kind, fields = ("power", {"on": level}) if what == "power" else ("edge", {"pin": what, "level": level})
+            self.events.append(Event(order, order, "boot", "gsme", kind, order, {**fields, "device": "gsme"}))
+
+    def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        assert verb == "instrument.read", (device, args)
+        return {"readings": {"current": {"value": self._amperes, "uncertainty": 0.005, "at_ns": 9}}}
+
+
+@pytest.mark.parametrize(
+    ("amperes", "seen", "ends"),
+    [
+        (0.2, (), ""),
+        (0.0, (), "gas to flow"),
+        (0.021, (), "^INCONCLUSIVE: whether gas flows"),
+        (0.0, (("aux_no", False, 6),), ""),  # it shut the valve for the flow
+        (0.0, (("aux_no", False, 3),), "gas to flow"),
+        (0.2, (("power", True, 3),), "the flow that there is, 0"),
+        (0.2, (("power", True, 7),), ""),
+    ],
+)
+def test_a_flow_is_held_against_what_the_test_lets_flow_and_what_flows(
+    monkeypatch: pytest.MonkeyPatch, amperes: float, seen: tuple[tuple[str, bool, int], ...], ends: str
+) -> None:
+    now = Behind(amperes, *seen)
+    for room in (gas, physics):
+        monkeypatch.setattr(room, "session", lambda: now)
+    kind = SkipExecution if "INCONCLUSIVE" in ends else Unmet
+    with pytest.raises(kind, match=ends) if ends else nullcontext():
+        GasMeter().flow_check_should_be_reported(above=True)
 
 
 JOINS = {"join": {"ns": 1_000_000_000, "basis": "its maker", "declared": True}}
