@@ -80,7 +80,7 @@ class Alerts:
         now = session()
         start, begun = now.since(since), now.now
         told = self.alert_should_arrive(code, device=device, party=party, within=within, since=start)
-        span = now.takes(device, "wake", "alert").declared if within is None else within
+        span, came_by = now.takes(device, "wake", "alert").declared if within is None else within, now.now
         now.pass_time(max(span - timedelta(microseconds=(now.now - begun) // 1000), timedelta(0)))
         mine = [event for event in now.events if event.order > start and _alert(code, device, party).fits(event)]
         now.claimed |= {event.order for event in mine}
@@ -93,6 +93,7 @@ class Alerts:
         if len(came) != 1:
             times = ", ".join(f"{event.at_ns / 1e9:.6f} s" for event in came)
             raise now.unmet(f"one alert {code} of {device} at the tap of {party}", f"{len(came)}, at {times}")
+        now.tell_nothing_came(f"second alert {code} of {device}", came_by, f"messages at {party}")
         return told
 
     @keyword

@@ -129,7 +129,7 @@ class HandHeld:
         It must also send nothing to that hub: judged by the frames at the terminal's radio.
         """
         now = session()
-        since, words = now.mark, ""
+        since, begun, words = now.mark, now.now, ""
         try:
             now.ask(device, "connect", hub=now.eui(hub))
         except Misused as refusal:
@@ -142,6 +142,7 @@ class HandHeld:
                 f"the terminal to refuse {hub} and to send it nothing",
                 f"{words or 'no refusal'}, and {len(sent)} frames to it",
             )
+        now.tell_nothing_came(f"frame of {device} to {hub}", begun, f"the inter-PAN radio of {device}")
         logger.info(f"refused: {words}")
         return words
 

@@ -95,13 +95,14 @@ class Physics:
     ) -> None:
         """From the test's latest action until so long from now neither coil nor contact may move.
 
-        ``within``: left out, as long as the device may take by the bench file.  Where the latest action was sending the
-        device a command, it says something only if that came to the device, or to the hub that keeps it until a gas
-        meter wakes.
+        ``within``: left out, as long as the device may take by the bench file.  It says something only of a device that
+        has its supply; and where the device was sent a command, by the latest action or before a button was pressed,
+        only if that came to the device, or to the hub that keeps it until a gas meter wakes.
         """
         now = session()
-        asked = now.asked_of(device) if since is None else None
-        start = now.since(since)
+        asked, start = now.led_to(device), now.since(since)
+        if asked is not None and (not asked.out or (since is not None and asked.since < since)):
+            asked = None  # it never went out, or is older than what is looked at
         begun = now.time_of(start)
         now.pass_time(_allowed(device).declared if within is None else within)
         moved = [e for e in now.events if e.order > start and e.kind == PinMoved.kind and e.fields["device"] == device]
@@ -111,10 +112,12 @@ class Physics:
             raise now.unmet(
                 f"no contact of {device} to move", f"{moved[0].fields['pin']} at {moved[0].at_ns / 1e9:.6f} s"
             )
-        if asked is not None and asked.out:
-            still = now.unmet(f"#{asked.counter} to come to {device} and to move no contact", "no move")
-            sleeps = "wake" in now.told(device)["takes"]
-            crossing_shown(now, device, asked, still, waits_at=now.hub_of(device) if sleeps else "")
+        cause = f"#{asked.counter} to come to {device}" if asked is not None else f"{device} to have its supply"
+        sleeps = "wake" in now.told(device)["takes"]
+        crossing_shown(
+            now, device, asked, now.unmet(f"{cause} and to move no contact", "no move"),
+            waits_at=now.hub_of(device) if sleeps else "",
+        )  # fmt: skip
         now.tell_nothing_came(f"move of {device}", begun, f"the wires of its coils and of {AUXILIARY}")
 
     @keyword

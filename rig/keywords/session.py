@@ -444,8 +444,15 @@ class Session:
         return Unmet(f"expected {spoken(expected)}, got {spoken(got)} (bench time {self.now / 1e9:.6f} s{where})")
 
     def tell_nothing_came(self, what: str, begun: int, tap: str, over: int | None = None) -> None:
-        """Say in the log over which time, ns, and on which tap nothing came; ``over``: left out, until now."""
+        """Say in the log over which time, ns, and on which tap nothing came; ``over``: left out, until now.
+
+        Skips the test as INFRA where the bench was held up meanwhile: what came then may not have been seen yet."""
         end = self.now if over is None else over
+        if stalled := self.stalled_s(begun):
+            raise SkipExecution(
+                f"INFRA: no {what} was seen, and the bench itself was held up for {stalled:.1f} s meanwhile. Is its "
+                f"machine too busy?"
+            )
         logger.info(f"No {what} from {begun / 1e9:.6f} s to {end / 1e9:.6f} s; looked at: {tap}.")
 
     def words(self, event: Event) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
+from robot.api import SkipExecution
 
 from rig.bus.messages import Event
-from rig.keywords.physics import _last_move
+from rig.keywords import physics
+from rig.keywords.judge import judge
+from rig.keywords.physics import Physics, _last_move
+from rig.keywords.session import PRESS, Session
+from rig.keywords.silence import Asked
 
 MS = 1_000_000
 SET, RESET, AUX = "contactor_set", "contactor_reset", "aux_no"
@@ -64,3 +70,67 @@ def test_what_came_before_the_mark_does_not_count() -> None:
 
 def test_another_device_does_not_count() -> None:
     assert operate_ms(events(*CLOSING, device="neighbour"), closed=True) is None
+
+
+class Unmoved(Session):
+    """A session with a meter of which nothing moves; ``good``: its supply.  ``meanwhile``: events of the time that
+    passes."""
+
+    def __init__(self, *, good: bool = True, meanwhile: Sequence[Event] = ()) -> None:
+        super().__init__()
+        takes = {"contact": {"ns": 1_000_000_000, "basis": "ours", "declared": False}}
+        self.devices = {"esme": {"kind": "esme", "eui": METER, "takes": takes, "behind": "hub"}}
+        self._good, self._meanwhile = good, meanwhile
+
+    def call(self, verb: str, /, *, device: str = "", **args: Any) -> Mapping[str, Any]:
+        if verb == "clock.advance":
+            self.events += self._meanwhile
+            return {}
+        assert verb == "supply.sense", (device, args)
+        return {"good": self._good, "by": "a pin"}
+
+    def stays(self, monkeypatch: pytest.MonkeyPatch, since: int | None = None) -> None:
+        monkeypatch.setattr(physics, "session", lambda: self)
+        Physics().contact_should_not_move("esme", since=since)
+
+
+METER = "00db1234567890a0"
+ASKED = Asked("90b3d51f30010000", METER, 7, 4, "supplier")
+STALLED = Event(9, 9, "b", "bench", "bench.stalled", 2_000_000_000, {"span_ns": 3_000_000_000})
+
+
+@pytest.fixture(autouse=True)
+def _begun() -> Iterator[None]:
+    yield
+    judge().begin("")
+
+
+@pytest.mark.parametrize("since", [None, 0])
+def test_of_a_meter_without_supply_nothing_is_shown_by_a_contact_that_stays(
+    monkeypatch: pytest.MonkeyPatch, since: int | None
+) -> None:
+    Unmoved().stays(monkeypatch, since)
+    with pytest.raises(SkipExecution, match=r"INFRA: .*esme has no supply"):
+        Unmoved(good=False).stays(monkeypatch, since)
+
+
+@pytest.mark.parametrize(
+    ("pressed", "since", "shown"), [(True, None, False), (False, None, False), (False, 4, False), (False, 5, True)]
+)
+def test_a_contact_that_stays_shows_nothing_of_a_command_that_never_came(
+    monkeypatch: pytest.MonkeyPatch, pressed: bool, since: int | None, *, shown: bool
+) -> None:
+    now = Unmoved()
+    now.asked = ASKED
+    if pressed:
+        now.begin_action(PRESS)
+    if shown:  # the command is older than what is looked at
+        now.stays(monkeypatch, since)
+        return
+    with pytest.raises(SkipExecution, match=r"INFRA: .*no tap has the message #7 crossing to esme"):
+        now.stays(monkeypatch, since)
+
+
+def test_what_stays_while_the_bench_is_held_up_is_not_shown_to_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SkipExecution, match=r"INFRA: no move of esme was seen, .*held up for 3\.0 s"):
+        Unmoved(meanwhile=[STALLED]).stays(monkeypatch)
