@@ -24,6 +24,7 @@ from typing import NamedTuple, Protocol
 __all__ = ["LARGEST", "Member", "Packed", "members", "unpacked"]
 
 LARGEST = 1 << 28  # octets that all of a packed file may grow to
+PIECE = 256  # octets of a packed file that are unpacked at first
 
 _UNREAD = {
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -63,7 +64,7 @@ class _Decompressor(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    def decompress(self, data: memoryview, max_length: int) -> bytes: ...
 
 
 _STREAMS: tuple[tuple[bytes, str, Callable[[], _Decompressor]], ...] = (
@@ -89,21 +90,33 @@ def unpacked(data: bytes) -> tuple[bytes, str]:
 
 def _stream(data: bytes, magic: bytes, kind: str, made: Callable[[], _Decompressor]) -> tuple[bytes, str]:
     """All members of a packed file, one after another as gzip and its like write them."""
-    whole = bytearray()
-    while data.startswith(magic):
-        packer = made()
+    whole, at = bytearray(), 0
+    while data.startswith(magic, at):
         try:
-            whole += packer.decompress(data, LARGEST - len(whole))
+            octets, at, ended = _member(data, at, made(), LARGEST - len(whole))
         except (zlib.error, OSError, lzma.LZMAError, EOFError) as fault:
             if not whole:
                 raise Packed(f"a broken {kind} file: {fault}; pack it again, or give it unpacked") from None
             return bytes(whole), f"{kind}: {fault}; what came before is read"
-        if not packer.eof:
+        whole += octets
+        if not ended:
             full = len(whole) >= LARGEST
             return bytes(whole), f"{kind}: " + (f"it grows beyond {LARGEST} octets" if full else "the file breaks off")
-        data = packer.unused_data
-    behind = len(data.strip(b"\x00"))  # files on tapes are filled up with zeros
+    behind = len(data[at:].strip(b"\x00"))  # files on tapes are filled up with zeros
     return bytes(whole), f"{kind}: {behind} octets behind its end are not of its kind" if behind else ""
+
+
+def _member(data: bytes, at: int, packer: _Decompressor, left: int) -> tuple[bytes, int, bool]:
+    """What the member that begins ``at`` holds, ``left`` octets at the most; where it ends, and whether it does.
+
+    A decompressor copies what it is given and does not use.  So it is given little at first, and ever more: a file of
+    many small members takes no longer than one of a single member."""
+    view, whole, size = memoryview(data), bytearray(), PIECE
+    while at < len(data) and left > len(whole) and not packer.eof:
+        piece = view[at : at + size]
+        whole += packer.decompress(piece, left - len(whole))
+        at, size = at + len(piece), 2 * size
+    return bytes(whole), at - len(packer.unused_data), packer.eof
 
 
 def members(data: bytes) -> Iterator[Member] | None:
