@@ -11,8 +11,9 @@ from robot.api import logger
 
 from devices.events.messages import MessageReceived
 from devices.events.parties import LocalCopyReceived
-from devices.wire import eui64, gbcs
+from devices.wire import eui64
 from rig.keywords.connection import Misused
+from rig.keywords.copies import copy_with
 from rig.keywords.matching import Matcher
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def probe(now: Session, device: str) -> bool:
 
 def probe_by_terminal(now: Session, device: str, terminal: str) -> bool:
     """As :func:`probe`, by a terminal that is connected to the hub of a device behind it.  False, too, where the
-    terminal takes no command now: it has no connection, or one is under way."""
+    supplier has no copy of the read for it, and where the terminal takes no command now: it has no connection, or one
+    is under way."""
     use_case, eui = _read_of(now, device), now.eui(device)
     if not use_case or now.kind_of(device) == "comms_hub":
         return False
@@ -51,8 +53,11 @@ def probe_by_terminal(now: Session, device: str, terminal: str) -> bool:
     copy = Matcher(LocalCopyReceived, supplier, {"counter": told["counter"], "for": eui})
     if now.wait(copy, now.takes(now.of_kind("access_control_broker"), "answer").patience, since) is None:
         return False
-    orders = [str(one["octets"]) for one in now.ask(supplier, "work_order", device=eui)["commands"]]
-    octets = next(one for one in orders if gbcs.decode(bytes.fromhex(one)).counter == told["counter"])
+    ids = now.eui(supplier), eui, int(told["counter"])
+    octets = copy_with(ids, now.ask(supplier, "work_order", device=eui)["commands"])
+    if octets is None:
+        logger.info(f"{supplier} has no local copy of the read #{told['counter']} for {device} in its work order.")
+        return False
     since = now.mark
     try:
         now.ask(terminal, "load", work_order=[{"name": NAME, "device": eui, "octets": octets}])

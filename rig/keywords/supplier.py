@@ -11,14 +11,15 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from robot.api import logger
+from robot.api import SkipExecution, logger
 from robot.api.deco import keyword, library
 
 from devices.events.messages import MessageSent
 from devices.events.parties import LocalCopyReceived, PartyReceived
-from devices.wire import axdr, gbcs
+from devices.wire import axdr
 from rig.bus.messages import Event
 from rig.keywords.connection import Misused
+from rig.keywords.copies import copy_with, ids_of
 from rig.keywords.judge import judged
 from rig.keywords.matching import Matcher
 from rig.keywords.session import session
@@ -166,7 +167,7 @@ class Supplier:
         now = session()
         now.begin_action()
         spoilt = now.call("message.spoil", octets=copy["octets"], spoil=spoil)["octets"]
-        originator, recipient, counter = _ids(spoilt)
+        originator, recipient, counter = ids_of(spoilt)
         now.asked = Asked(originator, recipient, counter, now.mark, _originator(command))
         now.call("wan.send", device=device, octets=spoilt)
         return {**command, "final": copy["octets"], "spoilt": now.asked}
@@ -272,7 +273,12 @@ class Supplier:
         )
         now.expect(wanted, now.takes(now.of_kind("access_control_broker"), "answer"), command["since"])
         orders = now.ask(command["party"], "work_order", device=now.eui(command["device"]))["commands"]
-        octets = next(order["octets"] for order in orders if _ids(order["octets"]) == _ids_of(command))
+        octets = copy_with(_ids_of(command), orders)
+        if octets is None:
+            raise SkipExecution(
+                f"INFRA: {command['party']}, which is part of the bench, has no local copy of {_called(command)} for "
+                f"{command['device']} in its work order, although one came to it"
+            )
         return {**command, "name": command["use_case"], "octets": octets, "target": now.eui(command["device"])}
 
     @keyword
@@ -357,11 +363,6 @@ def _response_to(command: Mapping[str, Any]) -> Matcher:
 
 def _called(command: Mapping[str, Any]) -> str:
     return f"{command['use_case']} #{command['counter']}"
-
-
-def _ids(octets: str) -> tuple[str, str, int]:
-    message = gbcs.decode(bytes.fromhex(octets))
-    return message.originator.hex(), message.recipient.hex(), message.counter
 
 
 def _ids_of(command: Mapping[str, Any]) -> tuple[str, str, int]:
