@@ -66,6 +66,10 @@ class Judge:
         self._issues: tuple[Issue, ...] | None = None
         self._bench: Mapping[str, Any] = {}
 
+    def begin_run(self) -> None:
+        """A run begins: what it judges by is read anew, for an earlier one in this process may have had another."""
+        self._known = self._issues = None
+
     def begin(self, test: str) -> None:
         """A test begins: nothing is found yet."""
         self.findings.clear()

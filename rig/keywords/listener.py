@@ -71,7 +71,10 @@ class RunListener:
     # ------------------------------------------------------------------------------------------------ what Robot tells
 
     def start_suite(self, data: Any, _result: Any) -> None:
-        """Say beforehand how long the selected tests will take on a bench with a real clock."""
+        """A run begins with its outermost suite: say how long the selected tests will take on a bench with a real
+        clock."""
+        if data.parent is None:
+            judge().begin_run()
         if data.parent is None and os.environ.get("RIG_CLOCK") == "real" and _folder() is not None:
             times = [bench_times.expected_s(Path(one.source), one.parent.name, one.name) for one in data.all_tests]
             logger.console(bench_times.announcement(times, float(os.environ.get("RIG_LONGEST_TEST_S", "inf"))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from rig.evidence.judging import BasisKind, Limit, Outcome, Reading
 from rig.keywords import judge as room
 from rig.keywords.connection import Misused
 from rig.keywords.judge import Judge, Observed, Unmet, judged
+from rig.keywords.listener import RunListener
 from tests.keywords.test_libraries import LIBRARIES
 
 ISSUE = {"id": "SMDA-246", "reason": "mended in 2.1", "until": "2999-12-31", "expectation": "enable-closes"}
@@ -56,6 +58,21 @@ class Library:
     def outer(self) -> None:
         """Calls another."""
         self.contact_should_open("gsme", moved=False)
+
+
+def test_a_second_run_in_a_process_judges_by_its_own_expectations(
+    judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = judge.expectation("contact-opens").statement
+    row = {"statement": "it opens", "asks": "contact-opens", "source": "our method", "mark": "standard"}
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump({"version": 1, "expectations": {"contact-opens": row}}), encoding="utf-8")
+    monkeypatch.setenv("RIG_EXPECTATIONS", str(own))
+    assert judge.expectation("contact-opens").statement == shipped, "within a run nothing changes"
+    RunListener().start_suite(SimpleNamespace(parent=SimpleNamespace()), None)
+    assert judge.expectation("contact-opens").statement == shipped, "nor with a suite of it"
+    RunListener().start_suite(SimpleNamespace(parent=None), None)
+    assert judge.expectation("contact-opens").statement == "it opens"
 
 
 def test_what_is_met_is_a_finding_with_the_basis_of_its_cause(judge: Judge) -> None:
