@@ -28,7 +28,7 @@ from devices.model.credentials import CredentialCells
 from devices.trust.keystore import KeyStore
 from devices.wire.gbcs import Message
 
-__all__ = ["FAULTS", "EsmeChange", "Fault", "GsmeChange", "fault", "make_faulty", "names"]
+__all__ = ["FAULTS", "FAULTY", "EsmeChange", "Fault", "GsmeChange", "fault", "make_faulty", "names"]
 
 T = TypeVar("T")
 EsmeChange = Callable[[EsmeSettings, EsmePolicy], tuple[EsmeSettings, EsmePolicy]]
@@ -272,6 +272,9 @@ _TABLE = (
 
 FAULTS: Mapping[tuple[str, str], Fault] = {(entry.device, entry.name): entry for entry in _TABLE}
 """Device and name to fault."""
+
+FAULTY: Mapping[str, str] = {"esme": "ESME", "gsme": "GSME", "comms_hub": "CHF", "hht": "HHT"}
+"""Kind of device in a bench file to the ``device`` under which its faults are kept."""
 
 
 def names(device: str) -> tuple[str, ...]:

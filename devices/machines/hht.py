@@ -381,10 +381,11 @@ class HandHeldTerminal:
     def _seen(self, beacons: tuple[Beacon, ...]) -> list[Effect]:
         self._found = beacons
         lines = [f"{eui_text(b.epid)} channel {b.channel} {b.rssi} dBm{_mark(b, self._jobs)}" for b in beacons]
-        hubs = [b.epid for b in beacons]
+        hubs = [(b.epid, b.joinable) for b in beacons]
         if LISTS_ITS_ORDERS in self.settings.faults:
-            hubs = sorted({job.hub for job in self._jobs if job.hub})
-        found = HubsFound(hubs=tuple(hubs), joinable=tuple(b.joinable for b in beacons))
+            heard = dict(hubs)
+            hubs = [(hub, heard.get(hub, False)) for hub in sorted({job.hub for job in self._jobs if job.hub})]
+        found = HubsFound(hubs=tuple(hub for hub, _ in hubs), joinable=tuple(joinable for _, joinable in hubs))
         return [Record(found), Show("\n".join(lines) or "No hub found")]
 
     def _need_hub(self, *, connected: bool = True) -> bytes:

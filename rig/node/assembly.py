@@ -23,7 +23,7 @@ from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import Machine
 from devices.machines.esme import Esme
 from devices.machines.esme_settings import EsmeSettings
-from devices.machines.faults import make_faulty, names
+from devices.machines.faults import FAULTY, make_faulty, names
 from devices.machines.gpf import Gpf, GpfSettings
 from devices.machines.gsme import Gsme, GsmeSettings
 from devices.machines.han_device import HanSettings
@@ -503,9 +503,6 @@ def _ihd(trust: _Trust, device: Device) -> Make:
 COPIES = "copies"
 INSIDE: Mapping[str, str] = {"proxy": "messages", "line": "messages", "tap": COPIES}
 """Port of a hub or of the gas proxy in it to the line between them."""
-
-FAULTY: Mapping[str, str] = {"esme": "ESME", "gsme": "GSME", "comms_hub": "CHF", "hht": "HHT"}
-"""Kind of device to the name under which ``devices.machines.faults`` keeps its faults."""
 
 MACHINES: Mapping[str, Callable[[_Trust, Device], Make]] = {
     "supplier": _supplier,

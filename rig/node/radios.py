@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
 
-from devices.machines.faults import FAULTS
+from devices.machines.faults import FAULTS, FAULTY
 from devices.trust.install_code import install_code_key
-from rig.node.bench_file import Bench, BenchFileError, Device, Port
+from rig.node.bench_file import ENDPOINTS, Bench, BenchFileError, Device, Port
 from rig.node.virtual_world import VirtualWorld
 from rig.ports.bytelink import SerialByteLink, VirtualByteLink
 from rig.ports.han_direct import DirectAir
@@ -59,7 +59,7 @@ class Radios:
             install_code_key,
             power,
             endpoint=port.endpoint,
-            sends_from=port.endpoint + _endpoints_off(device.fault),
+            sends_from=_sends_from(device, port.endpoint),
             endpoints=self._endpoints(),
         )
         radio = XBeeHan(line, self._clock, config)
@@ -121,5 +121,9 @@ class Radios:
         return near, module.power
 
 
-def _endpoints_off(fault: str | None) -> int:
-    return next((one.endpoints_off for one in FAULTS.values() if one.name == fault), 0)
+def _sends_from(device: Device, endpoint: int) -> int:
+    """The endpoint that the frames of a device leave from: its own, unless it has a fault; then another one that a
+    device may have."""
+    fault = FAULTS.get((FAULTY.get(device.kind, device.kind), device.fault or ""))
+    off = 0 if fault is None else fault.endpoints_off
+    return ENDPOINTS[(ENDPOINTS.index(endpoint) + off) % len(ENDPOINTS)]

@@ -12,8 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.machines.core import Answer, Asked, NetworkDown, Persist, Received, Refuse, Send
-from devices.machines.hht import HandHeldTerminal, HhtSettings
+from devices.events.terminals import HubsFound
+from devices.machines.core import (
+    Answer,
+    Asked,
+    Beacon,
+    NetworkDown,
+    NetworksFound,
+    Persist,
+    Received,
+    Record,
+    Refuse,
+    Send,
+)
+from devices.machines.hht import LISTS_ITS_ORDERS, HandHeldTerminal, HhtSettings
 from devices.machines.parts.reading import outcome, words
 from devices.machines.parts.tunnel import CLUSTER, INTERPAN
 from devices.wire import gbcs
@@ -286,6 +298,17 @@ def test_capacity_is_bounded() -> None:
     terminal = HandHeldTerminal(HhtSettings(TERMINAL, capacity=2))
     refused = terminal.handle(Asked("load", {"work_order": [entry()] * 3}), 0)
     assert [type(effect) for effect in refused] == [Refuse]
+
+
+@pytest.mark.parametrize("faults", [frozenset[str](), frozenset({LISTS_ITS_ORDERS})])
+def test_a_scan_says_of_each_hub_that_it_lists_whether_it_lets_devices_join(faults: frozenset[str]) -> None:
+    terminal = HandHeldTerminal(HhtSettings(TERMINAL, faults=faults))
+    terminal.handle(Asked("load", {"hub": HUB.hex(), "work_order": [entry()]}), 0)
+    for heard in ((), (Beacon(NEXT_HUB, 1, 11, False, -40), Beacon(HUB, 2, 12, True, -50))):
+        effects = terminal.handle(NetworksFound("interpan", heard), 0)
+        (found,) = (one.event for one in effects if isinstance(one, Record) and isinstance(one.event, HubsFound))
+        lists = {b.epid: b.joinable for b in heard} if not faults else {HUB: bool(heard)}
+        assert found == HubsFound(hubs=tuple(lists), joinable=tuple(lists.values()))
 
 
 def test_why_the_terminal_cannot_scan_is_shown() -> None:

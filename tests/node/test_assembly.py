@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 
 from devices.machines.comms_hub import CommsHub
 from devices.machines.esme import Esme
-from devices.machines.faults import FAULTS
+from devices.machines.faults import FAULTS, FAULTY
 from devices.machines.gpf import Gpf
 from devices.machines.gsme import Gsme
 from devices.machines.hht import HandHeldTerminal
 from devices.machines.parts.joining import PeerType
-from rig.node import assembly, bench_file
-from rig.node.assembly import FAULTY, MACHINES, Premises
+from rig.node import assembly, bench_file, radios
+from rig.node.assembly import MACHINES, Premises
 from rig.node.bench_file import Bench, BenchFileError
 from rig.node.recorder import Recorder
+from rig.ports.han_xbee import XBeeHanConfig
 from rig.ports.protocols import PortMissing
 from rig.world.clock import VirtualClock
 from tests.examples import examples
@@ -76,6 +77,26 @@ def test_gas_meter_and_proxy_of_one_house_are_in_each_others_device_log_unless_s
     assert log("gpf", told) == [(told.devices["gsme"].eui, PeerType.GSME)]
     alone: dict[str, Any] = {"commands": {"asn1": {"joining": {"partners": {}}}}}
     assert log("gsme", bench({"devices": {"gsme": {"settings": alone}}})) == []
+
+
+@pytest.mark.parametrize(("fault", "endpoint", "leaves"), [
+    (None, 219, 219), ("accepts-replays", 9, 9), ("answers-on-another-endpoint", 9, 10),
+    ("answers-on-another-endpoint", 219, 1),
+])  # fmt: skip
+def test_a_faulty_radio_sends_from_another_endpoint_that_a_device_may_have(
+    monkeypatch: pytest.MonkeyPatch, fault: str | None, endpoint: int, leaves: int
+) -> None:
+    made: dict[bytes, int | None] = {}
+
+    def config(own: bytes, *args: Any, **rest: Any) -> XBeeHanConfig:
+        made[own] = rest["sends_from"]
+        return XBeeHanConfig(own, *args, **rest)
+
+    monkeypatch.setattr(radios, "XBeeHanConfig", config)
+    told = bench({"devices": {"esme": {"fault": fault, "ports": {"han": {"endpoint": endpoint}}}}})
+    built(told)
+    assert made[told.devices["esme"].eui] == leaves
+    assert made[told.devices["hub"].eui] == told.devices["hub"].ports["han"].endpoint
 
 
 @pytest.mark.parametrize(("kind", "name"), sorted(FAULTS))
