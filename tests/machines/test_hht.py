@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,46 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.events.terminals import HubsFound
+from devices.events.terminals import (
+    HubsFound,
+    JobDone,
+    JobInterrupted,
+    JobSent,
+    JobsLoaded,
+    JobsUnloaded,
+    TerminalConnected,
+    TerminalLost,
+)
 from devices.machines.core import (
     Answer,
     Asked,
     Beacon,
+    Effect,
+    Event,
+    LinkChanged,
     NetworkDown,
     NetworksFound,
     Persist,
+    PowerLost,
+    PowerRestored,
     Received,
     Record,
     Refuse,
+    ScanNetworks,
     Send,
+    SendFailed,
+    SetTimer,
+    Show,
+    Started,
+    StopTimer,
+    TimerFired,
+    Tune,
 )
-from devices.machines.hht import LISTS_ITS_ORDERS, HandHeldTerminal, HhtSettings
+from devices.machines.hht import FAULTS, LISTS_ITS_ORDERS, HandHeldTerminal, HhtSettings
+from devices.machines.parts.interpan_window import close_frame
 from devices.machines.parts.reading import outcome, words
 from devices.machines.parts.tunnel import CLUSTER, INTERPAN
-from devices.wire import gbcs
+from devices.wire import gbcs, tunnelling
 from tests.examples import examples
 from tests.machines.lab import ACB, HUB, METER, MINUTE, NEXT_HUB, SECOND, SUPPLIER, TERMINAL, House, RefusedError
 from tests.machines.told import told
@@ -457,3 +480,327 @@ def test_a_command_that_was_answered_is_not_picked_again() -> None:
     assert states(house) == ["answered"]
     with pytest.raises(RefusedError, match=r"ECS45 has been carried out and answered.*load its work order again"):
         house.lab.ask("terminal", "apply", name="ECS45")
+
+
+# ---------------------------------------------------------------------------------------- every step, effect by effect
+
+
+def seen(effects: Sequence[Effect]) -> list[Effect]:
+    """What operator, time line and host see of a step: all but the tunnel's part and what is kept."""
+    return [
+        effect
+        for effect in effects
+        if not isinstance(effect, Persist | Send)
+        and not (isinstance(effect, SetTimer | StopTimer) and effect.name.startswith("tunnel."))
+        and not (isinstance(effect, Record) and effect.event.kind.startswith("tunnel."))
+    ]
+
+
+def kept(effects: Sequence[Effect]) -> list[dict[str, Any]]:
+    """The last of what a step keeps, beside the commands' octets."""
+    jobs = [effect.value["jobs"] for effect in effects if isinstance(effect, Persist)]
+    return [{name: job[name] for name in ("name", "hub", "state", "response")} for job in jobs[-1]] if jobs else []
+
+
+def near(epid: bytes = HUB, pan: int = 7, channel: int = 20) -> NetworksFound:
+    other = Beacon(NEXT_HUB, 5, 11, joinable=False, rssi=-80)
+    return NetworksFound("interpan", (Beacon(epid, pan, channel, joinable=True, rssi=-40), other))
+
+
+def opened(terminal: HandHeldTerminal, hub: bytes = HUB, now: int = 0) -> Sequence[Effect]:
+    """The hub grants the tunnel."""
+    frame = tunnelling.encode(tunnelling.RequestTunnelResponse(0, 0, 1500), 0)
+    return terminal.handle(Received("interpan", hub, frame, CLUSTER), now)
+
+
+def heard(terminal: HandHeldTerminal, octets: bytes, now: int = 0) -> Sequence[Effect]:
+    """The hub hands over a message."""
+    frame = tunnelling.encode(tunnelling.TransferData(0, octets, to_server=False), 1)
+    return terminal.handle(Received("interpan", HUB, frame, CLUSTER), now)
+
+
+def connected(*orders: dict[str, Any], hub: str | None = None, **settings_: Any) -> HandHeldTerminal:
+    """A terminal alone, with work orders, connected."""
+    terminal = HandHeldTerminal(HhtSettings(TERMINAL, **settings_))
+    terminal.handle(Asked("load", {"work_order": list(orders)} | ({"hub": hub} if hub else {})), 0)
+    terminal.handle(near(), 0)
+    terminal.handle(Asked("connect", {"hub": HUB.hex()}), 0)
+    opened(terminal)
+    return terminal
+
+
+HUB_TEXT, NEXT_TEXT = "00-13-A2-00-41-AB-CD-EF", "00-13-A2-00-41-AB-CD-00"
+RESPONSE = gbcs.encode(
+    gbcs.Message(2, 9, METER, SUPPLIER, 0x52, bytes.fromhex("da2000000100000103010101"), mac=bytes(12))
+)
+SENDING = Show("Sending " + words(gbcs.decode(bytes.fromhex(encoded()))))
+
+
+def test_a_visit_step_by_step() -> None:
+    """What the operator reads, what the time line has and what is answered, from the scan to the unloading."""
+    terminal = HandHeldTerminal(HhtSettings(TERMINAL))
+    timer = SetTimer("hht.answer", 10 * SECOND)
+    steps: list[tuple[Event, list[Effect]]] = [
+        (Asked("scan", {}), [Answer({}), Show("Searching for hubs"), ScanNetworks("interpan")]),
+        (NetworksFound("interpan", ()), [Record(HubsFound(hubs=(), joinable=())), Show("No hub found")]),
+        (
+            Asked("load", {"work_order": [entry(), entry(name="b")], "hub": HUB.hex()}),
+            [Answer({"loaded": 2}), Record(JobsLoaded(commands=2, hub=HUB)), Show("2 commands loaded")],
+        ),
+        (
+            near(),
+            [
+                Record(HubsFound(hubs=(HUB, NEXT_HUB), joinable=(True, False))),
+                Show(f"{HUB_TEXT} channel 20 -40 dBm (work order)\n{NEXT_TEXT} channel 11 -80 dBm"),
+            ],
+        ),
+    ]
+    for event, effects in steps:
+        assert seen(terminal.handle(event, 0)) == effects, event
+    asked = terminal.handle(Asked("connect", {"hub": HUB.hex()}), 0)
+    assert seen(asked) == [
+        Answer({"hub": HUB_TEXT}),
+        Show(f"Connecting to {HUB_TEXT}"),
+        Tune("interpan", 20, 7),
+    ]
+    assert seen(opened(terminal)) == [Record(TerminalConnected(hub=HUB)), Show(f"Connected to {HUB_TEXT}")]
+    picked = terminal.handle(Asked("apply", {"which": "all"}), 0)
+    assert seen(picked) == [
+        Answer({"picked": ["ECS45", "b"]}),
+        SENDING,
+        Record(JobSent(name="ECS45", counter=9)),
+        timer,
+    ]
+    assert kept(picked)[0] == {"name": "ECS45", "hub": HUB.hex(), "state": "sent", "response": ""}
+    assert seen(terminal.handle(TimerFired("hht.answer"), 10 * SECOND)) == [
+        Show("No answer to ECS45"),
+        StopTimer("hht.answer"),
+        Record(JobDone(name="ECS45", state="unanswered", counter=9)),
+        SENDING,
+        Record(JobSent(name="b", counter=9)),
+        SetTimer("hht.answer", 20 * SECOND),
+    ]
+    assert seen(terminal.handle(Asked("disconnect", {}), 0)) == [
+        Answer({}),
+        Show("Not connected"),
+        StopTimer("hht.answer"),
+        Record(JobInterrupted(name="b", reason="disconnected by the operator", counter=9)),
+        Show("b broke off: disconnected by the operator. Reconnect and resume"),
+    ]
+    assert terminal.handle(TimerFired("hht.answer"), 30 * SECOND) == []
+    assert seen(terminal.handle(Asked("unload", {}), 0)) == [
+        Answer({"messages": []}),
+        Record(JobsUnloaded(messages=0, commands_left=0)),
+        Show("0 messages unloaded"),
+    ]
+
+
+def test_an_answer_step_by_step() -> None:
+    terminal = connected(entry())
+    terminal.handle(Asked("apply", {"name": "all"}), 0)
+    effects = heard(terminal, RESPONSE, 5)
+    assert seen(effects) == [
+        Show(words(gbcs.decode(RESPONSE))),
+        StopTimer("hht.answer"),
+        Record(JobDone(name="ECS45", state="answered", counter=9)),
+    ]
+    assert kept(effects) == [{"name": "ECS45", "hub": None, "state": "answered", "response": RESPONSE.hex()}]
+    assert terminal.handle(Asked("status", {}), 5) == [
+        Answer(
+            {
+                "commands": [
+                    {
+                        "name": "ECS45",
+                        "device": METER.hex(),
+                        "text": words(gbcs.decode(bytes.fromhex(encoded()))),
+                        "signature": "",
+                        "mac": "00" * 12,
+                        "state": "answered",
+                        "response": RESPONSE.hex(),
+                    }
+                ],
+                "hub": HUB_TEXT,
+                "connected": True,
+                "found": [HUB_TEXT, NEXT_TEXT],
+            }
+        )
+    ]
+    collected = {"octets": RESPONSE.hex(), "from": METER.hex(), "cra": 2, "at": 5}
+    assert terminal.handle(Asked("unload", {"keep_commands": True}), 6) == [
+        Answer({"messages": [collected]}),
+        Record(JobsUnloaded(messages=1, commands_left=1)),
+        Show("1 messages unloaded"),
+        *terminal._keep(),
+    ]
+
+
+def test_a_command_needs_no_connection_to_be_waited_for_no_more() -> None:
+    """Whatever else the terminal hears: the state of a command whose answer came late is kept."""
+    terminal = connected(entry())
+    terminal.handle(Asked("apply", {"index": 0}), 0)
+    terminal.handle(TimerFired("hht.answer"), 10 * SECOND)
+    late = heard(terminal, RESPONSE, 11 * SECOND)
+    assert seen(late) == [Show(words(gbcs.decode(RESPONSE)))]
+    assert kept(late) == [{"name": "ECS45", "hub": None, "state": "answered", "response": RESPONSE.hex()}]
+
+
+def test_what_does_not_belong_to_it_leaves_it_alone() -> None:
+    terminal = connected(entry())
+    events: list[Event] = [
+        Received("han", HUB, b"", CLUSTER),
+        Received("interpan", HUB, b"", 0x0702),
+        TimerFired("another"),
+        LinkChanged("wan", True),
+    ]
+    assert [terminal.handle(event, 0) for event in events] == [[]] * 4
+
+
+def test_another_hub_ends_the_connection_with_the_first() -> None:
+    terminal = connected(entry())
+    effects = terminal.handle(Asked("connect", {"hub": NEXT_HUB.hex()}), 0)
+    frames = [(effect.peer, effect.octets[2]) for effect in effects if isinstance(effect, Send)]
+    assert frames == [(HUB, 1), (NEXT_HUB, 0)], "the tunnel is closed there and asked for here"
+    assert [effect for effect in effects if isinstance(effect, Tune)] == [Tune("interpan", 11, 5)]
+    assert terminal.handle(Asked("status", {}), 0)[0].value["connected"] is False  # type: ignore[union-attr]
+    assert seen(opened(terminal, NEXT_HUB))[-1] == Show(f"Connected to {NEXT_TEXT}")
+    again = terminal.handle(Asked("connect", {"hub": NEXT_HUB.hex()}), 0)
+    assert not [effect for effect in again if isinstance(effect, Send) and effect.octets[2] == 1]
+
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "connect",
+        {"hub": "00-13-A2-00-41-00-00-01"},
+        f"expected a hub of the last scan ({HUB_TEXT}, {NEXT_TEXT}), got 00-13-A2-00-41-00-00-01; "
+        "scan again or go nearer",
+    ),
+    ("apply", {"name": "x"}, "expected an index, a name or which='all' of what is loaded (ECS45), got {'name': 'x'}"),
+    ("apply", {"index": 1}, "expected an index, a name or which='all' of what is loaded (ECS45), got {'index': 1}"),
+    ("resume", {}, "expected a command that broke off, there is none; use apply"),
+    (
+        "dance",
+        {},
+        "expected one of scan, load, connect, apply, resume, status, disconnect, close_window, unload, got 'dance'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("verb", "args", "reason"), REFUSED)
+def test_refusals_say_what_to_do(verb: str, args: dict[str, Any], reason: str) -> None:
+    assert connected(entry()).handle(Asked(verb, args), 0) == [Refuse(reason)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "advice"),
+    [
+        ("connect", {"hub": HUB.hex()}, "wait for its answer, then connect"),
+        ("resume", {}, "wait for its answer"),
+        ("unload", {}, "wait for its answer, then unload"),
+    ],
+)
+def test_what_must_wait_for_the_command_under_way(verb: str, args: dict[str, Any], advice: str) -> None:
+    terminal = connected(entry(), entry(name="b"))
+    terminal.handle(Asked("apply", {"which": "all"}), 0)
+    assert terminal.handle(Asked(verb, args), 0) == [Refuse(f"a command is under way; {advice}")]
+
+
+def test_a_hub_that_no_work_is_for_is_refused() -> None:
+    """HHT-17: the number printed on the hub decides."""
+    terminal = HandHeldTerminal(HhtSettings(TERMINAL))
+    terminal.handle(near(), 0)
+    terminal.handle(Asked("load", {"work_order": [entry()], "hub": NEXT_HUB.hex()}), 0)
+    reason = (
+        f"wrong hub: the work order is for {NEXT_TEXT}, you chose {HUB_TEXT}; compare with the number printed on "
+        "the hub in front of you and connect to that"
+    )
+    assert terminal.handle(Asked("connect", {"hub": HUB.hex()}), 0) == [Refuse(reason)]
+    assert isinstance(terminal.handle(Asked("connect", {"hub": NEXT_HUB.hex()}), 0)[0], Answer)
+    terminal.handle(Asked("load", {"work_order": [entry()]}), 0)
+    assert isinstance(terminal.handle(Asked("connect", {"hub": HUB.hex()}), 0)[0], Answer), "one is for any hub"
+
+
+def test_resuming_begins_with_what_broke_off() -> None:
+    """Then comes what was picked after it; what is for another hub, and what is under way already, stays out."""
+    terminal = connected(entry(name="a"), entry(name="b"), entry(name="c"))
+    terminal.handle(Asked("apply", {"which": "all"}), 0)
+    terminal.handle(Asked("disconnect", {}), 0)
+    terminal.handle(Asked("connect", {"hub": HUB.hex()}), 0)
+    opened(terminal)
+    effects = terminal.handle(Asked("resume", {}), 0)
+    assert effects[0] == Answer({"picked": ["a", "b", "c"]})
+    assert [one.event.name for one in effects if isinstance(one, Record) and isinstance(one.event, JobSent)] == ["a"]
+    picked = terminal.handle(Asked("apply", {"which": "all"}), 0)
+    assert picked == [Answer({"picked": []})], "all of them are under way or wait"
+
+
+def test_a_broken_connection_interrupts_the_command_under_way() -> None:
+    terminal = connected(entry())
+    sent = terminal.handle(Asked("apply", {"index": 0}), 0)
+    tokens = [effect.token for effect in sent if isinstance(effect, Send)]
+    effects: Sequence[Effect] = []
+    now = 0
+    while tokens and now < 1000 and not [e for e in effects if isinstance(e, Show)]:
+        effects = terminal.handle(SendFailed("interpan", HUB, tokens[-1], "no acknowledgement"), now)
+        for timer in [e for e in effects if isinstance(e, SetTimer)]:
+            again = terminal.handle(TimerFired(timer.name), timer.at)
+            effects = [*effects, *again]
+        tokens = [e.token for e in effects if isinstance(e, Send) and e.token]
+        now += 1
+    texts = [effect.text for effect in effects if isinstance(effect, Show)]
+    assert texts == [
+        "ECS45 broke off: the connection broke. Reconnect and resume",
+        f"Connection lost to {HUB_TEXT}",
+    ]
+    assert Record(TerminalLost(hub=HUB)) in effects
+    assert kept(effects) == [{"name": "ECS45", "hub": None, "state": "interrupted", "response": ""}]
+
+
+@pytest.mark.parametrize(("count", "fits"), [(1, True), (2, True), (3, False)])
+def test_it_holds_as_many_commands_as_it_should(count: int, fits: bool) -> None:
+    terminal = HandHeldTerminal(HhtSettings(TERMINAL, capacity=3))
+    terminal.handle(Asked("load", {"work_order": [entry()]}), 0)
+    answer = terminal.handle(Asked("load", {"work_order": [entry()] * count}), 0)[0]
+    refused = Refuse("the terminal holds 3 commands; unload before loading more")
+    assert answer == (Answer({"loaded": count}) if fits else refused)
+
+
+def test_it_keeps_as_many_messages_as_it_should_over_a_power_loss_too() -> None:
+    terminal = connected(entry(), capacity=2)
+    for at in (1, 2, 3):
+        heard(terminal, RESPONSE, at)
+    (saved,) = terminal.handle(PowerLost(), 0)
+    assert isinstance(saved, Persist)
+    assert [message["at"] for message in saved.value["collected"]] == [2, 3]
+    assert terminal.handle(PowerRestored({saved.key: saved.value}, 1), 0) == [Show("1 commands loaded")]
+    status = terminal.handle(Asked("status", {}), 0)[0]
+    assert isinstance(status, Answer)
+    assert (status.value["hub"], status.value["connected"], status.value["found"]) == (None, False, [])
+    terminal.handle(near(), 0)
+    terminal.handle(Asked("connect", {"hub": HUB.hex()}), 0)
+    opened(terminal)
+    heard(terminal, RESPONSE, 4)
+    unloaded = terminal.handle(Asked("unload", {}), 0)[0]
+    assert isinstance(unloaded, Answer)
+    assert [message["at"] for message in unloaded.value["messages"]] == [3, 4]
+    assert HandHeldTerminal(HhtSettings(TERMINAL)).handle(Started({}), 0) == [Show("0 commands loaded")]
+
+
+def test_faults_by_name_and_settings_as_delivered() -> None:
+    assert {"answered-when-sent", "lists-its-orders"} == FAULTS
+    assert HhtSettings(TERMINAL) == HhtSettings(TERMINAL, INTERPAN, 10, None, 2000, frozenset())
+    with pytest.raises(ValueError, match=r"faults \['x'\] are unknown; choose among \['answered-when-sent', 'lists"):
+        HhtSettings(TERMINAL, faults=frozenset({"x", "lists-its-orders"}))
+    lists = HandHeldTerminal(HhtSettings(TERMINAL, faults=frozenset({"lists-its-orders"})))
+    lists.handle(Asked("load", {"work_order": [entry()], "hub": NEXT_HUB.hex()}), 0)
+    found = lists.handle(NetworksFound("interpan", (near().beacons[0],)), 0)[0]
+    assert found == Record(HubsFound(hubs=(NEXT_HUB,), joinable=(True,)))
+    hasty = connected(entry(), faults=frozenset({"answered-when-sent"}))
+    done = [e.event for e in hasty.handle(Asked("apply", {"index": 0}), 0) if isinstance(e, Record)]
+    assert JobDone(name="ECS45", state="answered", counter=9) in done
+
+
+def test_closing_the_window_is_told_to_the_hub() -> None:
+    assert connected(entry()).handle(Asked("close_window", {}), 0) == [
+        Answer({}),
+        Send("interpan", HUB, close_frame(), CLUSTER),
+    ]

@@ -98,11 +98,14 @@ def test_what_is_not_for_it_changes_nothing(octets: bytes, cluster: int) -> None
 
 def test_a_frame_that_cannot_be_read_is_told() -> None:
     told = of_kind(_ihd().handle(Received("han", HUB, b"\x18", 0x0703), 0), "ihd.bad")
-    assert [(fields["peer"], fields["octets"], "zcl" in fields["reason"]) for fields in told] == [(HUB.hex(), "18", True)]
+    assert [(fields["peer"], fields["octets"], "zcl" in fields["reason"]) for fields in told] == [
+        (HUB.hex(), "18", True)
+    ]
 
 
 @pytest.mark.parametrize(
-    ("sent", "shown"), [(b"\x02hi", "hi"), (b"\x02hi...", "hi"), (b"\x00", ""), (b"\x02\xc3\xa9", "é"), (b"\x01\xff", "�")]
+    ("sent", "shown"),
+    [(b"\x02hi", "hi"), (b"\x02hi...", "hi"), (b"\x00", ""), (b"\x02\xc3\xa9", "é"), (b"\x01\xff", "�")],
 )
 def test_a_message_is_as_long_as_it_says(sent: bytes, shown: str) -> None:
     display = _ihd()
