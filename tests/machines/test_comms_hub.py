@@ -11,21 +11,51 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.events.hub import (
+    HubBad,
+    HubFlags,
+    HubFull,
+    HubNetworkDown,
+    HubNetworkUp,
+    HubOutage,
+    HubUnroutable,
+)
+from devices.events.tunnels import TunnelOpened
 from devices.machines.comms_hub import FAULTS, CommsHub, HubSettings
 from devices.machines.core import (
+    AdmitDevice,
     Answer,
     Asked,
+    ButtonPressed,
+    CloseJoining,
     Effect,
+    Event,
+    ForgetDevice,
+    FormNetwork,
+    LastGasp,
+    LinkChanged,
+    NetworkDown,
+    NetworkUp,
+    OpenJoining,
     PeerJoined,
+    PeerLeft,
+    Persist,
     PowerLost,
+    PowerRestored,
     Received,
     Record,
     Refuse,
     Send,
     SetTimer,
     Started,
+    StopTimer,
+    TimerFired,
+    Tune,
 )
-from devices.machines.parts.civil_clock import ClockSettings
+from devices.machines.parts import time_cluster
+from devices.machines.parts.civil_clock import CivilTime, ClockSettings
+from devices.machines.parts.commands import CommandSettings, Refusal
+from devices.machines.parts.device_log import Entry
 from devices.machines.parts.firewall import FirewallSettings
 from devices.machines.parts.interpan_window import (
     DECIDED,
@@ -35,7 +65,8 @@ from devices.machines.parts.interpan_window import (
     close_frame,
     is_close,
 )
-from devices.machines.parts.tunnel import CLUSTER
+from devices.machines.parts.sub_ghz import SubGhzSettings
+from devices.machines.parts.tunnel import CLUSTER, INTERPAN, TunnelSettings
 from devices.model.alerts import Log
 from devices.wire import cosem, gbcs, outage_notice, tunnelling
 from devices.wire.gbcs import CRA, Message
@@ -798,3 +829,347 @@ def test_what_a_gas_meter_does_not_fetch_is_dropped_and_logged() -> None:
     assert 0x819D not in [code for code, _ in _log_of(house)]
     house.lab.run(2 * HOUR)
     assert [row for row in _log_of(house) if row[0] == 0x819D] == [(0x819D, meter.hex() + "0052")]
+
+
+# ---------------------------------------------------------------------------------------- every step, effect by effect
+
+ANOTHER, GAS_METER = bytes.fromhex("00db1234567890c0"), bytes.fromhex("00db1234567890b1")
+PROXY_EUI = bytes.fromhex("00db1234567890b2")
+CODE = bytes(range(16))
+
+
+def row(eui: bytes, *, joined: bool = False, kind: int = 0, code: bytes = CODE) -> dict[str, Any]:
+    """A row of the device log as it is saved."""
+    entry = Entry(eui, code, kind, joined=joined)
+    return entry.as_json()
+
+
+def alone(*rows: dict[str, Any], now: int = 0, **settings_: Any) -> tuple[CommsHub, list[Effect]]:
+    """A hub on no bench, with those rows in its log; and what its start led to."""
+    house = _RUNNING
+    hub = CommsHub(HubSettings(HUB, **settings_), house.keys(HUB), house.cells("CHF"))
+    log = {**hub._log.persist().value, "entries": list(rows)}
+    return hub, list(hub.handle(Started({hub._log.persist().key: log}), now))
+
+
+UP = NetworkUp("han", HUB, 0x1A62, 15)
+
+
+def test_a_start_forms_the_network_and_opens_the_window() -> None:
+    hub, effects = alone(now=5)
+    assert effects == [
+        FormNetwork("han", HUB),
+        SetTimer("interpan.window", HOUR + 5),
+        Record(HubFlags(beaconing=True, interpan=True, cause="power-up", closes_at=HOUR + 5)),
+        OpenJoining("han", 3600),
+    ]
+    assert hub.handle(Asked("status", {}), 5) == [
+        Answer(
+            {
+                "interpan": True,
+                "beaconing": True,
+                "profile": "slides-1",
+                "eui": "00-13-A2-00-41-AB-CD-EF",
+                "wan_up": True,
+                "waiting_for_wan": 0,
+                "tunnels": [],
+                "terminals": [],
+                "closes_in_s": 3600,
+                "network": False,
+                "device_log": [],
+            }
+        )
+    ]
+
+
+@pytest.mark.parametrize(("after", "left"), [(0, 3600), (1, 3599), (SECOND, 3599), (HOUR - 1, 0), (HOUR, 0)])
+def test_status_says_how_many_whole_seconds_the_window_has(after: int, left: int) -> None:
+    hub, _ = alone()
+    answer = hub.handle(Asked("status", {}), after)[0]
+    assert isinstance(answer, Answer)
+    assert answer.value["closes_in_s"] == left
+    hub.handle(Asked("close_window", {}), after)
+    answer = hub.handle(Asked("status", {}), after)[0]
+    assert isinstance(answer, Answer)
+    assert answer.value["closes_in_s"] is None
+
+
+@pytest.mark.parametrize(("at", "still_open"), [(1, True), (HOUR - 1, True), (HOUR, False)])
+def test_closing_the_window_by_hand(at: int, still_open: bool) -> None:
+    """Joining that was open for the window alone ends with it, where it has not ended yet."""
+    hub, _ = alone()
+    closed = [
+        Answer({"was_open": True}),
+        StopTimer("interpan.window"),
+        Record(HubFlags(beaconing=False, interpan=False, cause="command", closes_at=None)),
+    ]
+    assert hub.handle(Asked("close_window", {}), at) == closed + [CloseJoining("han")] * still_open
+    assert hub.handle(Asked("close_window", {}), at) == [Answer({"was_open": False})]
+
+
+def test_the_radio_up_and_down() -> None:
+    """facts/gbcs.md 8.3: who has not joined is admitted, who has is asked for its tunnel and told the time."""
+    hub, _ = alone(row(METER, joined=True), row(ANOTHER), row(NEXT_HUB, code=b""))
+    effects = list(hub.handle(UP, 7))
+    tunnel_ = next(effect for effect in effects if isinstance(effect, Send))
+    clock = CivilTime(ClockSettings().start_ns + 7)
+    assert effects == [
+        Record(HubNetworkUp(epid=HUB, pan=0x1A62, channel=15)),
+        Tune("interpan", 15, 0x1A62),
+        tunnel_,
+        SetTimer(f"tunnel.han.answer.{METER.hex()}", 7 + 5 * SECOND),
+        AdmitDevice("han", ANOTHER, CODE),
+        Send("han", METER, time_cluster.report(clock.zcl, 1), 0x000A),
+        SetTimer("hub.time", 7 + HOUR),
+    ]
+    assert (tunnel_.port, tunnel_.peer, tunnel_.cluster, tunnel_.octets[2]) == ("han", METER, CLUSTER, 0)
+    report = [Send("han", METER, time_cluster.report(CivilTime(clock.ns + HOUR).zcl, 2), 0x000A)]
+    assert hub.handle(TimerFired("hub.time"), 7 + HOUR) == [*report, SetTimer("hub.time", 7 + 2 * HOUR)]
+
+    def network() -> bool:
+        answer = hub.handle(Asked("status", {}), 8)[0]
+        assert isinstance(answer, Answer)
+        return bool(answer.value["network"])
+
+    assert network()
+    assert hub.handle(NetworkDown("han", "jammed"), 8) == [Record(HubNetworkDown(reason="jammed"))]
+    assert not network()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        NetworkUp("interpan", HUB, 1, 11),
+        NetworkDown("interpan", "off"),
+        PeerJoined("interpan", METER),
+        PeerLeft("interpan", METER),
+        LinkChanged("line", False),
+        TimerFired("somebody else's"),
+        TimerFired("hub.commands"),
+        Received("han", METER, b"\x18\x00\x0a", 0x0702),
+        Received("another", METER, b"", CLUSTER),
+        Received("tap", METER, b"\x18\x00\x0a", 0x0702),
+        ButtonPressed("A"),
+    ],
+    ids=str,
+)
+def test_what_is_no_business_of_a_hub_leads_to_nothing(event: Event) -> None:
+    hub, _ = alone(row(METER, joined=True))
+    assert hub.handle(event, 0) == []
+    assert hub.handle(PowerLost(), 0) != []
+    assert hub.handle(event, 0) == []
+
+
+@pytest.mark.parametrize("event", [UP, TimerFired("hub.time"), PeerJoined("han", METER), PowerLost()], ids=str)
+def test_without_power_nothing_leads_to_anything(event: Event) -> None:
+    hub, _ = alone(row(METER, joined=True))
+    hub.handle(PowerLost(), 0)
+    assert hub.handle(event, 0) == []
+    for verb in ("status", "close_window", "image_transfer", "dance"):
+        told = [Refuse("the hub has no supply; switch it on first")]
+        assert hub.handle(Asked(verb, {}), 0) == told
+
+
+def test_the_wan_is_known_of_without_power_too() -> None:
+    hub, _ = alone()
+    hub.handle(PowerLost(), 0)
+    assert hub.handle(LinkChanged("wan", False), 0) == []
+    hub.handle(PowerRestored({}, 0), 0)
+    answer = hub.handle(Asked("status", {}), 0)[0]
+    assert isinstance(answer, Answer)
+    assert answer.value["wan_up"] is False
+
+
+def test_a_power_loss_keeps_log_and_clock_and_asks_for_the_last_gasp() -> None:
+    """facts/gbcs.md 10.4: more than 180 s; the notice says since when, in whole seconds."""
+    hub, _ = alone(row(METER, joined=True), last_gasps=2)
+    since = ClockSettings().start_ns // SECOND + 9
+    notice = Send("wan", ACB, outage_notice.write(OutageNotice(HUB, since)))
+    log, clock, *gasps = hub.handle(PowerLost(), 9 * SECOND + 5)
+    assert gasps == [LastGasp(notice, 189 * SECOND + 6), LastGasp(notice, 249 * SECOND + 6)]
+    assert isinstance(log, Persist)
+    assert isinstance(clock, Persist)
+    assert [entry["joined"] for entry in log.value["entries"]] == [True]
+    saved = {one.key: one.value for one in (log, clock)}
+    back = list(hub.handle(PowerRestored(saved, 3 * SECOND), 12 * SECOND + 5))
+    assert back[0] == Record(HubOutage(outage_ns=3 * SECOND, last_gasp=False))
+    assert hub._clock.at(12 * SECOND + 5).ns == ClockSettings().start_ns + 12 * SECOND + 5
+    event_log = back[1]
+    assert isinstance(event_log, Persist)
+    assert event_log.key == f"log.{Log.EVENT.value}"
+    assert [line[1] for line in event_log.value] == [0x8F57]
+    assert back[2:4] == [FormNetwork("han", HUB), SetTimer("interpan.window", HOUR + 12 * SECOND + 5)]
+
+
+def test_a_hub_that_knows_no_broker_tells_nobody_of_an_outage() -> None:
+    hub, _ = alone()
+    hub.handle(Started({"cells": {}}), 0)
+    assert not [one for one in hub.handle(PowerLost(), 0) if isinstance(one, LastGasp)]
+
+
+@pytest.mark.parametrize(("outage", "told"), [(None, False), (180 * SECOND, False), (180 * SECOND + 1, True)])
+def test_an_outage_is_long_after_three_minutes(outage: int | None, told: bool) -> None:
+    hub, _ = alone()
+    hub.handle(PowerLost(), 0)
+    assert hub.handle(PowerRestored({}, outage), SECOND)[0] == Record(HubOutage(outage_ns=outage, last_gasp=told))
+
+
+def test_a_device_that_leaves_is_kept_in_the_log() -> None:
+    hub, _ = alone(row(METER, joined=True))
+    hub.handle(UP, 0)
+    effects = hub.handle(PeerLeft("han", METER), 1)
+    (kept,) = [effect for effect in effects if isinstance(effect, Persist)]
+    assert [entry["joined"] for entry in kept.value["entries"]] == [False]
+    assert not [effect for effect in effects if isinstance(effect, Send)]
+    assert not [effect for effect in hub.handle(PeerLeft("han", METER), 2) if isinstance(effect, Persist)]
+    again = hub.handle(PeerJoined("han", METER), 3)
+    assert [e.cluster for e in again if isinstance(e, Send) and e.port == "han"] == [0x000A, CLUSTER]
+
+
+@pytest.mark.parametrize("alerts", [True, False])
+def test_who_joins_is_told_to_the_broker_where_that_is_set(alerts: bool) -> None:
+    hub, _ = alone(row(METER), alert_on_join=alerts)
+    hub.handle(UP, 0)
+    effects = hub.handle(PeerJoined("han", METER), 1)
+    sent = [gbcs.decode(effect.octets) for effect in effects if isinstance(effect, Send) and effect.port == "wan"]
+    assert [(m.message_code, m.recipient, m.cra) for m in sent] == [(0x0018, ACB, CRA.ALERT)] * alerts
+
+
+def test_what_cannot_be_taken_from_the_wan_is_told() -> None:
+    hub, _ = alone(row(METER, joined=True))
+    (bad,) = of_kind(hub.handle(Received("wan", ACB, b"hello"), 0), "hub.bad")
+    assert (bad["port"], bad["reason"].startswith("gbcs: at octet")) == ("wan", True)
+    unknown, kept = hub.handle(Received("wan", ACB, command(ANOTHER)), 0)
+    assert unknown == Record(HubUnroutable(recipient=ANOTHER, port="wan"))
+    assert isinstance(kept, Persist)
+    (bad,) = of_kind(hub._out_of(METER, b"hello", 0), "hub.bad")
+    assert (bad["port"], bad["peer"], bad["reason"].startswith("gbcs: at octet")) == ("han", METER.hex(), True)
+    other = hub._out_of(METER, command(SUPPLIER, CRA.ALERT, HUB), 0)
+    assert other == [Record(HubBad(port="han", peer=METER, reason="another device's originator"))]
+
+
+@pytest.mark.parametrize("recipient", [METER, HUB])
+def test_a_hub_that_misdirects_keeps_its_own_messages(recipient: bytes) -> None:
+    hub, _ = alone(row(METER, joined=True), row(ANOTHER, joined=True), misdirects_to=ANOTHER)
+    hub.handle(UP, 0)
+    for device in (METER, ANOTHER):
+        grant = tunnelling.encode(tunnelling.RequestTunnelResponse(0, 0, 1500), 0)
+        hub.handle(Received("han", device, grant, CLUSTER), 0)
+    effects = hub.handle(Received("wan", ACB, command(recipient)), 0)
+    assert [e.peer for e in effects if isinstance(e, Send) and e.port == "han"] == [ANOTHER] * (recipient == METER)
+
+
+def test_a_hub_that_holds_the_proxy_hands_it_what_is_its_and_copies_of_the_meters() -> None:
+    """facts/gbcs.md 8.3, 10.6: the proxy's messages over their own line, the gas meter's as copies."""
+    hub, _ = alone(row(GAS_METER, kind=1, joined=True), row(METER, joined=True), proxy=PROXY_EUI)
+    hub.handle(UP, 0)
+    own, metered, plain = command(PROXY_EUI), command(GAS_METER), command(METER)
+    assert hub.handle(Received("wan", ACB, own), 0) == [Send("proxy", PROXY_EUI, own)]
+    copied = [e for e in hub.handle(Received("wan", ACB, metered), 0) if isinstance(e, Send) and e.port == "tap"]
+    assert copied == [Send("tap", PROXY_EUI, metered)]
+    assert not [e for e in hub.handle(Received("wan", ACB, plain), 0) if isinstance(e, Send) and e.port == "tap"]
+    report = b"\x18\x00\x0a"
+    assert hub.handle(Received("han", GAS_METER, report, 0x0702), 0) == [Send("tap", PROXY_EUI, report, 0x0702)]
+    assert hub.handle(Received("tap", PROXY_EUI, report, 0x0702), 0) == [Send("han", GAS_METER, report, 0x0702)]
+    response = command(SUPPLIER, CRA.RESPONSE, PROXY_EUI)
+    assert hub.handle(Received("proxy", PROXY_EUI, response), 0) == [Send("wan", SUPPLIER, response)]
+    answer = command(SUPPLIER, CRA.RESPONSE, GAS_METER)
+    assert hub._out_of(GAS_METER, answer, 0) == [Send("tap", PROXY_EUI, answer), Send("wan", SUPPLIER, answer)]
+    answer = command(SUPPLIER, CRA.RESPONSE, METER)
+    assert hub._out_of(METER, answer, 0) == [Send("wan", SUPPLIER, answer)]
+
+
+def test_sent_and_failed_are_counted_by_device() -> None:
+    house = House()
+    house.commission()
+    hub = house.lab.stations["hub"].machine
+    assert isinstance(hub, CommsHub)
+    entry = hub._log.get(METER)
+    assert entry is not None
+    before = entry.sent, entry.failed
+    house.lab.feed("hub", Received("wan", ACB, command(METER)))
+    assert (entry.sent, entry.failed) == (before[0] + 1, before[1])
+    house.lab.passes = lambda station, send: send.port != "han"
+    house.lab.feed("hub", Received("wan", ACB, command(METER)))
+    house.lab.run(MINUTE)
+    assert (entry.sent - before[0], entry.failed - before[1]) == (2, 1)
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_terminals_response_goes_both_ways_where_that_is_set(both: bool) -> None:
+    house = House(responses_both_ways=both)
+    house.commission()
+    house.lab.ask("terminal", "load", work_order=house.work_order("ECS45"))
+    house.connect()
+    house.lab.ask("terminal", "apply", which="all")
+    house.lab.run()
+    collected = house.lab.ask("terminal", "unload")["messages"]
+    assert [entry["cra"] for entry in collected] == [2]
+    received = [
+        one["message_code"] for one in house.lab.stations["supplier"].kinds("party.received") if one["cra"] == 2
+    ]
+    assert received == ["0x0052"] * both or received == [0x52] * both
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_alerts_go_to_terminals_where_that_is_set(listens: bool) -> None:
+    house = House(alerts_to_terminal=listens)
+    house.commission()
+    house.connect()
+    hub = house.lab.stations["hub"].machine
+    assert isinstance(hub, CommsHub)
+    alert = command(SUPPLIER, CRA.ALERT, METER)
+    effects = hub._out_of(METER, alert, house.lab.now)
+    assert [(e.port, e.peer) for e in effects if isinstance(e, Send)] == [
+        ("wan", SUPPLIER),
+        *[("interpan", TERMINAL)] * listens,
+    ]
+
+
+def test_a_full_sub_ghz_network_turns_a_device_away() -> None:
+    radio = SubGhzSettings(devices=frozenset({METER, ANOTHER}), capacity=1)
+    hub, _ = alone(row(METER, joined=True), row(ANOTHER), sub_ghz=radio)
+    hub.handle(UP, 0)
+    effects = hub.handle(PeerJoined("han", ANOTHER), 1)
+    assert effects[:2] == [Record(HubFull(peer=ANOTHER)), ForgetDevice("han", ANOTHER)]
+    assert AdmitDevice("han", ANOTHER, CODE) in hub.handle(PeerLeft("han", METER), 2)
+
+
+def test_a_hub_that_claims_its_tunnels_asks_nobody() -> None:
+    hub, _ = alone(row(METER, joined=True), faults=frozenset({"claims-tunnels"}))
+    effects = hub.handle(UP, 0)
+    assert Record(TunnelOpened(port="han", peer=METER, tunnel=0)) in effects
+    assert not [e for e in effects if isinstance(e, Send) and e.cluster == CLUSTER]
+
+
+@pytest.mark.parametrize("traced", [None, 0x8155])
+def test_a_refusal_that_raises_no_alert_is_logged_where_that_is_set(traced: int | None) -> None:
+    hub, _ = alone(row(METER, joined=True), commands=CommandSettings(traced_as=traced))
+    assert hub._complain(Refusal("replay", "seen before", None), 0) == (
+        [] if traced is None else [Persist(f"log.{Log.EVENT.value}", hub.functions.logs[Log.EVENT].as_json())]
+    )
+
+
+def test_refusals_of_verbs() -> None:
+    told = "expected the verb 'status', 'close_window' or 'image_transfer', got 'dance'"
+    assert alone()[0].handle(Asked("dance", {}), 0) == [Refuse(told)]
+
+
+def test_a_hub_as_delivered() -> None:
+    """What no source settles, each with the default that stands beside it."""
+    made = HubSettings(HUB)
+    assert (made.firmware, made.proxy, made.wan_queue, made.routes) == (bytes((0, 0, 0, 1)), None, 64, 256)
+    assert (made.responses_both_ways, made.alerts_to_terminal, made.alert_on_join) == (True, True, True)
+    assert (made.wan_up_at_start, made.time_report_s, made.misdirects_to, made.faults) == (
+        True,
+        3600,
+        None,
+        frozenset(),
+    )
+    assert (made.last_gasp_s, made.last_gasps, made.last_gasp_spacing_s) == (180, 1, 60)
+    assert (made.interpan_tunnel, made.window, made.han_tunnel) == (INTERPAN, WindowSettings(), TunnelSettings())
+    assert {"claims-tunnels", "firewall-open", "window-never-closes"} < FAULTS
+    away, _ = alone(wan_up_at_start=False)
+    answer = away.handle(Asked("status", {}), 0)[0]
+    assert isinstance(answer, Answer)
+    assert answer.value["wan_up"] is False
