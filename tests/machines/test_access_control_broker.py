@@ -9,13 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.machines.core import Received
+from devices.events.parties import BrokerRefused
+from devices.machines.access_control_broker import BrokerSettings
+from devices.machines.core import Answer, Asked, LinkChanged, Received, Record, Refuse, Send, Started
 from devices.trust import protection
 from devices.trust.keystore import signing_key
-from devices.wire import gbcs
+from devices.wire import gbcs, outage_notice
 from devices.wire.gbcs import CRA, Message
+from devices.wire.outage_notice import OutageNotice
 from tests.examples import examples
 from tests.machines.lab import ACB, HUB, METER, NETWORK_OPERATOR, OTHER_SUPPLIER, SECOND, SUPPLIER, House, RefusedError
+from tests.machines.told import of_kind
 
 ECS43, ECS45 = 0x0050, 0x0052
 
@@ -169,3 +173,102 @@ def test_any_octets_are_survived(octets: bytes, port: str) -> None:
 
 
 _RUNNING = House()
+
+
+# ---------------------------------------------------------------------------------------- every answer, field by field
+
+
+def test_a_command_of_its_own_is_answered_and_sent_whole() -> None:
+    house = House()
+    behalf = {"on_behalf": SUPPLIER.hex(), "counter": 0}
+    asked = {"use_case": "ECS50", "device": METER.hex(), "args": {"cin": "1234"}, "delivery": "both", **behalf}
+    answer, over_wan, local = house.lab.feed("broker", Asked("command", asked))
+    assert isinstance(over_wan, Send)
+    told = {"counter": 500, "message_code": gbcs.decode(over_wan.octets).message_code, "octets": over_wan.octets.hex()}
+    assert [answer, over_wan, local] == [
+        Answer(told),
+        Send("wan", METER, over_wan.octets),
+        Send("users.local", SUPPLIER, over_wan.octets),
+    ]
+    message = gbcs.decode(over_wan.octets)
+    assert (message.originator, message.supplementary_party, message.supplementary_counter) == (ACB, SUPPLIER, 0)
+    own = house.lab.feed("broker", Asked("command", {"use_case": "CCS07", "device": HUB.hex(), "delivery": "local"}))
+    assert [(e.port, e.peer) for e in own if isinstance(e, Send)] == [("users.local", ACB)]
+
+
+@pytest.mark.parametrize("counter", [None, -1, 1 << 63, True, "7"])
+def test_the_users_counter_is_a_whole_number_of_63_bits(counter: Any) -> None:
+    house = House()
+    asked = {"use_case": "CCS07", "device": HUB.hex(), "on_behalf": SUPPLIER.hex()}
+    told = f"argument 'counter': expected the user's counter as a whole number, got {counter!r}"
+    assert house.lab.feed("broker", Asked("command", {**asked, "counter": counter})) == [Refuse(told)]
+    assert house.lab.ask("broker", "command", **asked, counter=(1 << 63) - 1)["counter"] == 500
+
+
+@pytest.mark.parametrize("given", ["zz", 7, "3" * 41])
+def test_a_certificate_is_hexadecimal(given: Any) -> None:
+    asked = {"use_case": "CCS07", "device": HUB.hex(), "certificate": given}
+    told = f"argument 'certificate': expected DER in hexadecimal digits, got {str(given)[:40]!r}"
+    assert House().lab.feed("broker", Asked("command", asked)) == [Refuse(told)]
+
+
+def test_refusals_say_why_and_of_whom() -> None:
+    house = House(registration={METER: frozenset({OTHER_SUPPLIER})})
+    told = "expected the verb 'command', got 'request'; users' own commands come in through their ports"
+    assert house.lab.feed("broker", Asked("request", {})) == [Refuse(told)]
+    octets = pre_command(house, ECS43)
+    reason = f"user {SUPPLIER.hex()} is not registered for device {METER.hex()}"
+    assert house.lab.feed("broker", Received("users.wan", SUPPLIER, octets)) == [
+        Record(BrokerRefused(user=SUPPLIER, reason=reason, octets=octets))
+    ]
+    (bad,) = of_kind(house.lab.feed("broker", Received("wan", HUB, b"hello")), "broker.refused")
+    assert (bad["octets"], bad["reason"].startswith("gbcs: at octet"), bad.get("user")) == (b"hello".hex(), True, None)
+    notice = outage_notice.write(OutageNotice(METER, 1))
+    assert house.lab.feed("broker", Received("wan", HUB, notice)) == [
+        Record(BrokerRefused(reason=f"a notice of {METER.hex()} from {HUB.hex()}", octets=notice))
+    ]
+    assert house.lab.feed("broker", LinkChanged("wan", True)) == []
+    assert house.lab.feed("broker", Started({})) == []
+
+
+def test_a_command_that_nobody_knows_gets_a_mac_and_needs_no_signature() -> None:
+    house = House()
+    assert hand_in(house, pre_command(house, 0x7FFF, signer=None)) == []
+    final = gbcs.decode(house.lab.sent[-1][2].octets)
+    assert (final.signature, final.mac is None) == (b"", False)
+
+
+def test_what_the_broker_learns_for_itself_goes_on_to_whom_it_asked_for() -> None:
+    """An answer to the broker: told field by field, and passed to the user on whose behalf it asked."""
+    house = House()
+    for party, users in ((None, []), (SUPPLIER, [SUPPLIER])):
+        given = {} if party is None else {"supplementary_party": party, "supplementary_counter": 1}
+        response = Message(CRA.RESPONSE, 3, HUB, ACB, ECS45, bytes.fromhex("da2000000100000103010101fa"), **given)
+        secret = house.keys(HUB).agree(f"{HUB.hex()}-ka", house.publics[f"{ACB.hex()}-ka"])
+        octets = gbcs.encode(protection.add_mac(replace(response, signature=b""), secret))
+        effects = house.lab.feed("broker", Received("wan", HUB, octets))
+        assert of_kind(effects, "party.received") == [
+            {
+                "party": ACB.hex(),
+                "from": HUB.hex(),
+                "recipient": ACB.hex(),
+                "cra": 2,
+                "message_code": ECS45,
+                "counter": 3,
+                "octets": octets.hex(),
+                "success": False,
+                "verified": True,
+                "results": [250],
+                "data": ["0301"],
+                "alert": None,
+            }
+        ]
+        assert [(e.port, e.peer) for e in effects if isinstance(e, Send)] == [("users.wan", user) for user in users]
+
+
+def test_who_is_told_of_what() -> None:
+    assert BrokerSettings(ACB) == BrokerSettings(ACB, "commands", None, ())
+    house = House()
+    notice = outage_notice.write(OutageNotice(HUB, 1))
+    told = house.lab.feed("broker", Received("wan", HUB, notice))
+    assert told == [Send("users.wan", NETWORK_OPERATOR, notice)]

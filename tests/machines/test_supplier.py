@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.events.parties import LocalCopyReceived, PartyUnreadable
 from devices.machines.access_control_broker import AccessControlBroker, BrokerSettings
-from devices.machines.core import Answer, Asked, Effect, Received, Record, Refuse, Send
+from devices.machines.core import Answer, Asked, Effect, Received, Record, Refuse, Send, Started
+from devices.machines.parts.tokens import rebuilt_number
 from devices.machines.supplier import Supplier, SupplierSettings
 from devices.trust import protection
 from devices.trust.keystore import load_corpus_keys
 from devices.trust.ledger import MemoryLedger
-from devices.wire import gbcs
+from devices.wire import gbcs, utrn
 from tests.examples import examples
 from tests.machines.lab import ACB, METER, OTHER_SUPPLIER, SECOND, SUPPLIER, House, RefusedError
 from tests.machines.told import of_kind
@@ -315,3 +317,255 @@ def test_local_copy_for_somebody_else_is_not_taken() -> None:
     house.lab.feed("rival", Received("acb.local", ACB, bytes.fromhex(order["octets"])))
     assert house.lab.ask("rival", "work_order")["commands"] == []
     assert house.lab.stations["rival"].eui == OTHER_SUPPLIER
+
+
+# ---------------------------------------------------------------------------------------- every answer, field by field
+
+
+def alone(counter: int = 5, **settings_: Any) -> tuple[Supplier, House]:
+    house = _STREET
+    return Supplier(
+        SupplierSettings(SUPPLIER, **settings_), house.keys(SUPPLIER), house.publics, MemoryLedger(counter)
+    ), house
+
+
+def asked(supplier: Supplier, verb: str, **args: Any) -> list[Effect]:
+    return list(supplier.handle(Asked(verb, args), 0))
+
+
+_STREET = House()
+TOKEN = "73948649733112970660"
+
+
+@pytest.mark.parametrize("delivery", ["wan", "local", "both"])
+def test_a_command_is_answered_and_sent_whole(delivery: str) -> None:
+    supplier, _ = alone()
+    answer, sent = asked(supplier, "command", use_case="ECS45", device=METER.hex(), delivery=delivery)
+    assert isinstance(sent, Send)
+    told = {
+        "counter": 5,
+        "message_code": 0x52,
+        "octets": sent.octets.hex(),
+        "request_id": "90-B3-D5-1F-30-01-00-00:00-DB-12-34-56-78-90-A0:5",
+    }
+    assert (answer, sent) == (Answer(told), Send(f"acb.{delivery}", METER, sent.octets))
+    message = gbcs.decode(sent.octets)
+    assert (message.originator, message.recipient, message.counter, message.cra) == (SUPPLIER, METER, 5, 1)
+    again = asked(supplier, "resend", device=METER.hex(), counter=5, delivery="both")
+    assert again == [Answer({"octets": sent.octets.hex()}), Send("acb.both", METER, sent.octets)]
+    raw = asked(supplier, "send", octets=sent.octets.hex())
+    assert raw == [Answer({"counter": 5}), Send("acb.wan", METER, sent.octets)]
+    assert asked(supplier, "take_counter") == [Answer({"counter": 6})]
+
+
+def test_the_last_of_two_commands_with_one_counter_is_sent_again() -> None:
+    """A counter that was set back by hand: what was sent last counts."""
+    supplier, _ = alone()
+    asked(supplier, "command", use_case="ECS45", device=METER.hex())
+    supplier._ledger = MemoryLedger(5)
+    last = asked(supplier, "command", use_case="ECS52", device=METER.hex())[0]
+    again = asked(supplier, "resend", device=METER.hex(), counter=5)[0]
+    assert isinstance(last, Answer)
+    assert again == Answer({"octets": last.value["octets"]})
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "reason"),
+    [
+        ("dance", {}, "expected one of command, sign, resend, send, receive_local, inbox, work_order, got 'dance'"),
+        (
+            "resend",
+            {"device": METER.hex(), "counter": 4},
+            "expected the counter of a command to that device that was sent before, got 4",
+        ),
+        (
+            "resend",
+            {"device": ACB.hex(), "counter": 5},
+            "expected the counter of a command to that device that was sent before, got 5",
+        ),
+        ("receive_local", {}, "argument 'octets' is missing; give what the terminal unloaded"),
+        (
+            "command",
+            {"use_case": "ECS45", "device": METER.hex(), "delivery": "pigeon"},
+            "argument 'delivery': expected one of wan, local, both, got 'pigeon'",
+        ),
+        *(
+            (
+                "command",
+                {
+                    "use_case": "CS01a",
+                    "device": METER.hex(),
+                    "args": {"utrn": "73948649733112970660"},
+                    "counter": wrong,
+                },
+                f"argument 'counter': expected the token's counter, low 32 bits zero, got {wrong!r}",
+            )
+            for wrong in (None, 0, True, 1, (1 << 32) + 1, -1 << 32, "4294967296")
+        ),
+    ],
+)
+def test_what_is_refused_and_why(verb: str, args: dict[str, Any], reason: str) -> None:
+    supplier, _ = alone()
+    asked(supplier, "command", use_case="ECS45", device=METER.hex())
+    assert asked(supplier, verb, **args) == [Refuse(reason)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"cra": 2}, "expected a pre-command of our own; give what the request answered"),
+        ({"originator": ACB}, "expected a pre-command of our own; give what the request answered"),
+        ({"message_code": 0x7FFF}, "expected a pre-command of our own; give what the request answered"),
+        ({"mac": bytes(12)}, "the command is protected already; give the pre-command as it came"),
+        ({"signature": bytes(64)}, "the command is protected already; give the pre-command as it came"),
+    ],
+)
+def test_only_its_own_pre_commands_are_signed(changes: dict[str, Any], reason: str) -> None:
+    supplier, house = alone()
+    plain = gbcs.Message(1, 77, SUPPLIER, METER, 0x50, b"\xd9", signature=b"")
+    good = asked(supplier, "sign", octets=gbcs.encode(plain).hex(), delivery="local")[1]
+    assert isinstance(good, Send)
+    assert (good.port, gbcs.decode(good.octets)._replace(signature=b"")) == ("acb.local", plain)
+    assert protection.signature_valid(gbcs.decode(good.octets), house.publics[f"{SUPPLIER.hex()}-ds"])
+    wrong = gbcs.encode(plain._replace(**changes)).hex()
+    assert asked(supplier, "sign", octets=wrong) == [Refuse(f"argument 'octets': {reason}")]
+
+
+def top_up(supplier: Supplier, number: int, device: bytes = METER) -> str | None:
+    answer = asked(
+        supplier, "command", use_case="CS01a", device=device.hex(), args={"utrn": TOKEN}, counter=number << 32
+    )[0]
+    assert isinstance(answer, Answer), answer
+    return answer.value.get("warning")
+
+
+TAKEN = "typed at the meter it would be taken for token {0} and refused as not authentic (0x8F63)"
+ELSEWHERE = "a meter that stands elsewhere in its block of 1,024 could not rebuild it, were it typed"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "why"),
+    [
+        (1000, 1001, None),
+        (1000, 1000 + 511, None),
+        (1023, 1023 + 511, None),
+        (1024, 1024 + 512, ELSEWHERE),
+        (1000, 1000 + 512, TAKEN.format(488)),
+        (1000, 1000 - 512, None),
+        (1000, 1000 - 513, TAKEN.format(1511)),
+        (1000, 999, None),
+    ],
+)
+def test_a_token_that_a_meter_could_not_rebuild_is_warned_of(first: int, then: int, why: str | None) -> None:
+    """facts/gbcs.md 7.1: 511 tokens from one to the next are safe wherever in its block of 1,024 a meter stands."""
+    supplier, _ = alone()
+    assert top_up(supplier, first) is None
+    assert top_up(supplier, 7, ACB) is None, "another device"
+    step = f"token {then} lies {then - first:+} from the highest before it ({first}): "
+    assert top_up(supplier, then) == (None if why is None else f"{step}{why}; step by at most 511 a token")
+    assert top_up(supplier, max(first, then) + 1) is None
+
+
+def test_what_a_meter_would_take_a_token_for_is_said() -> None:
+    supplier, _ = alone()
+    top_up(supplier, 1000)
+    told = TAKEN.format(rebuilt_number(1000, utrn.truncated(5000 << 32)))
+    assert told.split()[8] != "5000"
+    assert top_up(supplier, 5000) == (
+        f"token 5000 lies +4000 from the highest before it (1000): {told}; step by at most 511 a token"
+    )
+
+
+def test_the_oldest_devices_are_forgotten_for_warnings() -> None:
+    supplier, _ = alone(remembered=2)
+    for device in (METER, ACB, SUPPLIER):
+        top_up(supplier, 1000, device)
+    assert top_up(supplier, 9000, METER) is None, "forgotten"
+    assert top_up(supplier, 9000, SUPPLIER) is not None
+
+
+def test_what_comes_back_is_told_field_by_field() -> None:
+    house = House()
+    house.commission()
+    asked_ = house.lab.ask("supplier", "command", use_case="ECS45", device=METER.hex())
+    house.lab.run(SECOND)
+    response = next(
+        send.octets
+        for _, name, send in reversed(house.lab.sent)
+        if name == "broker" and send.port == "users.wan" and gbcs.decode(send.octets).message_code == 0x52
+    )
+    expected = {
+        "party": SUPPLIER.hex(),
+        "port": "acb.wan",
+        "from": METER.hex(),
+        "recipient": SUPPLIER.hex(),
+        "cra": 2,
+        "message_code": 0x52,
+        "counter": asked_["counter"],
+        "octets": response.hex(),
+        "success": True,
+        "verified": True,
+        "matched": True,
+        "duplicate": False,
+        "results": [0],
+        "data": ["1601"],
+        "alert": None,
+    }
+    assert house.lab.stations["supplier"].kinds("party.received")[-1] == expected
+    last = house.lab.ask("supplier", "inbox")["messages"][-1]
+    assert {**last, "at": 0} == {**expected, "at": 0}
+    assert house.lab.ask("supplier", "receive_local", octets=response.hex()) == {"received": 1}
+    told = {**expected, "port": "local", "duplicate": True}
+    assert house.lab.stations["supplier"].kinds("party.received")[-1] == told
+    assert house.lab.ask("supplier", "receive_local", octets=[response.hex()] * 2) == {"received": 2}
+    rival = Supplier(SupplierSettings(OTHER_SUPPLIER), house.keys(OTHER_SUPPLIER), house.publics, MemoryLedger())
+    (seen,) = of_kind(rival.handle(Received("acb.wan", ACB, response), 0), "party.received")
+    assert (seen["matched"], seen["duplicate"]) == (False, False)
+
+
+def test_a_mac_for_another_party_is_not_judged() -> None:
+    supplier, _ = alone()
+    alert = gbcs.Message(3, 1, METER, OTHER_SUPPLIER, 0x1000, b"\x0f", mac=bytes(12))
+    for recipient, verdict in ((OTHER_SUPPLIER, None), (SUPPLIER, False)):
+        octets = gbcs.encode(alert._replace(recipient=recipient))
+        assert of_kind(supplier.handle(Received("acb.wan", ACB, octets), 0), "party.received")[0]["verified"] is verdict
+
+
+def test_final_commands_make_the_work_order() -> None:
+    supplier, _ = alone()
+    answer = asked(supplier, "command", use_case="ECS45", device=METER.hex(), delivery="local")[0]
+    assert isinstance(answer, Answer)
+    pre = gbcs.decode(bytes.fromhex(answer.value["octets"]))
+    final = gbcs.encode(pre._replace(signature=b"", mac=bytes(12)))
+    other = gbcs.encode(pre._replace(signature=b"", mac=bytes(12), counter=99))
+    for octets, name, counter in ((final, "ECS45", 5), (other, "0x0052", 99)):
+        assert list(supplier.handle(Received("acb.local", ACB, octets), 0)) == [
+            Record(LocalCopyReceived(name=name, for_=METER, counter=counter))
+        ]
+    row = {"name": "ECS45", "device": METER.hex(), "octets": final.hex()}
+    unnamed = {**row, "name": "0x0052", "octets": other.hex()}
+    assert asked(supplier, "work_order", device=METER.hex()) == asked(supplier, "work_order")
+    assert asked(supplier, "work_order") == [Answer({"commands": [row, unnamed]})]
+    assert asked(supplier, "work_order", device=ACB.hex()) == [Answer({"commands": []})]
+    of_broker = gbcs.decode(final)._replace(originator=ACB)
+    on_behalf = gbcs.encode(of_broker._replace(supplementary_party=SUPPLIER, supplementary_counter=1))
+    assert of_kind(supplier.handle(Received("acb.local", ACB, on_behalf), 0), "party.local") != []
+    for wrong in (gbcs.encode(pre), gbcs.encode(of_broker)):
+        assert list(supplier.handle(Received("acb.local", ACB, wrong), 0)) == [
+            Record(PartyUnreadable(reason="expected a final command of our own", octets=wrong))
+        ]
+
+
+def test_what_is_not_for_it_leads_to_nothing() -> None:
+    supplier, _ = alone()
+    assert supplier.handle(Received("wan", ACB, b"hello"), 0) == []
+    assert supplier.handle(Started({}), 0) == []
+    assert SupplierSettings(SUPPLIER) == SupplierSettings(SUPPLIER, "commands", 511, 1000)
+
+
+def test_exactly_as_many_commands_are_remembered_as_set() -> None:
+    supplier, _ = alone(remembered=2)
+    for _ in range(3):
+        asked(supplier, "command", use_case="ECS45", device=METER.hex())
+    found = [type(asked(supplier, "resend", device=METER.hex(), counter=counter)[0]) for counter in (5, 6, 7)]
+    assert found == [Refuse, Answer, Answer]
