@@ -320,8 +320,8 @@ def test_the_masks_of_the_listed_events_are_written_or_none() -> None:
     with pytest.raises(ZclRefusal) as refused:
         _configure(meter, 0x8002, 0x8004, mask=9)
     assert (refused.value.status, _masks(meter)) == (Status.NOT_FOUND, masks)
+    groups: Value = ((("Event Group ID", 1),),)
     with pytest.raises(ZclRefusal) as refused:
-        groups: Value = ((("Event Group ID", 1),),)
         meter.call("configure events", Event_Configuration=9, Event_Configuration_Payload=groups)
     assert (refused.value.status, _masks(meter)) == (Status.INVALID_VALUE, masks)
 
