@@ -6,10 +6,29 @@ from typing import Any
 
 import pytest
 
-from devices.machines.core import PeerJoined, PeerLeft
-from devices.machines.parts.device_log import DeviceLogSettings, Readmission
+from devices.machines.core import (
+    AdmitDevice,
+    CloseJoining,
+    Effect,
+    ForgetDevice,
+    FormNetwork,
+    OpenJoining,
+    PeerJoined,
+    PeerLeft,
+    SetTimer,
+    StopTimer,
+)
+from devices.machines.parts.civil_clock import CivilTime, ClockStatus
+from devices.machines.parts.device_log import DeviceLog, DeviceLogSettings, Entry, Readmission
+from devices.machines.parts.execution import CommandContext
+from devices.model import use_cases
+from devices.model.chf_objects import DEVICE_LOG, chf_objects
+from devices.model.objects import AccessError, ObjectModel
+from devices.model.roles import Role
 from devices.trust.install_code import hashed_link_key, install_code_key
-from devices.wire import gbcs
+from devices.wire import axdr, gbcs
+from devices.wire.axdr import Data
+from devices.wire.gbcs import CRA, Message
 from tests.machines.lab import SECOND, House
 from tests.machines.test_comms_hub import ask_log
 
@@ -164,3 +183,147 @@ def test_what_a_hub_knows_of_keys_outlives_a_power_cut() -> None:
     hub.house.lab.run(2 * SECOND)
     hub.add(NEW, seconds=100)
     assert hub.admitted == OLD
+
+
+# --------------------------------------------------------------------------------------------------- the log on its own
+
+
+EPID, CIVIL = bytes.fromhex("0013a20041abcdef"), CivilTime(1_446_854_400 * SECOND)
+
+
+def _context(now: int = 0) -> CommandContext:
+    message = Message(CRA.COMMAND, 1, DEVICE, DEVICE, 0x0003, b"")
+    return CommandContext(now, CIVIL, message, use_cases.by_name("CCS01"), Role.SUPPLIER, bytes)
+
+
+def _bound(**settings: Any) -> tuple[DeviceLog, ObjectModel[CommandContext]]:
+    objects: ObjectModel[CommandContext] = ObjectModel(chf_objects())
+    log = DeviceLog(EPID, DeviceLogSettings(**settings))
+    log.bind(objects)
+    return log, objects
+
+
+def _act(objects: ObjectModel[CommandContext], method: int, argument: Data) -> list[Effect]:
+    context = _context()
+    assert objects.act((*DEVICE_LOG, method), argument, context) == (0, None)
+    return context.effects
+
+
+def _added(eui: bytes, code: bytes, kind: int = 3) -> Data:
+    return axdr.structure(axdr.octets(eui), axdr.enum(0), axdr.octets(code), axdr.enum(kind))
+
+
+def test_settings_as_delivered() -> None:
+    assert DeviceLogSettings() == DeviceLogSettings(
+        capacity=16, history=15, readmission=Readmission.HALVES, hht_type=None
+    )
+
+
+def test_the_effects_of_adding_and_removing() -> None:
+    log, objects = _bound(capacity=2)
+    assert _act(objects, 1, _added(DEVICE, OLD)) == [log.persist(), AdmitDevice("han", DEVICE, OLD)]
+    assert (log.changed, len(log), DEVICE in log, log.get(DEVICE)) == (True, 1, True, Entry(DEVICE, OLD, 3))
+    log.changed = False
+    assert _act(objects, 1, _added(DEVICE, NEW)) == []
+    assert log.changed is False
+    _act(objects, 1, _added(bytes(8), NEW))
+    with pytest.raises(AccessError):
+        objects.act((*DEVICE_LOG, 1), _added(b"\x01" * 8, NEW), _context())
+    assert [log.joined(DEVICE, joined=state) for state in (False, True, True, False)] == [False, True, False, True]
+    assert log.joined(b"\x01" * 8, joined=True) is False
+    log.changed = False
+    assert _act(objects, 2, axdr.octets(DEVICE)) == [log.persist(), ForgetDevice("han", DEVICE)]
+    assert (log.changed, DEVICE in log) == (True, False)
+    with pytest.raises(AccessError):
+        objects.act((*DEVICE_LOG, 2), axdr.octets(DEVICE), _context())
+
+
+def test_a_key_that_is_the_same_is_no_change_and_another_is() -> None:
+    log, objects = _bound()
+    _act(objects, 1, _added(DEVICE, OLD))
+    for code, changed in ((OLD, True), (OLD, False), (NEW, True)):
+        entry = log.get(DEVICE)
+        assert entry is not None
+        log.changed, entry.install_code = False, code
+        log.joined(DEVICE, joined=True)
+        assert (log.changed, entry.key_hash.hex()) == (changed, _hash(code))
+        log.joined(DEVICE, joined=False)
+    log.changed = True
+    log.joined(DEVICE, joined=True)
+    assert log.changed is True, "what is still to be told stays so"
+
+
+def test_the_history_keeps_its_newest_and_one_timer_while_an_old_key_is_tried() -> None:
+    log, objects = _bound(history=2)
+    devices = [bytes((n,)) * 8 for n in range(4)]
+    for eui in devices:
+        _act(objects, 1, _added(eui, eui * 2))
+        log.joined(eui, joined=True)
+        _act(objects, 2, axdr.octets(eui))
+    assert [row[0] for row in log.persist().value["history"]] == [eui.hex() for eui in devices[2:]]
+    for eui in (devices[0], devices[2], devices[3]):
+        known = eui != devices[0]
+        admitted = AdmitDevice("han", eui, eui * 2 if known else NEW)
+        assert _act(objects, 1, _added(eui, NEW)) == [log.persist(), admitted]
+    assert _act(objects, 2, axdr.octets(devices[2])) == [log.persist(), ForgetDevice("han", devices[2])]
+    assert _act(objects, 2, axdr.octets(devices[0])) == [log.persist(), ForgetDevice("han", devices[0])]
+    stop = StopTimer("device_log.old_key")
+    assert _act(objects, 2, axdr.octets(devices[3])) == [log.persist(), ForgetDevice("han", devices[3]), stop]
+    assert (log.fired("device_log.old_key"), log.fired("other")) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("readmission", "opened", "tried"), [(Readmission.HALVES, 101, 50.5), (Readmission.FULL_PERIOD_EACH, 202, 101)]
+)
+def test_how_long_joining_is_open(readmission: Readmission, opened: int, tried: float) -> None:
+    log, objects = _bound(readmission=readmission)
+    objects.put(*DEVICE_LOG, 3, axdr.u16(101))
+    known = Entry(DEVICE, NEW, old_code=OLD)
+
+    def enabled(on: bool, now: int = 7) -> list[Effect]:
+        context = _context(now)
+        objects.set((*DEVICE_LOG, 2), axdr.boolean(on), context)
+        return context.effects
+
+    assert enabled(True) == [OpenJoining("han", opened)]
+    log._entries[DEVICE] = known
+    timer = SetTimer("device_log.old_key", 7 + int(tried * SECOND))
+    assert enabled(True) == [OpenJoining("han", opened), timer]
+    assert enabled(False) == [CloseJoining("han")]
+    assert log.fired("device_log.old_key") == [AdmitDevice("han", DEVICE, NEW)]
+    assert known.old_code == b""
+
+
+def test_a_log_is_taken_over_from_a_hub_that_was_replaced() -> None:
+    log, objects = _bound(capacity=2)
+    _act(objects, 1, _added(DEVICE, OLD))
+    rows = [axdr.structure(axdr.octets(bytes((n,)) * 8), axdr.octets(bytes((n,)) * 16)) for n in (1, 2, 3)]
+    log.changed = False
+    with pytest.raises(AccessError):
+        objects.act((*DEVICE_LOG, 5), axdr.structure(axdr.octets(bytes(8)), axdr.array(*rows)), _context())
+    assert (log.changed, log.epid, DEVICE in log) == (False, EPID, True)
+    given = axdr.structure(axdr.octets(bytes(8)), axdr.array(*rows[:2]))
+    assert _act(objects, 5, given) == [log.persist(), FormNetwork("han", bytes(8))]
+    assert (log.changed, log.epid) == (True, bytes(8))
+    assert list(log) == [Entry(bytes((n,)) * 8, key_hash=bytes((n,)) * 16) for n in (1, 2)]
+    again, _ = _bound()
+    again.restore({})
+    assert (again.epid, len(again)) == (EPID, 0)
+    again.restore({"device_log": log.persist().value})
+    assert (again.epid, list(again), again.persist()) == (bytes(8), list(log), log.persist())
+
+
+def test_the_statistics_of_each_device() -> None:
+    log, objects = _bound()
+    log._entries[DEVICE] = Entry(DEVICE, sent=300, failed=256)
+    rows = objects.get((*DEVICE_LOG, 4), _context())
+    never = "ffffffffffffffffff8000ff"
+    expected = "01 01 02 0e 09 08 00db1234567890b0 04 08 80 0f00 0f00 0f00 1100 1100 1100"
+    assert axdr.encode(rows).hex() == f"{expected}090c{never}110111ff11ff11001100".replace(" ", "")
+    log._entries[DEVICE] = Entry(DEVICE, joined=True, sent=2, failed=1)
+    log.heard(DEVICE, CivilTime(CIVIL.ns, ClockStatus.UNRELIABLE))
+    log.heard(bytes(8), CIVIL)
+    heard = expected.replace("04 08 80", "04 08 c0")
+    rows = objects.get((*DEVICE_LOG, 4), _context())
+    assert axdr.encode(rows).hex() == f"{heard}090c07df0b07ff00000000800002110111011102 11001100".replace(" ", "")
+    assert len(log) == 1
