@@ -55,13 +55,17 @@ class Outcome:
 
     response: bytes | None
     refused: Refusal | None
-    executed: bool
     effects: tuple[Effect, ...]
     message: Message | None = None
     use_case: UseCase | None = None
     results: tuple[int, ...] = ()
     events: tuple[int, ...] = ()
     alerts: tuple[bytes, ...] = ()
+
+    @property
+    def executed(self) -> bool:
+        """Whether the command was carried out, with whatever results."""
+        return self.refused is None
 
 
 class CommandProcessor:
@@ -163,7 +167,7 @@ class CommandProcessor:
         effects: list[Effect] = [Record(told)]
         if inquiry is not None and inquiry.use_case is not None and self.settings.counts_refused:
             self._count(inquiry, inquiry.use_case, effects)
-        return Outcome(None, refusal, False, tuple(effects), message, inquiry.use_case if inquiry else None)
+        return Outcome(None, refusal, tuple(effects), message, inquiry.use_case if inquiry else None)
 
     def _count(self, inquiry: Inquiry, use_case: UseCase, effects: list[Effect]) -> None:
         """The counter of this command is used."""
@@ -210,7 +214,6 @@ class CommandProcessor:
         return Outcome(
             response,
             None,
-            True,
             tuple(effects),
             message,
             use_case,
