@@ -14,7 +14,7 @@ from devices.machines.esme import Esme, EsmeSettings
 from devices.machines.parts.prepayment import PrepaymentSettings
 from devices.machines.parts.tokens import TokenSettings
 from devices.model import esme_objects as own
-from devices.model.credentials import Cell, Credential, Usage
+from devices.model.credentials import Cell, Credential, CredentialCells, Usage
 from devices.model.roles import Role
 from devices.trust.keystore import agreement_key
 from devices.trust.utrn_mac import utrn_mac
@@ -39,12 +39,16 @@ NOW = axdr.octets(bytes.fromhex("0000000000000000008000ff"))
 PENNY, HOUR = 1000, 3600 * SECOND
 
 
-def _bench(settings: EsmeSettings | None = None) -> Bench:
-    """A meter whose supplier's top-up key is its ordinary one."""
+def cells_with_top_up_key() -> CredentialCells:
+    """The cells of a meter whose supplier's top-up key is its ordinary one."""
     held = cells()
     key = KEYS.public(agreement_key(SUPPLIER))
     held.place(Cell(Role.SUPPLIER, Usage.KEY_AGREEMENT, prepayment=True), Credential(SUPPLIER, key))
-    return Bench(meter=Esme(METER, KEYS, held, settings))
+    return held
+
+
+def _bench(settings: EsmeSettings | None = None) -> Bench:
+    return Bench(meter=Esme(METER, KEYS, cells_with_top_up_key(), settings))
 
 
 def token(number: int, value: int, value_class: ValueClass = ValueClass.HUNDREDTHS, device: bytes = METER) -> str:
