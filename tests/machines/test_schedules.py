@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.machines.core import MachineError
-from devices.machines.parts.schedules import Due, Schedule, Schedules, british_offset
+from devices.machines.parts.schedules import Due, Schedule, Schedules, british_offset, filled
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
@@ -160,3 +160,126 @@ def test_names_are_taken_once_and_gone_when_removed() -> None:
     assert schedules.next is None
     with pytest.raises(MachineError, match="there are none"):
         schedules.remove("a")
+
+
+# ------------------------------------------------------------------------------------------------ each line of the rules
+
+SECOND_PERIODS: dict[tuple[str, int], int] = {
+    ("minute", 2): at(2026, 1, 31, 0, 4),
+    ("half-hour", 2): at(2026, 1, 31, 2),
+    ("hour", 2): at(2026, 1, 31, 4),
+    ("day", 2): at(2026, 2, 4),
+    ("week", 2): at(2026, 2, 28),
+    ("month", 2): at(2026, 5, 31),
+    ("month", 6): at(2027, 1, 31),
+    ("quarter", 2): at(2027, 1, 31),
+    ("year", 2): at(2030, 1, 31),
+    ("month", 1): at(2026, 3, 31),
+    ("day", 1000): at(2026, 1, 31) + 2000 * DAY,
+}
+
+
+@pytest.mark.parametrize(("unit", "every"), SECOND_PERIODS)
+def test_the_second_period_ends_after_twice_its_length(unit: str, every: int) -> None:
+    start = at(2026, 1, 31) + 123
+    schedule = Schedule("a", start, unit, every)
+    assert schedule.boundary(2) == SECOND_PERIODS[unit, every] + 123
+    assert (schedule.boundary(0), schedule.next) == (start, schedule.boundary(1))
+
+
+@pytest.mark.parametrize(
+    ("start", "first"),
+    [
+        (at(2026, 3, 28, 1, 30), at(2026, 3, 29, 1, 30)),  # 01:30 is left out: the hour after it, 02:30 local time
+        (at(2026, 3, 28, 0, 59), at(2026, 3, 29, 0, 59)),
+        (at(2026, 3, 28, 2), at(2026, 3, 29, 1)),
+        (at(2026, 10, 24, 0, 30), at(2026, 10, 25, 0, 30)),  # 01:30 comes twice: the first of them
+        (at(2026, 10, 24, 1), at(2026, 10, 25, 2)),
+        (at(2026, 7, 1, 23), at(2026, 7, 2, 23)),
+    ],
+)
+def test_a_local_day_begins_at_the_same_local_time(start: int, first: int) -> None:
+    assert Schedule("a", start, "day", local=True).boundary(1) == first
+
+
+@pytest.mark.parametrize(
+    ("moment", "hours"),
+    [
+        ((2026, 3, 28, 12), 0),
+        ((2026, 3, 30), 1),
+        ((2026, 10, 24, 12), 1),
+        ((2026, 10, 25, 0, 30), 1),
+        ((2027, 3, 28, 1), 1),  # a Sunday, three days before the end of the month
+        ((2027, 3, 28, 0, 59), 0),
+        ((2027, 10, 31, 0, 59), 1),  # the last day is a Sunday
+        ((2027, 10, 31, 1), 0),
+    ],
+)
+def test_the_last_sunday(moment: tuple[int, ...], hours: int) -> None:
+    assert british_offset(datetime(*moment, tzinfo=UTC)) == timedelta(hours=hours)  # type: ignore[misc,arg-type]
+
+
+def test_a_schedule_starts_and_ends_at_the_very_moments() -> None:
+    """The ends of what is allowed are allowed."""
+    start = at(2026, 11, 1)
+    assert Schedule("a", 0).next == DAY
+    assert Schedule("a", at(2200, 1, 1) - 1).start == at(2200, 1, 1) - 1
+    assert Schedule("a", start, every=1000).boundary(1) == start + 1000 * DAY
+    assert Schedule("a", start, end=start + DAY).next == start + DAY
+    assert Schedule("a", start, end=start + DAY - 1).next is None
+    assert Schedule("a", start, end=start + 1).next is None
+    with pytest.raises(MachineError, match="ends after it starts"):
+        Schedule("a", start, end=start)
+    schedules = of(Schedule("a", start))
+    assert schedules.take(start + DAY - 1) == []
+    (due,) = schedules.take(start + DAY)
+    assert (due.schedule.name, due.number, due.begin, due.end) == ("a", 0, start, start + DAY)
+
+
+def test_what_is_kept_is_all_of_it() -> None:
+    schedules = of(Schedule("a", 5, "week", 2, 10**18, True, {"x": 1}, 3))
+    schedules.add(Schedule("b", 7))
+    assert schedules.as_json() == [
+        ["a", 5, "week", 2, 10**18, True, {"x": 1}, 3],
+        ["b", 7, "day", 1, None, False, None, 0],
+    ]
+    again = Schedules()
+    again.restore(schedules.as_json())
+    assert again.all == schedules.all
+    assert again.next == schedules.next == Schedule("b", 7).next
+    assert again.remove("a").name == "a"
+    with pytest.raises(MachineError, match="there is no schedule 'c'; there are b"):
+        again.remove("c")
+    again.restore(None)
+    assert again.all == ()
+
+
+def test_a_thousand_periods_are_given_at_once() -> None:
+    schedules = of(Schedule("a", 0, "minute"))
+    assert [len(schedules.take(1500 * 60 * SECOND)) for _ in range(3)] == [1000, 500, 0]
+
+
+def test_the_marks_of_a_period_are_filled_in() -> None:
+    due = Due(Schedule("a", 0), 0, at(2026, 11, 1), at(2026, 11, 2))
+    zcl = at(2026, 11, 1) // SECOND - at(2000, 1, 1) // SECOND
+    marks = {
+        "{begin}": "2026-11-01T00:00:00Z",
+        "{end}": "2026-11-02T00:00:00Z",
+        "{last}": "2026-11-01T23:59:59Z",
+        "{begin:zcl}": zcl,
+        "{end:zcl}": zcl + 86_400,
+        "{last:zcl}": zcl + 86_399,
+        "{begin:dlms}": "07ea0b01ff00000000" + "8000ff",
+        "begin}": "begin}",
+        "{begin": "{begin",
+        "plain": "plain",
+    }
+    for mark, value in marks.items():
+        assert filled(mark, due) == value
+    assert filled({"a": ["{last:zcl}", 5, None, ("{end}",)], "b": {"c": True}}, due) == {
+        "a": [zcl + 86_399, 5, None, ["2026-11-02T00:00:00Z"]],
+        "b": {"c": True},
+    }
+    for wrong in ("{now}", "{begin:unix}", "{}"):
+        with pytest.raises(MachineError, match="expected {begin}, {end} or {last}"):
+            filled(wrong, due)
