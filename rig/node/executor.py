@@ -232,8 +232,7 @@ class Executor:
     def since(self, order: int) -> list[Event]:
         """The events after ``order``.  Raises :class:`CommandError` where some of them are no longer kept: nobody could
         say then whether something happened."""
-        kept = self._recall[0].order if self._recall else self._order + 1
-        if order + 1 < kept:
+        if self._recall and order + 1 < (kept := self._recall[0].order):
             raise CommandError(
                 BENCH,
                 f"a wait looks back to event {order}, but only those from {kept} on are kept",

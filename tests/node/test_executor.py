@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rig.bus.errors import BadTopic, NotConnected
-from rig.bus.messages import CLAIM, REBIRTH, RELEASE, Answer, Command, Context, Event, EventBatch
-from rig.node.executor import CommandError, Executor, ExecutorSettings, Handler, LeaseEnded, Refused
+from rig.bus.messages import CLAIM, REBIRTH, RELEASE, Answer, Command, Context, Event, EventBatch, Fault
+from rig.node.executor import CommandError, Executor, ExecutorSettings, Handler, LeaseEnded, Refused, Withdrawn
 from rig.node.journal import Journal
 from rig.ports.protocols import PortLost
 
@@ -524,3 +525,352 @@ def test_run_ends_when_told_and_goes_safe() -> None:
 def test_two_nodes_of_one_name_are_refused(world: World) -> None:
     with pytest.raises(ValueError, match="'one'"):
         world.executor.add(Node("one", world.executor))
+
+
+# ------------------------------------------------------------------------------------------------ to the last word
+
+
+def test_what_an_executor_keeps_by_default() -> None:
+    told = ExecutorSettings()
+    assert (told.queue_limit, told.held_limit, told.recall) == (1000, 64, 20_000)
+    assert (told.withdrawn_limit, told.batch, told.longest_lease_s) == (256, 128, 120.0)
+    one, other = (Executor("host", journal=Journal(None), on_expired=lambda: None) for _ in range(2))
+    assert (len(one.boot), one.name, one.dropped, one.order) == (16, "host", 0, 0)
+    assert one.boot != other.boot
+    assert one.idle() is None
+    assert not one.turn(0.0), "and a monotonic clock that runs by itself"
+    assert one._recall.maxlen == 20_000
+
+
+def test_what_ends_a_command_from_outside_has_its_words() -> None:
+    assert LeaseEnded().fault == Fault("lease-ended", "the lease ended while the command ran", "Claim the bench again.")
+    assert Withdrawn().fault == Fault("withdrawn", "the command was withdrawn by its sender", "")
+    assert str(CommandError("code", "a message")) == "a message"
+    assert CommandError("code", "a message").fault == Fault("code", "a message", "")
+
+
+AFTER_A_SECOND = "its 2 s were over before its turn came"
+
+
+def test_every_answer_in_full(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Its number, its state, the life it is of, its data or its fault, and how many events of each node came before."""
+
+    def answered(id: str, n: int, st: str, data: dict[str, Any] | None = None, err: Fault | None = None) -> Answer:
+        return Answer(id, n, st, "boot", data or {}, err, {"one": 2, "two": 0})
+
+    world.node.errors = {
+        "lost": PortLost("relay k1", "the module is gone", "Plug it in."),
+        "gone": FileNotFoundError(2, "No such file or directory", "/dev/x"),
+        "odd": ZeroDivisionError("oops"),
+        "no": Refused("no", "there is none"),
+    }
+    world.ask(1, "emit", count=2)
+    world.node.said.clear()
+    with caplog.at_level(logging.CRITICAL):
+        world.submit(3, after=1)
+        for n, error in ((4, "lost"), (5, "gone"), (6, "odd"), (7, "no")):
+            world.submit(n, after=3, verb="raise", args={"error": error})
+        world.submit(8, after=3, verb="fly")
+        world.submit(9, after=3, ttl=2.0)
+        world.submit(2, after=1, id="stale")
+        world.submit(10, after=3, lease="foreign")
+        world.submit(11, after=3, verb="odd-data", args={})
+        world.node.handlers["odd-data"] = lambda args, context: {"octets": b"raw"}
+        world.executor._journal.begin("broken")
+        world.submit(12, after=3, id="broken")
+        world.work()
+    known = "do, emit, odd-data, raise, wait"
+    assert world.node.said == [
+        answered("id-3", 3, "ok", {"number": 3}),
+        answered("id-4", 4, "error", err=Fault("bench", "relay k1: the module is gone", "Plug it in.")),
+        answered("id-5", 5, "error", err=Fault("bench", "raise: /dev/x: No such file or directory")),
+        answered("id-6", 6, "error", err=Fault("bench", "raise: ZeroDivisionError: oops")),
+        answered("id-7", 7, "refused", err=Fault("no", "there is none")),
+        answered("id-8", 8, "refused", err=Fault("unknown-verb", "one knows no verb 'fly'", f"It knows: {known}.")),
+        answered("id-9", 9, "ok", {"number": 9}),
+        answered(
+            "stale", 2, "refused", err=Fault("stale", "number 2 comes after 9 was decided", "Number each command once.")
+        ),
+        answered("id-10", 10, "busy", err=Fault("busy", "the bench is held by robot", "Claim it first.")),
+        answered(
+            "id-11",
+            11,
+            "error",
+            err=Fault(
+                "bench", "odd-data: answer: cannot be put into JSON: Object of type bytes is not JSON serializable."
+            ),
+        ),
+        answered(
+            "broken",
+            12,
+            "error",
+            err=Fault(
+                "bench",
+                "the node broke down while it ran this command",
+                "Look at the device before going on; nobody knows how far the command got.",
+            ),
+        ),
+    ]
+
+
+def test_nobody_holds_a_bench_that_nobody_claimed() -> None:
+    world = World()
+    world.submit(1)
+    world.work()
+    assert world.node.said[0].err == Fault("busy", "the bench is held by nobody", "Claim it first.")
+    world.node.handlers.clear()
+    world.claim()
+    world.submit(1)
+    world.work()
+    assert world.node.said[-1].err == Fault("unknown-verb", "one knows no verb 'do'", "It knows: none.")
+
+
+@pytest.mark.parametrize("after", [0, 1], ids=["queued", "held back"])
+@pytest.mark.parametrize(("late_ns", "st_"), [(0, "ok"), (1, "expired")])
+def test_a_command_lives_to_the_last_nanosecond_of_its_time(world: World, after: int, late_ns: int, st_: str) -> None:
+    """2 s, counted from its arrival; one that is held back for another (2, for 1) is run when that has come."""
+    world.now = 5 * SECOND
+    world.executor.renew("t", world.now)
+    world.submit(2, after=after, ttl=2.0)
+    if after:
+        world.work()
+        world.submit(1, after=0, ttl=9.0)
+    world.now += 2 * SECOND + late_ns
+    world.work()
+    told = next(answer for answer in world.node.said if answer.n == 2)
+    assert told.st == st_
+    assert told.err == (None if st_ == "ok" else Fault("expired", AFTER_A_SECOND, "Is the node overloaded?"))
+
+
+@pytest.mark.parametrize(
+    ("args", "lease", "st_"),
+    [
+        ({"ttl_s": 120}, "t", "ok"),
+        ({"ttl_s": 120.5}, "t", "refused"),
+        ({"ttl_s": 0.5}, "t", "ok"),
+        ({"ttl_s": 0}, "t", "refused"),
+        ({"ttl_s": None}, "t", "refused"),
+        ({"holder": None}, "t", "refused"),
+        ({}, "", "refused"),
+    ],
+)
+def test_what_a_claim_needs(args: dict[str, Any], lease: str, st_: str) -> None:
+    world = World()
+    told = world.claim(lease, **args)
+    asked = {"holder": "robot", "ttl_s": 10, **args}
+    fault = Fault("bad-claim", "a claim needs a token, a holder, and ttl_s of at most 120")
+    assert (told.st, told.data, told.err) == ((st_, asked, None) if st_ == "ok" else (st_, {}, fault))
+    assert world.executor.lease.holder == ("robot" if st_ == "ok" else "")
+    assert world.executor.lease.remaining_s() == (args.get("ttl_s", 10) if st_ == "ok" else None)
+
+
+def test_a_claim_counts_from_its_arrival(world: World) -> None:
+    world.executor.submit(world.node, Command("c", "re", CLAIM, {"holder": "r", "ttl_s": 10}, lease="t"), world.now)
+    world.now += 4 * SECOND
+    world.work()
+    assert world.executor.lease.remaining_s() == 6
+    assert world.executor.now_ns() == 4 * SECOND
+
+
+def test_a_claim_of_what_is_held_is_told_by_whom_and_for_how_long(world: World) -> None:
+    world.now += 4 * SECOND
+    fault = Fault("busy", "the bench is held by 'robot' for 6.0 s more", "Wait, or end the other run.")
+    assert world.claim("u", "other") == Answer(
+        "claim-u", 0, "busy", "boot", {"holder": "robot", "remaining_s": 6.0}, fault, {}
+    )
+    world.executor.submit(world.node, Command("r", "re", RELEASE, lease="u"), world.now)
+    world.work()
+    assert world.node.said[-1].data == {"released": False}
+    assert (world.executor.lease.holder, world.safe) == ("robot", 0)
+
+
+def test_of_two_claims_that_wait_the_second_is_told_who_was_first() -> None:
+    """Both came while nobody held the bench, so that neither was answered at once."""
+    world = World()
+    for token in ("t", "u"):
+        claim = Command(f"claim-{token}", "re", CLAIM, {"holder": f"holder-{token}", "ttl_s": 10}, lease=token)
+        world.executor.submit(world.node, claim, 0)
+    world.work()
+    first, second = world.node.said
+    assert (first.st, second.st, second.data) == ("ok", "busy", {"holder": "holder-t", "remaining_s": 10.0})
+
+
+def test_a_lease_that_ends_lets_what_was_held_back_for_it_go(world: World) -> None:
+    world.submit(2, ttl=600.0)
+    world.work()
+    world.executor.lease.release("t")
+    assert world.executor._held_for_s() is None
+    world.claim("u")
+    world.submit(2, after=0, lease="u")
+    world.work()
+    assert world.node.ran == [2], "its id is not taken for one that waits"
+
+
+def test_what_is_held_back_is_bounded_and_kept_once(world: World) -> None:
+    world = World(held_limit=2)
+    world.claim()
+    for n, id_ in ((2, "a"), (2, "b"), (3, "c"), (4, "d")):
+        world.submit(n, after=1, id=id_)
+        world.work()
+    assert world.executor.dropped == 2, "the second of one number, and the third"
+    world.submit(1)
+    world.work()
+    world.submit(4, after=1, id="d")
+    world.work()
+    assert world.node.ran == [1, 2, 3, 4], "one that was dropped may be sent again"
+
+
+def test_withdrawals_that_are_forgotten_are_the_oldest() -> None:
+    world = World(withdrawn_limit=2)
+    world.claim()
+    for number in (1, 2, 3):
+        world.executor.withdraw("t", f"id-{number}")
+    world.executor.withdraw("t", "")
+    for number in (1, 2, 3):
+        world.submit(number)
+    world.work()
+    assert world.node.ran == [1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "idle", "lease", "held", "waits"),
+    [
+        (None, None, False, False, None),
+        (30.0, None, False, False, 30.0),
+        (30.0, 20.0, False, False, 20.0),
+        (30.0, 20.0, True, False, 10.0),
+        (30.0, 20.0, True, True, 2.5),
+        (1.0, 20.0, True, True, 1.0),
+    ],
+)
+def test_a_turn_waits_for_whatever_comes_first(
+    asked: float | None, idle: float | None, lease: bool, held: bool, waits: float | None
+) -> None:
+    world = World()
+    if lease:
+        world.claim()
+    if held:
+        world.submit(5, after=4, ttl=3.0)
+        world.submit(7, after=4, ttl=8.0)
+        world.work()
+        world.now += SECOND // 2
+        world.executor.renew("t", world.now)
+    world.idle_wish = idle
+    waited: list[float | None] = []
+    world.executor._take = waited.append  # type: ignore[assignment,method-assign]
+    assert not world.executor.turn(asked)
+    assert waited == [0.0, waits]
+
+
+def test_a_handler_that_waits_does_so_no_longer_than_its_lease(world: World) -> None:
+    waited: list[float | None] = []
+
+    def wait(args: dict[str, Any], context: Context) -> None:
+        world.executor.emit("one", "edge", 0)
+        world.executor._take = waited.append  # type: ignore[assignment,method-assign]
+        world.executor.service(3.0)
+        assert len(world.node.told) == 1, "what happened is sent before"
+        world.executor.service(30.0)
+        del world.executor._take
+
+    world.node.handlers["long"] = wait
+    assert world.ask(1, "long").err is None
+    assert waited == [3.0, 10.0]
+
+
+def test_what_is_posted_while_a_handler_waits_may_fail_and_is_told(world: World) -> None:
+    def broken(number: int) -> None:
+        raise OSError(5, f"broken {number}", "/dev/x")
+
+    def post(args: dict[str, Any], context: Context) -> None:
+        for number in range(4):
+            world.executor.post(partial(broken, number))
+            world.executor.service(0.0)
+
+    world.node.handlers["long"] = post
+    told = "; ".join(f"posted call: /dev/x: broken {number}" for number in range(3))
+    assert world.ask(1, "long").err == Fault("bench", told, "See the log of the bench.")
+    assert world.ask(2, "do", number=2).st == "ok"
+
+
+def test_a_bench_clock_that_fails_is_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.executor.idle = lambda: 1 // 0
+    with caplog.at_level(logging.CRITICAL):
+        assert not world.executor.turn(0.0)
+    world.executor.idle = lambda: None
+    told = "bench clock: ZeroDivisionError: integer division or modulo by zero"
+    assert world.ask(1, "do", number=1).err == Fault("bench", told, "See the log of the bench.")
+
+
+def test_what_happens_between_commands_is_sent_at_once_and_belongs_to_none(world: World) -> None:
+    world.submit(1, verb="emit", args={"count": 1}, context=Context(test="t"))
+    world.work()
+
+    def idle() -> float | None:
+        world.executor.emit("two", "edge", 7)
+        return None
+
+    world.executor.idle = idle
+    world.executor.turn(0.0)
+    world.executor.idle = lambda: None
+    assert world.other.told == [Event(1, 2, "boot", "two", "edge", 7, {}, Context())]
+    assert (world.executor.order, world.executor.watermark()) == (2, {"one": 1, "two": 1})
+
+
+def test_a_full_batch_is_sent_at_once_and_events_of_two_nodes_apart() -> None:
+    world = World(batch=3)
+    for node in ("one", "two", "one"):
+        assert world.node.batches == []
+        world.executor.emit(node, "edge", 0)
+    assert (world.node.batches, world.other.batches) == ([2], [1])
+    assert [event.seq for event in world.node.told] == [1, 2]
+
+
+def test_looking_back_too_far_says_what_to_do(world: World) -> None:
+    world = World(recall=2)
+    world.claim()
+    world.ask(1, "emit", count=4)
+    with pytest.raises(CommandError) as caught:
+        world.executor.since(1)
+    assert caught.value.fault == Fault(
+        "bench",
+        "a wait looks back to event 1, but only those from 3 on are kept",
+        "Wait in shorter steps, so that fewer events lie between what the test does and what it waits for.",
+    )
+
+
+def test_an_event_that_json_cannot_carry_is_told_by_its_node_and_shown_shortened(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.CRITICAL):
+        answer = world.ask(1, "emit", count=1, fields={"octets": b"x" * 5000})
+    assert world.node.told[0].fields["unreadable"] == repr({"octets": b"x" * 5000})[:1000]
+    assert answer.err is not None
+    assert answer.err.message.startswith("one: events: cannot be put into JSON: ")
+
+
+def test_a_journal_that_fails_is_told_with_its_advice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    world = World(tmp_path / "journal")
+    world.claim()
+    journal = world.executor._journal
+    world.node.handlers["close"] = lambda args, context: journal.close()
+    advice = "Give the node a folder it may write to, with room left."
+    fault = Fault("bench", f"journal {tmp_path / 'journal'}: it is closed. {advice}", advice)
+    with caplog.at_level(logging.CRITICAL):
+        assert world.ask(1, "close") == Answer("id-1", 1, "error", "boot", {}, fault, {"one": 0, "two": 0})
+        assert world.ask(2, "do", number=2).err == fault
+    assert world.node.ran == []
+
+
+def test_safety_that_fails_is_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> None:
+        raise ValueError("stuck")
+
+    world.executor._on_expired = broken
+    with caplog.at_level(logging.CRITICAL):
+        world.executor.lease.release("t")
+    world.executor._on_expired = world.go_safe
+    world.claim()
+    assert world.ask(1, "do", number=1).err == Fault(
+        "bench", "going safe: ValueError: stuck", "See the log of the bench."
+    )
