@@ -172,11 +172,7 @@ class Inbox:
     def get(self, timeout_s: float | None) -> Any:
         """The next item; None after ``timeout_s`` without one.  May be interrupted by a signal."""
         try:
-            return (
-                self._items.get_nowait()
-                if timeout_s is not None and timeout_s <= 0
-                else self._items.get(True, timeout_s)
-            )
+            return self._items.get(timeout=None if timeout_s is None else max(0.0, timeout_s))
         except queue.Empty:
             return None
 

@@ -297,11 +297,7 @@ class Executor:
 
     def _take(self, timeout_s: float | None) -> _Item | Callable[[], None] | None:
         try:
-            return (
-                self._queue.get_nowait()
-                if timeout_s is not None and timeout_s <= 0
-                else self._queue.get(True, timeout_s)
-            )
+            return self._queue.get(timeout=None if timeout_s is None else max(0.0, timeout_s))
         except queue.Empty:
             return None
 
