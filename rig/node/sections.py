@@ -134,7 +134,7 @@ class Section:
             yield name, Section({} if item is None else item, f"{self.at(key)}.{name}")
 
     def eui(self, key: str, default: bytes | None = None) -> bytes:
-        if key not in self._left and default is not None:
+        if key not in self and default is not None:
             return default
         text = self.text(key)
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.wire import eui64
-from rig.node import bench_file
-from rig.node.bench_file import Bench, BenchFileError
+from rig.node import bench_file, takes
+from rig.node.bench_file import Bench, BenchFileError, Contactor, Device, Instrument, Node, Pin, Port, Supply, Wire
 from rig.share import folder
 from tests.examples import examples
 
@@ -482,3 +484,380 @@ def test_a_slip_is_refused_at_its_own_place(was: str, becomes: str, said: str) -
     with pytest.raises(BenchFileError) as caught:
         second(SECOND.replace(was, becomes))
     assert said in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------- read to the last value
+
+LEAST = """
+rig: 1
+name: small
+civil_start: 2020-06-01T00:00:00
+nodes: {pi: null}
+devices:
+  meter: {kind: esme, node: pi, eui: 00-DB-12-34-56-78-90-A0, ports: {han: {driver: line}}}
+  hub: {kind: comms_hub, node: pi, eui: 00-DB-12-34-56-78-90-A1}
+supplies: {mains: {node: pi}}
+contactors: {main: {supply: mains, instrument: load}}
+instruments: {load: {node: pi, url: "virtual://load", address: 0x40, shunt_ohm: 0.01}}
+"""
+MOST = """
+rig: 1
+name: all-there-is
+seed: 7
+civil_start: "1970-01-01T01:00:01+01:00"
+clock: real
+broker: mqtts://bench.example
+tls: certificates
+trust: {domain: published, folder: keys, ledgers: l, stores: s}
+parties: {supplier: someone}
+air: {loss: 0.1}
+longest_test: 2 h
+decision_rule: guard-band
+nodes: {pi: {gpio: lgpio}, other: {gpio: none}}
+capabilities: {outage: true, radio-reach: false}
+devices:
+  someone: {kind: supplier, node: other, eui: 00-DB-12-34-56-78-90-A2}
+  hub: {kind: comms_hub, node: other, eui: 00-DB-12-34-56-78-90-A1}
+  meter:
+    kind: esme
+    node: pi
+    eui: 00-DB-12-34-56-78-90-A0
+    behind: hub
+    fault: accepts-replays
+    under_test: true
+    install_code: "83FED3407A939723A5C639B26916D505"
+    settings: {supply: armed}
+    takes: {boot: 90 s}
+    ports:
+      han: {driver: xbee, url: a, radio: 00-13-A2-00-41-00-01-A0, scan_url: b, scan_radio: 00-13-A2-00-41-00-01-A1,
+            endpoint: 219}
+      second: {driver: line, url: c, endpoint: 1}
+    pins:
+      power: {gpio: 0, kind: power}
+      lever: {gpio: 27, kind: button}
+supplies:
+  mains: {node: pi, driver: switched, volts: 230, output: 27, instrument: load}
+  inner: {node: other, volts: 12, upstream: within}
+  within: {node: pi}
+contactors:
+  main: {supply: within, instrument: load, operate_ms: 1, release_ms: 2, bounce_ms: [0, 3], load_ohm: 4, closed: true,
+         fault: welded}
+instruments:
+  load: {node: pi, driver: ina226, url: i2c, address: 0x77, shunt_ohm: 0.1, calibrated_until: 2027-03-31}
+wires: [[pi.GPIO0, within.ok], [main.set, main.reset], [main.aux_no, main.aux_nc]]
+"""
+ESME = takes.DEFAULTS["esme"]
+
+
+def eui(last: int) -> bytes:
+    return bytes.fromhex("00DB1234567890") + bytes([last])
+
+
+def test_a_bench_that_says_the_least_has_the_default_of_everything_else() -> None:
+    assert bench_file.parse(LEAST, "small.yaml") == Bench(
+        name="small",
+        source="small.yaml",
+        seed=1,
+        civil_start=1_590_969_600 * 10**9,
+        clock="virtual",
+        broker="embedded",
+        tls=None,
+        trust={},
+        parties={},
+        air={},
+        nodes={"pi": Node("pi", "virtual")},
+        devices={
+            "meter": Device(
+                "meter", "esme", "pi", eui(0xA0), {"han": Port("line", "", b"", "", b"", 1)}, {}, {}, None, None, b"",
+                ESME, False, {},
+            ),
+            "hub": Device(
+                "hub", "comms_hub", "pi", eui(0xA1), {}, {}, {}, None, None, b"", takes.DEFAULTS["comms_hub"], False, {}
+            ),
+        },
+        supplies={"mains": Supply("mains", "pi", "virtual", 24.0, None, None, None)},
+        contactors={"main": Contactor("main", "mains", "load", 8.0, 4.0, (), 115.2, False, None)},
+        instruments={"load": Instrument("load", "pi", "ina226", "virtual://load", 0x40, 0.01, None)},
+        wires=(),
+        capabilities=(),
+        longest_test=1800 * 10**9,
+        decision_rule="none declared",
+        tolerated=(),
+    )  # fmt: skip
+    assert bench_file.parse(LEAST.replace("driver: line", "driver: line, endpoint: 5"), "x").devices["meter"].ports[
+        "han"
+    ] == Port("line", endpoint=5)
+    assert Port("line").endpoint == 1
+
+
+def test_a_bench_that_says_everything_is_read_to_the_last_value() -> None:
+    radio = bytes.fromhex("0013A200410001A0"), bytes.fromhex("0013A200410001A1")
+    bench = bench_file.parse(MOST, "most.yaml")
+    assert bench == Bench(
+        name="all-there-is",
+        source="most.yaml",
+        seed=7,
+        civil_start=10**9,
+        clock="real",
+        broker="mqtts://bench.example",
+        tls=Path("certificates"),
+        trust={"domain": "published", "folder": "keys", "ledgers": "l", "stores": "s"},
+        parties={"supplier": "someone"},
+        air={"loss": 0.1},
+        nodes={"pi": Node("pi", "lgpio"), "other": Node("other", "none")},
+        devices={
+            "someone": Device(
+                "someone", "supplier", "other", eui(0xA2), {}, {}, {}, None, None, b"", takes.times_of("supplier", {})
+            ),
+            "hub": Device(
+                "hub", "comms_hub", "other", eui(0xA1), {}, {}, {}, None, None, b"", takes.DEFAULTS["comms_hub"]
+            ),
+            "meter": Device(
+                name="meter",
+                kind="esme",
+                node="pi",
+                eui=eui(0xA0),
+                ports={"han": Port("xbee", "a", radio[0], "b", radio[1], 219), "second": Port("line", "c")},
+                pins={"power": Pin(0, "power"), "lever": Pin(27, "button")},
+                settings={"supply": "armed"},
+                fault="accepts-replays",
+                behind="hub",
+                install_code=bytes.fromhex("83FED3407A939723A5C639B26916D505"),
+                takes={**ESME, "boot": takes.Time(90 * 10**9, "declared in the bench file: meter.takes.boot", True)},
+                under_test=True,
+                declared={},
+            ),
+        },
+        supplies={
+            "mains": Supply("mains", "pi", "switched", 230.0, 27, "load", None),
+            "inner": Supply("inner", "other", "virtual", 12.0, None, None, "within"),
+            "within": Supply("within", "pi", "virtual", 24.0, None, None, None),
+        },
+        contactors={"main": Contactor("main", "within", "load", 1.0, 2.0, (0.0, 3.0), 4.0, True, "welded")},
+        instruments={"load": Instrument("load", "pi", "ina226", "i2c", 0x77, 0.1, date(2027, 3, 31))},
+        wires=(Wire("pi.GPIO0", "within.ok"), Wire("main.set", "main.reset"), Wire("main.aux_no", "main.aux_nc")),
+        capabilities=("outage",),
+        longest_test=7200 * 10**9,
+        decision_rule="guard-band",
+        tolerated=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "paced"),
+    [("", "", True), ("driver: line", "driver: none", False), ("name:", "clock: real\nname:", True)],
+)
+def test_time_passes_by_itself_on_a_real_clock_and_where_a_program_outside_takes_part(
+    was: str, becomes: str, paced: bool
+) -> None:
+    assert bench_file.parse(LEAST.replace(was, becomes, 1), "x").paced is paced
+    assert bench_file.parse(MOST.replace("driver: line", "driver: none"), "x").paced
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ("rig: 1", "", "rig: expected a whole number, got 'nothing'"),
+        ("rig: 1", "rig: true", "rig: expected a whole number, got True"),
+        ("name: all-there-is", "name: all-there-is\nclock: sun", "valid YAML"),
+        ("clock: real", "clock: sun", "clock: expected one of virtual, real, got 'sun'"),
+        ("1970-01-01T01:00:01+01:00", "2106-01-01", "civil_start: expected a year from 1970 to 2105, got '2106-01-01'"),
+        ("mqtts://bench", "mqtt://bench", "tls: expected it with a broker at an mqtts:// address alone, got 'cert"),
+        ("tls: certificates", "tls: 5", "tls: expected a text, got 5"),
+        ("radio-reach: false", "5: true", "capabilities.5: expected one of "),
+        ("{outage: true, radio-reach: false}", "[outage, fly]", "capabilities[1]: expected one of "),
+        ("{gpio: lgpio}", "{gpio: pins}", "nodes.pi.gpio: expected one of virtual, lgpio, none, got 'pins'"),
+        ("gpio: none", "gpio: none, more: 1", "nodes.other.more: expected only known keys here (gpio), got 'more'"),
+        ("endpoint: 219", "endpoint: 220", "ports.han.endpoint: expected a whole number from 1 to 219, got 220"),
+        ("endpoint: 1}", "endpoint: 0}", "ports.second.endpoint: expected a whole number from 1 to 219, got 0"),
+        ("gpio: 27", "gpio: 28", "pins.lever.gpio: expected a whole number from 0 to 27, got 28"),
+        ("output: 27", "output: 28", "supplies.mains.output: expected a whole number from 0 to 27, got 28"),
+        ("address: 0x77", "address: 0x78", "load.address: expected a whole number from 3 to 119, got 120"),
+        ("address: 0x77", "address: 0x02", "load.address: expected a whole number from 3 to 119, got 2"),
+        ("driver: ina226", "driver: ina", "instruments.load.driver: expected one of ina226, got 'ina'"),
+        ("driver: switched", "driver: wind", "supplies.mains.driver: expected one of virtual, switched, got 'wind'"),
+        ("volts: 230", "volts: true", "supplies.mains.volts: expected a number from 0, got True"),
+        ("volts: 230", "volts: .inf", "supplies.mains.volts: expected a number from 0, got inf"),
+        ("operate_ms: 1", "operate_ms: -1", "contactors.main.operate_ms: expected a number from 0, got -1"),
+        ("release_ms: 2", "release_ms: x", "contactors.main.release_ms: expected a number from 0, got 'x'"),
+        ("url: i2c", "url: 5", "instruments.load.url: expected a text, got 5"),
+        ("fault: welded", "fault: 5", "contactors.main.fault: expected a text, got 5"),
+        ("supply: within", "supply: inn", "supply: expected the name of a virtual supply (inner, within), got 'inn'"),
+        ("instrument: load, op", "instrument: l, op", "contactors.main.instrument: expected the name of a instrument"),
+        ("node: pi, driver: ina", "node: p, driver: ina", "instruments.load.node: expected the name of a node (pi, ot"),
+        ("mains: {node: pi", "mains: {node: p", "supplies.mains.node: expected the name of a node (pi, other), got 'p"),
+        ("upstream: within", "upstream: wind", "supplies.inner.upstream: expected the name of a supply (inner, within"),
+        ("upstream: within", "upstream: mains", "inner.upstream: expected the name of a supply (inner, within), got '"),
+        ("upstream: within", "upstream: inner", "supplies.inner.upstream: expected supplies that end at a source, got"),
+        ("output: 27", "upstream: wind", "supplies.mains.upstream: expected the name of a supply (mains, inner, withi"),
+        ("behind: hub", "behind: someone", "devices.meter.behind: expected the name of a hub (hub), got 'someone'"),
+        ("supplier: someone", "supplier: hub", "supplier: expected the name of a device that is a party (someone), go"),
+        ("[main.set, main.reset]", "[main.set, 5]", "wires[1]: expected two terminals such as [esme.GPIO16, main.set]"),
+        ("[main.set, main.reset]", "[main.set, main]", "wires[1]: expected two terminals such as [esme.GPIO16, main.s"),
+        ("[main.set, main.reset]", "a.b", "wires[1]: expected two terminals such as [esme.GPIO16, main.set], got 'a.b"),
+        ("[main.set, main.reset]", "[main.set, main.set]", "wires[1]: expected two terminals, got 'main.set'"),
+        ("[main.set, main.reset]", "[main.set, main.on]", "wires[1]: expected the name of a terminal (pi.GPIO0, pi.GP"),
+        ("scan_radio: 00-13-A2-00-41-00-01-A1,", "", "ports.han.scan_radio: expected the EUI-64 of a radio module, go"),
+        ("url: a, ", "", "ports.han.url: expected the URL of a radio module, got 'nothing'"),
+        ("scan_url: b", "scan_url: a", "ports.han.scan_url: expected an own URL (not that of devices.meter.ports.han."),
+        ("01-A1", "01-A0", "han.scan_radio: expected an own EUI-64 (not that of devices.meter.ports.han.radio), got '"),
+        ("kind: power", "kind: power, more: 1", "pins.power.more: expected only known keys here (gpio, kind), got 'mo"),
+        ("trust: {", "trust: {more: x, ", "trust: expected only domain, folder, ledgers, stores, got 'more'"),
+        ("air: {loss", "wether: 1\nair: {loss", "most.yaml.wether: expected only known keys here (rig, name, seed, "),
+        ("kind: supplier, node: other,", "kind: supplier, ", "devices.someone.node: expected a text, got 'nothing'"),
+        ("90-A2}", "90-A}", "devices.someone.eui: expected an EUI-64 such as 00-DB-12-34-56-78-90-A0, got '00-DB-12-3"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_one_place_is_told_there(was: str, becomes: str, said: str) -> None:
+    assert was in MOST
+    with pytest.raises(BenchFileError) as caught:
+        bench_file.parse(MOST.replace(was, becomes, 1), "most.yaml")
+    assert said in str(caught.value)
+    assert caught.value.where.startswith("most.yaml")
+
+
+def test_a_key_that_was_never_given_is_known_all_the_same() -> None:
+    """A slip in an optional key shows the one that was meant."""
+    with pytest.raises(BenchFileError, match=r"raido: expected only known keys here \(radio, driver, url, scan_url,"):
+        bench_file.parse(LEAST.replace("driver: line", "driver: line, raido: x"), "x")
+    with pytest.raises(BenchFileError, match=r"insturment: expected only known keys here \(instrument, node, "):
+        bench_file.parse(LEAST.replace("{mains: {node: pi}}", "{mains: {node: pi, insturment: x}}"), "x")
+    known = "ports, pins, kind, node, eui, settings, fault, behind, install_code, takes, under_test, declared"
+    with pytest.raises(BenchFileError, match=rf"xyz: expected only known keys here \({known}\)"):
+        bench_file.parse(LEAST.replace("comms_hub, node", "comms_hub, xyz: 1, node"), "x")
+
+
+def test_a_long_error_is_cut() -> None:
+    with pytest.raises(BenchFileError) as caught:
+        bench_file.parse(LEAST.replace("name: small", f"name: {'x' * 5000}"), "x")
+    assert 600 < len(str(caught.value)) < 800
+
+
+@pytest.mark.parametrize("gpio", ["virtual", "lgpio"])
+def test_a_virtual_device_needs_a_wire_that_tells_its_power_and_a_real_one_has_it(gpio: str) -> None:
+    text = LEAST.replace("pi: null", f"pi: {{gpio: {gpio}}}").replace(
+        "ports: {han: {driver: line}}", "pins: {live: {gpio: 4, kind: power}}"
+    )
+    if gpio == "lgpio":
+        assert bench_file.parse(text, "x").devices["meter"].pins == {"live": Pin(4, "power")}
+        return
+    with pytest.raises(BenchFileError) as caught:
+        bench_file.parse(text, "x")
+    said = "x.devices.meter.pins.live: expected a wire from pi.GPIO4 to a supply (mains.ok), got 'no wire there'"
+    assert said in str(caught.value)
+    for a, b in itertools.permutations(("pi.GPIO4", "mains.ok")):
+        assert bench_file.parse(f"{text}wires: [[{a}, {b}]]", "x").wires == (Wire(a, b),)
+
+
+@pytest.mark.parametrize(
+    ("under", "over", "wires"),
+    [
+        ("[[a.b, c.d], [e.f, g.h]]", {"a.b": "x.y"}, {"a.b": "x.y", "e.f": "g.h"}),
+        ("[[a.b, c.d], [a.b, g.h]]", {"e.f": "x.y"}, {"e.f": "x.y"}),
+        ("[[a.b, c.d], [5, g.h]]", {"e.f": "x.y"}, {"e.f": "x.y"}),
+        ("[[a.b, c.d], [e.f]]", {"e.f": "x.y"}, {"e.f": "x.y"}),
+        ("[[a.b, c.d], ef]", {"e.f": "x.y"}, {"e.f": "x.y"}),
+        ("[[a.b, c.d]]", [["e.f", "x.y"]], [["e.f", "x.y"]]),
+        ("{a.b: c.d}", {"e.f": "x.y"}, {"a.b": "c.d", "e.f": "x.y"}),
+    ],
+)
+def test_wires_that_the_first_terminal_does_not_name_are_replaced_as_a_whole(under: str, over: Any, wires: Any) -> None:
+    assert bench_file.merged({"wires": yaml.safe_load(under)}, {"wires": over}) == {"wires": wires}
+
+
+def test_other_lists_have_no_names() -> None:
+    assert bench_file.merged({"bounce_ms": [1]}, {"bounce_ms": {"a": 2}}) == {"bounce_ms": {"a": 2}}
+    assert bench_file.merged({"capabilities": ["a", 5]}, {"capabilities": {"b": True}}) == {
+        "capabilities": {"a": True, "5": True, "b": True}
+    }
+    assert bench_file.merged({"a": 1}, 5) == 5
+    assert bench_file.merged(5, {"a": 1}) == {"a": 1}
+
+
+def test_the_effective_file_has_all_that_a_run_uses_in_its_order(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("rig: 1\nname: café\nair: {a: 1, b: 2}\n", encoding="utf-8")
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: base.yaml\nair: {b: 3}\nzeal: é\n", encoding="utf-8")
+    assert bench_file.effective(path, {"air": {"b": 4}}) == "rig: 1\nname: café\nair:\n  a: 1\n  b: 4\nzeal: é\n"
+    assert bench_file.effective(path) == "rig: 1\nname: café\nair:\n  a: 1\n  b: 3\nzeal: é\n"
+
+
+def test_what_can_be_extended_and_what_cannot(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+
+    def mine(extends: str) -> Bench:
+        path.write_text(f"extends: {extends}\nname: mine\n", encoding="utf-8")
+        return bench_file.load(path)
+
+    assert mine("virtual").name == "mine", "a shipped one, by its name"
+    for name, octets, said in (
+        ("a.yaml", b"{", "extends: expected a readable bench file, got"),
+        ("b.yaml", b"\xff", "extends: expected a readable bench file, got"),
+        ("c.yaml", b"extends: virtual", "extends: expected a bench file that does not extend another, got 'c.yaml'"),
+        ("d.yaml", b"5", "d.yaml"),
+    ):
+        (tmp_path / name).write_bytes(octets)
+        if name == "d.yaml":
+            continue
+        with pytest.raises(BenchFileError) as caught:
+            mine(name)
+        assert f"{path}.{said}" in str(caught.value)
+    with pytest.raises(BenchFileError, match=r"mine\.yaml\.variants: expected one of none is defined, got 'x'"):
+        bench_file.from_value({"rig": 1}, str(path), variant="x")
+    with pytest.raises(BenchFileError, match=r"^x: expected a mapping, got 5"):
+        bench_file.from_value(5, "x")
+
+
+# --------------------------------------------------------------------------------------------------- how long it takes
+
+S = 10**9
+ON_DEMAND = takes.Time(60 * S, "our default, after facts/dcc.md 16 row 3: a response is waited for 60 s on demand")
+HAN = {
+    "boot": takes.Time(120 * S, "our default"),
+    "join": takes.Time(300 * S),
+    "rejoin": takes.Time(300 * S),
+    "answer": ON_DEMAND,
+    "alert": takes.Time(300 * S),
+    "display": takes.Time(60 * S),
+}
+
+
+def test_how_long_each_kind_takes_where_nobody_says() -> None:
+    narrow = {"boot": takes.Time(120 * S), "answer": ON_DEMAND, "alert": takes.Time(300 * S)}
+    asleep = takes.Time(1800 * S, "our default, after facts/field.md: gas meters wake every 30 min")
+    told = {kind: takes.times_of(kind, {}) for kind in (*takes.DEFAULTS, "ppmid")}
+    assert told == {
+        "comms_hub": narrow,
+        "gpf": narrow,
+        "esme": {**HAN, "contact": takes.Time(10 * S)},
+        "gsme": {**HAN, "wake": asleep, "valve": takes.Time(10 * S), "check": takes.Time(600 * S)},
+        "hht": {"scan": takes.Time(10 * S), "connect": takes.Time(15 * S), "answer": ON_DEMAND},
+        "access_control_broker": {"answer": takes.Time(5 * S)},
+        "ppmid": HAN,
+    }
+    assert takes.Time(5).as_json() == {"ns": 5, "basis": "our default", "declared": False}
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("250 ms", 250_000_000), ("1 millisecond", 1_000_000), ("2 milliseconds", 2_000_000),
+        ("3 s", 3 * S), ("1 sec", S), ("1 secs", S), ("1 second", S), ("1.5 seconds", 1_500_000_000),
+        ("2 min", 120 * S), ("1 minute", 60 * S), ("1 Minutes", 60 * S),
+        ("1 h", 3600 * S), ("2 hours", 7200 * S), ("1 hour", 3600 * S), ("1 d", 86_400 * S), ("2 days", 172_800 * S),
+        (" 1   s ", S), ("0.000001 ms", 1),
+        ("4611686018427387904 s", None), ("0 s", None), ("-1 s", None), ("1", None),
+        ("s", None), ("1 week", None), ("1e400 s", None), ("nan s", None), ("1 s s", None), (None, None),
+        ("1e300 d", None),
+    ],
+)  # fmt: skip
+def test_spans_of_time(text: object, ns: int | None) -> None:
+    if ns is not None:
+        assert takes.span(text, "here") == ns
+        return
+    with pytest.raises(BenchFileError) as caught:
+        takes.span(text, "here")
+    assert str(caught.value) == (
+        "here: expected a span of time above 0 such as 90 s, 2 min, 1.5 h or 1 d, "
+        f"got {text!r}; correct the bench file there"
+    )
