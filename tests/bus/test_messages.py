@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from rig.bus.errors import BadMessage
 from rig.bus.messages import (
+    LARGEST,
+    VERSION,
     Answer,
     Caps,
     ChannelState,
@@ -148,3 +150,167 @@ def test_any_object_is_a_message_or_a_bad_one(body: dict[str, Any], decode: Call
 def test_any_octets_raise_the_one_error(octets: bytes, decode: Callable[[bytes], Any]) -> None:
     with pytest.raises(BadMessage):
         decode(octets)
+
+
+# -------------------------------------------------------------------------------------------------- to the last field
+
+WIRE: list[tuple[Any, dict[str, Any]]] = [
+    (
+        EXAMPLES[0],
+        {
+            "v": 1, "id": "id-1", "re": "re/topic", "verb": "drive", "args": {"pin": "k1", "ä": [1, None, "€"]},
+            "ttl": 2.5, "lease": "lease", "n": 8, "after": 5, "seen": {"esme": 4},
+            "context": {"campaign": "c", "run": "r", "attempt": "2", "test": "t", "step": "s", "customer": "me"},
+        },
+    ),
+    (
+        EXAMPLES[3],
+        {
+            "v": 1, "id": "id-1", "n": 8, "st": "error", "boot": "boot", "data": {}, "watermark": {},
+            "err": {"code": "weld", "message": "it did not open", "advice": "Look."},
+        },
+    ),
+    (EXAMPLES[2], {"v": 1, "id": "id-1", "n": 8, "st": "ok", "boot": "boot", "data": {"now": 2**63}, "err": None,
+                   "watermark": {"esme": 4}}),
+    (
+        EXAMPLES[4],
+        {
+            "v": 1, "node": "esme", "boot": "boot",
+            "events": [
+                {"seq": 3, "order": 7, "kind": "edge", "at_ns": 10**18, "fields": {"level": True},
+                 "context": {"campaign": "c", "run": "r", "attempt": "2", "test": "t", "step": "s", "customer": "me"}},
+                {"seq": 4, "order": 9, "kind": "x", "at_ns": 0, "fields": {}},
+            ],
+        },
+    ),
+    (
+        Presence("online", "boot", 3, "rig 0.1", "host", "me", "robot", 2.5),
+        {"v": 1, "st": "online", "boot": "boot", "seq": 3, "sw": "rig 0.1", "executor": "host", "owner": "me",
+         "holder": "robot", "ttl": 2.5},
+    ),
+    (EXAMPLES[6], {"v": 1, "boot": "boot", "verbs": ["drive", "read"], "caps": {"relays": 2}}),
+    (EXAMPLES[7], {"v": 1, "value": {"on": True}, "mono_ns": 12, "seq": 3, "boot": "boot", "q": "sim",
+                   "ts": "2026-01-01T00:00:00Z"}),
+    (EXAMPLES[8], {"v": 1, "size": 12, "sha256": "0f" * 32, "media_type": "application/vnd.tcpdump.pcap",
+                   "url": "file:ether.pcap"}),
+    (EXAMPLES[9], {"v": 1, "st": "held", "holder": "robot", "ttl": 10.0}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "body"), WIRE, ids=lambda value: type(value).__name__)
+def test_what_crosses_the_bus(message: Any, body: dict[str, Any]) -> None:
+    octets = message.encode()
+    assert json.loads(octets) == body
+    assert b": " not in octets
+    assert b", " not in octets
+    assert type(message).decode(octets) == message
+
+
+@pytest.mark.parametrize(
+    ("least", "message"),
+    [
+        ({"id": "a", "re": "r", "verb": "v"}, Command("a", "r", "v", {}, 30.0, "", 0, 0, Context(), {})),
+        ({"id": "a", "st": "ok", "boot": "b"}, Answer("a", 0, "ok", "b", {}, None, {}, ())),
+        ({"id": "a", "st": "error", "boot": "b", "err": {"code": "c"}},
+         Answer("a", 0, "error", "b", {}, Fault("c", "", ""))),
+        ({"node": "n", "boot": "b", "events": []}, EventBatch("n", "b", ())),
+        ({"node": "n", "boot": "b", "seq": 1, "order": 2, "kind": "k", "at_ns": 3},
+         EventBatch("n", "b", (Event(1, 2, "b", "n", "k", 3, {}, Context()),))),
+        ({"st": "lost", "boot": "b"}, Presence("lost", "b", 0, "", "", "", "", 10.0)),
+        ({"boot": "b"}, Caps("b", (), {})),
+        ({"value": None, "mono_ns": 0, "seq": 0, "boot": "b", "q": "good"}, ChannelState(None, 0, 0, "b", "good", "")),
+        ({"st": "free", "holder": "h"}, Holder("free", "h", 10.0)),
+    ],
+)  # fmt: skip
+def test_what_a_message_may_leave_out(least: dict[str, Any], message: Any) -> None:
+    kind = type(message)
+    assert kind.decode(json.dumps({"v": 1, **least}).encode()) == message
+    if kind in (Presence, ChannelState, Command, Answer, Caps):
+        given = {name: value for name, value in least.items() if name not in ("n", "err", "q")}
+        given |= {"n": 0} if kind is Answer else {}
+        given |= {"err": Fault("c", "", "")} if "err" in least else {}
+        assert kind(**given) == message, "the same where it is made here"
+    for name in least.keys() - {"events", "err"}:
+        with pytest.raises(BadMessage, match=f"field '{name}' is missing"):
+            kind.decode(json.dumps({"v": 1, **{key: value for key, value in least.items() if key != name}}).encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        (Command, {"n": -1}, "command: field 'n': expected 0 or more, got -1."),
+        (Command, {"n": 5, "after": 5}, "command: number 5 cannot come after 5."),
+        (Command, {"n": True}, "command: field 'n': expected an integer, got True."),
+        (Command, {"n": "5"}, "command: field 'n': expected an integer, got '5'."),
+        (Command, {"id": ""}, "command: field 'id': '' is no id. Use 1 to 64 of A-Z a-z 0-9 _ -."),
+        (Command, {"id": "a" * 65}, f"command: field 'id': '{'a' * 65}' is no id. Use 1 to 64 of A-Z a-z 0-9 _ -."),
+        (Command, {"id": "a\n"}, "command: field 'id': 'a\\n' is no id. Use 1 to 64 of A-Z a-z 0-9 _ -."),
+        (Command, {"verb": 5}, "command: field 'verb': expected text, got 5."),
+        (Command, {"verb": None}, "command: field 'verb' is missing."),
+        (Command, {"args": []}, "command: field 'args': expected an object, got []."),
+        (Command, {"ttl": 0}, "command: field 'ttl': expected seconds above 0, got 0."),
+        (Command, {"ttl": 1e9}, "command: field 'ttl': expected seconds above 0, got 1000000000.0."),
+        (Command, {"ttl": "1"}, "command: field 'ttl': expected seconds above 0, got '1'."),
+        (Command, {"seen": {"a": -1}}, "command: field 'seen': 'a' has no number but -1."),
+        (Command, {"seen": {"a": True}}, "command: field 'seen': 'a' has no number but True."),
+        (Command, {"context": {"run": 1}}, "context: field 'run': expected text, got 1."),
+        (Command, {"v": 2}, "command: expected version 1, got 2. Run the same rig on all nodes."),
+        (Answer, {"st": "well"},
+         "answer: field 'st': expected one of ok, error, expired, withdrawn, busy, refused, got 'well'."),
+        (Answer, {"err": {"message": "m"}}, "answer, err: field 'code' is missing."),
+        (Presence, {"st": "x"},
+         "presence: field 'st': expected one of online, draining, offline, lost, starting, claimed, got 'x'."),
+        (ChannelState, {"q": "x"}, "channel state: field 'q': expected one of good, stale, sim, got 'x'."),
+        (Holder, {"st": "x"}, "lease: field 'st': expected one of held, free, lost, got 'x'."),
+        (Manifest, {"sha256": "0F" * 32},
+         f"manifest: field 'sha256': expected 64 hexadecimal digits, got '{'0F' * 32}'."),
+        (Caps, {"verbs": [1]}, "capabilities: field 'verbs': expected a list of text."),
+        (Caps, {"verbs": {}}, "capabilities: field 'verbs': expected a list of text."),
+        (EventBatch, {"events": [1]}, "events: field 'events': expected a list of objects."),
+        (EventBatch, {"events": {}}, "events: field 'events': expected a list of objects."),
+        (EventBatch, {"events": [{}]}, "event: field 'seq' is missing."),
+    ],
+)  # fmt: skip
+def test_a_bad_message_says_where_and_what(kind: type[Any], change: dict[str, Any], said: str) -> None:
+    body = next(body for message, body in WIRE if type(message) is kind)
+    with pytest.raises(BadMessage) as caught:
+        kind.decode(json.dumps(body | change).encode())
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"n": 0, "after": 9}, {"n": 6, "after": 5}, {"id": "a" * 64}, {"id": "_-aZ09"}, {"ttl": 1}, {"ttl": 1e-9},
+     {"ttl": 999_999_999}, {"seen": {"a": 0}}, {"n": 0}, {"after": 0}],
+)  # fmt: skip
+def test_a_command_at_its_limits_is_one(change: dict[str, Any]) -> None:
+    command = Command.decode(json.dumps(WIRE[0][1] | change).encode())
+    for name, value in change.items():
+        assert getattr(command, name) == value
+
+
+def test_the_largest_message_is_read_and_no_larger_one() -> None:
+    assert (VERSION, LARGEST) == (1, 4 * 1024 * 1024)
+    octets = EXAMPLES[9].encode()
+    assert Holder.decode(octets + b" " * (LARGEST - len(octets))) == EXAMPLES[9]
+    with pytest.raises(BadMessage) as caught:
+        Holder.decode(octets + b" " * (LARGEST - len(octets) + 1))
+    assert str(caught.value) == f"lease: {LARGEST + 1} octets, at most {LARGEST} are read."
+
+
+@pytest.mark.parametrize(
+    ("octets", "said"),
+    [(b"[1]", "lease: expected an object, got list."),
+     (b"{" + b"x" * 100, f"lease: not JSON (JSONDecodeError): {b'{' + b'x' * 59!r}."),
+     (b"\xff", "lease: not JSON (UnicodeDecodeError): b'\\xff'.")],
+)  # fmt: skip
+def test_what_is_no_json_object_is_shown_shortened(octets: bytes, said: str) -> None:
+    with pytest.raises(BadMessage) as caught:
+        Holder.decode(octets)
+    assert str(caught.value) == said
+
+
+def test_an_answer_with_events_is_the_same_answer() -> None:
+    assert EXAMPLES[2].with_events(list(EVENTS)) == Answer(
+        "id-1", 8, "ok", "boot", {"now": 2**63}, None, {"esme": 4}, EVENTS
+    )

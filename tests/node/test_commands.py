@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from devices.events.bench import BenchStalled
 from devices.wire import gbcs
-from rig.bus.messages import Command, Context, Event
-from rig.node import assembly
+from rig.bus.messages import Command, Context, Event, Fault
+from rig.host.taps import TappedFrame
+from rig.node import assembly, commands
+from rig.node.arguments import LARGEST, Arguments
 from rig.node.commands import LONGEST_NS, Commands
 from rig.node.executor import CommandError, Executor, ExecutorSettings, Refused
 from rig.node.journal import Journal
@@ -501,3 +503,317 @@ def test_a_spoilt_command_differs_in_the_one_thing(desk: Desk, spoil: str) -> No
     made_again = {"signature": {"mac"}, "recipient": {"mac", "signature"}}.get(spoil, set())
     assert {name for name, equal in same.items() if not equal} == {spoil, *made_again}
     assert (good.counter, good.originator) == (bad.counter, bad.originator)
+
+
+# ------------------------------------------------------------------------------------------------ to the last word
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "noted", "refused", "checks"),
+    [
+        ("clock.civil", {}, True, "", 2),
+        ("operator.read", {"device": "fridge"}, True, "there is no device 'fridge'", 1),
+        ("device.ask", {"device": "supplier", "request": "fly", "values": {}}, True, "supplier: expected one of", 1),
+        ("pin.read", {"device": "fridge", "pin": "x"}, True, "no device 'fridge'", 1),
+        ("bench.state", {}, False, "", 1),
+        ("bench.describe", {}, True, "", 0),
+        ("evidence.open", {"name": "x"}, False, "", 0),
+        ("evidence.close", {}, False, "", 0),
+    ],
+)
+def test_a_verb_stands_on_the_time_line_with_what_became_of_it_and_looks_at_the_premises_before_and_after(
+    asked: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    args: dict[str, Any],
+    noted: bool,
+    refused: str,
+    checks: int,
+) -> None:
+    told: list[tuple[Any, ...]] = []
+    checked: list[bool] = []
+    recorder, premises = asked.commands.recorder, asked.commands.premises
+    assert premises is not None
+    monkeypatch.setattr(type(premises), "check", lambda _self: checked.append(True))
+    monkeypatch.setattr(recorder, "note_command", lambda *one: told.append(one))
+    monkeypatch.setattr(recorder, "note_answer", lambda *one, refused="": told.append((*one, refused)))
+    answer: Mapping[str, Any] = {}
+    if refused:
+        with pytest.raises(Refused, match=refused):
+            asked.call(verb, **args)
+    else:
+        answer = asked.call(verb, **args)
+    assert len(checked) == checks
+    assert recorder.context == {"test": "a test"}
+    if not noted:
+        assert told == []
+        return
+    first, second = told
+    assert first == (verb, args)
+    assert second[:2] == (verb, "bench")
+    assert second[2] == {key: value for key, value in answer.items() if key != "now"}
+    assert refused in second[3]
+    assert bool(second[3]) is bool(refused)
+
+
+def test_a_reset_notes_itself_closes_what_was_there_and_tells_where_it_began(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[Any, ...]] = []
+    closed: list[bool] = []
+    recorder, before, first = desk.commands.recorder, desk.commands.premises, desk.commands.clock
+    assert before is not None
+    close = before.close
+    monkeypatch.setattr(type(before), "close", lambda _self: closed.append(True))
+    monkeypatch.setattr(recorder, "note_command", lambda *one: told.append((*one, desk.commands.clock is first)))
+    monkeypatch.setattr(recorder, "note_answer", lambda *one, refused="": told.append((*one, refused)))
+    order = desk.executor.order
+    overlay = {"seed": 3}
+    assert desk.call("bench.reset", overlay=overlay, variant="published-enabled") == {"before": order, "now": 0}
+    assert told == [
+        ("bench.reset", {"overlay": overlay, "variant": "published-enabled"}, False),
+        ("bench.reset", "bench", {}, ""),
+    ]
+    assert closed == [True]
+    assert desk.commands.bench.seed == 3
+    assert desk.commands.bench.trust == {"domain": "published"}
+    close()
+
+
+def test_what_a_bench_consists_of_in_full(asked: Desk) -> None:
+    told = dict(asked.call("bench.describe"))
+    devices = told.pop("devices")
+    assert told == {
+        "bench": "virtual",
+        "clock": "virtual",
+        "longest_test_ns": 1800 * SECOND,
+        "order": asked.executor.order,
+        "feeds": {"load": "mains", "flow": "gas"},
+        "capabilities": list(asked.commands.bench.capabilities),
+        "civil_start": asked.commands.bench.civil_start,
+        "seed": asked.commands.bench.seed,
+        "profile": "slides-1",
+        "not_repeatable": "",
+        "decision_rule": "none declared",
+        "tolerated": [],
+        "calibrated_until": {},
+        "now": asked.commands.clock.now,
+    }
+    esme = devices["esme"]
+    assert esme.pop("takes").keys() == {"boot", "join", "rejoin", "answer", "alert", "display", "contact"}
+    assert esme == {
+        "kind": "esme",
+        "node": "esme",
+        "eui": "00db1234567890a0",
+        "behind": "hub",
+        "supply": "mains",
+        "install_code": "83fed3407a939723a5c639b26916d505",
+        "untapped": [],
+        "under_test": False,
+        "declared": {"load_switch_after_outage": "kept"},
+    }
+    alone = Commands(VIRTUAL, {"instruments": {"load": {"calibrated_until": "2027-03-31"}}}, None)
+    told = dict(alone.describe(Arguments("bench.describe", {})))
+    assert (told["order"], told["calibrated_until"]) == (0, {"load": "2027-03-31"})
+    assert {device["supply"] for device in told["devices"].values()} == {None}
+
+
+def frame(at_ns: int, peer: bytes = bytes(8), out: bool = True) -> TappedFrame:
+    return TappedFrame(at_ns, "han", out, peer, 0x0704, b"\x01\xab")
+
+
+def test_tapped_frames_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the device's own radios, and those that others' radios had from it."""
+    monkeypatch.setattr(commands, "PAGE", 2)
+    desk = Desk()
+    recorder, esme = desk.commands.recorder, desk.commands.bench.devices["esme"].eui
+    recorder.tapped("esme", frame(1, b"\x11" * 8))
+    recorder._order = 5
+    for device, one in (("esme", frame(2)), ("hub", frame(3)), ("hub", frame(4, esme, False)), ("esme", frame(5))):
+        recorder.tapped(device, one)
+
+    def page(**more: int) -> tuple[list[int], bool]:
+        told = desk.call("tap.frames", device="esme", **more)
+        assert told["whole"] is True
+        return [one["at_ns"] for one in told["frames"]], told["more"]
+
+    assert page(since=0) == ([1, 2], True)
+    assert page(since=5) == ([2, 4], True)
+    assert page(since=5, skip=1) == ([4, 5], False)
+    assert page(since=5, skip=2) == ([5], False)
+    assert page(since=6) == ([], False)
+    told = desk.call("tap.frames", device="esme", since=5, skip=1)
+    assert told["frames"][0] == {
+        "device": "hub",
+        "at_ns": 4,
+        "port": "han",
+        "out": False,
+        "peer": esme.hex(),
+        "cluster": 0x0704,
+        "octets": "01ab",
+    }
+    assert told["met"] == [{"device": "esme", "port": "han", "peer": "11" * 8}]
+    assert desk.call("tap.frames", device="hub", since=5)["met"] == []
+
+
+def test_tapped_endpoints_are_those_that_others_heard(asked: Desk) -> None:
+    recorder, esme = asked.commands.recorder, asked.commands.bench.devices["esme"].eui
+    recorder._heard.clear()
+    for _ in range(2):
+        recorder.heard("hub", esme, 1, 2)
+    recorder.heard("hub", bytes(8), 1, 2)
+    told = asked.call("tap.endpoints", device="esme", since=0)
+    assert told["whole"] is True
+    assert told["heard"] == [{"at": "hub", "from": 1, "to": 2, "frames": 2}]
+    assert told["set"] == dict.fromkeys(("hub", "neighbour", "esme", "gsme", "ihd"), 1)
+
+
+def test_an_instrument_is_read_after_its_window_and_its_readings_stand_on_the_time_line(desk: Desk) -> None:
+    told = desk.call("instrument.read", instrument="load")
+    assert told["now"] == 2 * 1_120_000
+    for quantity, unit in (("current", "A"), ("voltage", "V"), ("power", "W")):
+        reading = dict(told["readings"][quantity])
+        assert reading.pop("uncertainty") > 0
+        assert reading == {
+            "quantity": quantity, "value": 0.0, "unit": unit, "at_ns": 2_240_000, "instrument": "load",
+        }  # fmt: skip
+    lines = [event for event in desk.events if event["kind"] == "reading"]
+    assert [(line["node"], line["fields"]["device"], line["fields"]["quantity"]) for line in lines] == [
+        ("bench", "load", "current"),
+        ("bench", "load", "voltage"),
+        ("bench", "load", "power"),
+    ]
+
+
+def test_what_senses_a_supply_is_named(desk: Desk) -> None:
+    def sensed(device: str) -> tuple[bool | None, str]:
+        told = desk.call("supply.sense", device=device)
+        return told["good"], told["by"]
+
+    assert sensed("esme") == (True, "its power input mains_ok")
+    assert sensed("gsme") == (True, "the bench, which plays it")
+    premises = desk.commands.premises
+    assert premises is not None
+    assert premises.world is not None
+    premises.inputs.clear()
+    assert sensed("esme") == (True, "the power net mains")
+    volts = premises.world.supplies["mains"]
+    desk.call("supply.switch", supply="mains", on=False)
+    assert sensed("esme") == (False, "the power net mains")
+    assert volts.volts == 0
+    premises.hosts.clear()
+    assert sensed("gsme") == (None, "nothing on this bench")
+
+
+@pytest.mark.parametrize(("late_ns", "told"), [(2 * SECOND - 1, []), (2 * SECOND, [2 * SECOND])])
+def test_two_seconds_late_is_held_up(late_ns: int, told: list[int]) -> None:
+    desk = Desk()
+    desk.commands._tell_stall(desk.commands.clock.now - late_ns)
+    assert [(e["node"], e["fields"]) for e in desk.events] == [
+        ("bench", {"span_ns": span, "device": "bench"}) for span in told
+    ]
+
+
+def test_a_bench_on_a_real_clock_goes_on_by_itself_in_short_steps_and_a_virtual_one_stands() -> None:
+    desk, real = Desk(), [0]
+    assert desk.commands.idle() is None
+    assert desk.commands.clock.now == 0
+
+    def wait(seconds: float) -> None:
+        real[0] += round(seconds * SECOND)
+
+    desk.commands.clock = RealClock(lambda: real[0], wait)
+    assert desk.commands.idle() == 0.0
+    assert desk.commands.clock.now == 10_000_000
+    desk.commands.stop()
+    assert desk.call("clock.advance", span_ns=3600 * SECOND)["now"] < 20_000_001, "it is to end"
+
+
+def test_a_wait_is_for_one_device_and_all_its_fields(desk: Desk) -> None:
+    desk.call("clock.advance", span_ns=600 * SECOND)
+    found_ = found(desk, "hub.network", "hub")
+    fields = {key: value for key, value in found_["fields"].items() if key != "device"}
+
+    def met(**until: Any) -> bool:
+        wanted = {"kind": "hub.network", "device": "hub", "fields": fields, **until}
+        return bool(desk.call("clock.advance", span_ns=0, since=0, until=wanted)["met"])
+
+    assert met()
+    assert met(fields={})
+    assert met(fields=None)
+    assert not met(device="esme")
+    assert not met(kind="hub.networks")
+    assert not met(fields={**fields, "more": 1})
+    assert not met(fields=dict.fromkeys(fields, "x"))
+
+
+WHOLE = f"a whole number from 0 to {LONGEST_NS}"
+FAULTS = [
+    ("device.ask", {"device": "esme", "request": "x"},
+     Fault("down", "the premises are not up", "Prepare them with bench.reset first.")),
+    ("clock.advance", {"span_ns": 0, "until": {"kind": "a", "device": "b"}, "since": 0},
+     Fault("argument", "clock.advance: since needs a bench whose events are kept", "Leave it out.")),
+    ("bench.reset", {"overlay": {"nodes": {"shed": {}}}},
+     Fault("argument", "a reset cannot change the nodes of a bench", "Start it with another bench file.")),
+    ("supply.switch", {"supply": "wind", "on": True},
+     Fault("unknown", "no supply 'wind'", "The bench has mains, hub_supply, next_door, gas.")),
+    ("tap.frames", {"device": "esme", "since": LONGEST_NS + 1},
+     Fault("argument", f"tap.frames: since must be {WHOLE}, got {LONGEST_NS + 1}", "Correct it.")),
+    ("tap.frames", {"device": "esme", "since": 0, "skip": -1},
+     Fault("argument", f"tap.frames: skip must be {WHOLE}, got -1", "Correct it.")),
+    ("tap.endpoints", {"device": "esme", "since": LONGEST_NS + 1},
+     Fault("argument", f"tap.endpoints: since must be {WHOLE}, got {LONGEST_NS + 1}", "Correct it.")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "args", "fault"), FAULTS)
+def test_a_refusal_in_full(verb: str, args: dict[str, Any], fault: Fault) -> None:
+    alone = Commands(VIRTUAL, {}, None)
+    with pytest.raises(Refused) as caught:
+        alone.handlers()[verb](args, Context())
+    assert caught.value.fault == fault
+
+
+def test_arguments_at_their_limits() -> None:
+    values = {"zero": 0, "most": 7, "largest": (1 << 63) - 1, "yes": True, "none": None, "empty": "", "long": "x" * 300}
+    args = Arguments("verb", {**values, "map": {"a": 1}, "octets": "Ab 0f"})
+    assert values["largest"] == LARGEST
+    assert (args.whole("zero"), args.whole("zero", 0), args.whole("most", 7), args.whole("largest")) == (
+        0,
+        0,
+        7,
+        LARGEST,
+    )
+    assert ("zero" in args, "none" in args, "absent" in args) == (True, False, False)
+    assert (args.text("empty"), args.text("empty", "x"), args.text("none", "x")) == ("", "", "x")
+    assert (args.flag("yes"), args.mapping("map"), args.mapping("absent", {"b": 2})) == (True, {"a": 1}, {"b": 2})
+    assert args.octets("octets") == b"\xab\x0f"
+    assert args.among("empty", {"": 5}) == 5
+    for call, said in (
+        (lambda: args.whole("most", 6), "verb: most must be a whole number from 0 to 6, got 7"),
+        (lambda: args.whole("yes"), "verb: yes must be a whole number, got True"),
+        (lambda: args.flag("zero"), "verb: zero must be true or false, got 0"),
+        (lambda: args.text("none"), "verb: none must be a text, got nothing"),
+        (lambda: args.mapping("long"), f"verb: long must be names and values, got '{'x' * 199}"),
+        (lambda: args.folder("empty"), "verb: empty must be names of a-z, 0-9, '.' and '-' joined by '/', got ''"),
+    ):
+        with pytest.raises(Refused) as caught:
+            call()
+        assert caught.value.fault == Fault("argument", said, "Correct it.")
+    with pytest.raises(Refused) as caught:
+        args.among("empty", {})
+    assert caught.value.fault == Fault("unknown", "no empty ''", "The bench has none.")
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [("a", True), ("a" * 100, True), ("a" * 101, False), ("a/b/c/d", True), ("a/b/c/d/e", False), ("0.-", True),
+     ("-a", False), ("a//b", False), ("a/.b", False), ("a/", False), ("A", False), ("a\n", False)],
+)  # fmt: skip
+def test_a_folder_of_evidence_leads_nowhere_else(name: str, fits: bool) -> None:
+    args = Arguments("verb", {"name": name})
+    if fits:
+        assert args.folder("name") == name
+    else:
+        with pytest.raises(Refused):
+            args.folder("name")
