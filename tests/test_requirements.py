@@ -26,6 +26,7 @@ from rig.evidence.catalogue import (
     shown_line,
 )
 from rig.evidence.record import Record
+from rig.evidence.verdicts import Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS, TESTS = requirements.rows(), requirements.claims()
@@ -84,6 +85,19 @@ def test_whatever_is_wrong_between_rows_and_tests_is_said(row: Row, tests: list[
     assert not wrong or found[0].startswith(wrong)
 
 
+def test_all_that_is_wrong_is_said_row_by_row() -> None:
+    other, changed = replace(ROW, id="CV-2", done=True), replace(ROW, claim=CLAIM + "!", reviewed="0" * 12)
+    tests = [Tagged("S.X", ("CV-9", "cv-1"), False), replace(GOOD, requirements=("CV-2", "CV-8"))]
+    now = fingerprint(CLAIM + "!")
+    assert problems({"CV-1": changed, "CV-2": other}, tests) == [
+        "S.X: req:CV-9 is in no row of the catalogue",
+        "S.Closes: req:CV-8 is in no row of the catalogue",
+        f"CV-1: its claim has the fingerprint {now}, and the row says {ROW.fingerprint}",
+        f"CV-1: its claim has changed since it was reviewed ({'0' * 12}, now {now})",
+        "CV-2: is said to be done, with 1 tests and 0 bad cases beside them",
+    ]
+
+
 def test_how_lines_are_broken_does_not_change_a_fingerprint() -> None:
     assert fingerprint("a  claim\n of words") == fingerprint("a claim of words") != fingerprint("a claim of words.")
 
@@ -116,6 +130,22 @@ def test_a_bad_catalogue_is_refused_at_its_place(tmp_path: Path, document: Any, 
         load(path)
 
 
+def test_a_row_is_read_whole(tmp_path: Path) -> None:
+    slide = {"deck": "July 2013", "item": 3, "title": "Outage"}
+    rows = {
+        "A": {**MADE, "claim": "it\n closes"},
+        7: {**MADE, "source": slide, "reading": "ours", "fingerprint": 2, "reviewed": 3, "method": "analysis"},
+        "C": {**MADE, "done": True},
+    }
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(yaml.safe_dump({"version": 2, "requirements": rows}), encoding="utf-8")
+    assert load(path) == {
+        "A": Row("A", "it closes", "design", False, "test", "1", "1", False),
+        "7": Row("7", CLAIM, "July 2013, item 3, Outage", True, "analysis", "2", "3", False),
+        "C": Row("C", CLAIM, "design", False, "test", "1", "1", True),
+    }
+
+
 # ------------------------------------------------------------------------------------------------------- what was shown
 
 
@@ -144,6 +174,23 @@ def ended(test: str, verdict: str, *rows: str) -> Record:
 )
 def test_a_row_is_shown_where_a_test_passed_and_none_failed(records: list[Record], line: str) -> None:
     assert shown_line({"CV-1": ROW}, records) == line
+
+
+def test_a_row_has_its_tests_with_what_they_ended_in_whether_they_ran_or_not() -> None:
+    rows = {"CV-1": ROW, "CV-2": replace(ROW, id="CV-2"), "CV-3": replace(ROW, id="CV-3")}
+    tests = [GOOD, BAD, Tagged("S.Both", ("cv-1", "CV-2", "CV-9"), False)]
+    told = matrix(rows, tests, [ended("S.Closes", "PASS"), ended("S.Both", "FAIL")])
+    assert [(one.row.id, one.tests, one.shown) for one in told] == [
+        ("CV-1", {"S.Closes": Verdict.PASS, "S.Forged": None, "S.Both": Verdict.FAIL}, False),
+        ("CV-2", {"S.Both": Verdict.FAIL}, False),
+        ("CV-3", {}, False),
+    ]
+    part = [ended("S.A", "PASS", "CV-1", "CV-3"), ended("S.B", "FAIL", "CV-2")]
+    done = {**rows, "CV-3": replace(rows["CV-3"], done=True)}
+    assert shown_line(done, part) == "2 of 3 requirements shown (1 whole, 1 in part); failed: CV-2"
+    assert shown_line(done, [*part, ended("S.C", "FAIL", "CV-3")]) == (
+        "1 of 3 requirements shown (0 whole, 1 in part); failed: CV-2 CV-3"
+    )
 
 
 def test_a_row_that_is_done_is_shown_whole() -> None:

@@ -109,4 +109,4 @@ def spoken(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     parts = [(days, "d"), (hours, "h"), (minutes, "min")]
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)

@@ -75,7 +75,7 @@ def weigh(findings: Iterable[Finding]) -> tuple[Verdict, tuple[Finding, ...]]:
 
 def conclude(body: Ending, end: Ending, findings: Sequence[Finding], *, stopped: bool = False) -> Conclusion:
     """What a test ended in.  ``body``: as it stood before its teardown, ``end``: after it; ``stopped``: by a signal."""
-    told = tuple(_as_it_counts(finding, body, end) for finding in findings)
+    told = tuple(_as_it_counts(finding, (body, end)) for finding in findings)
     verdict, because = _of_body(body, told, stopped=stopped)
     broke = BENCH_BROKE.search(end.message) if end.status != "PASS" else None
     if end != body and end.status != "PASS":  # the teardown did something
@@ -129,9 +129,9 @@ def _words(verdict: Verdict, gave: tuple[Finding, ...]) -> str:
     )
 
 
-def _as_it_counts(finding: Finding, body: Ending, end: Ending) -> Finding:
+def _as_it_counts(finding: Finding, endings: tuple[Ending, Ending]) -> Finding:
     """A failure that a test caught, because it expects it, counts against nobody."""
-    failed = any(ending.status != "PASS" and finding.failure[:LEGIBLE] in ending.message for ending in (body, end))
+    failed = any(ending.status != "PASS" and finding.failure[:LEGIBLE] in ending.message for ending in endings)
     if finding.outcome is Outcome.MISSED and finding.failure and not failed:
         return replace(finding, outcome=Outcome.EXPECTED)
     return finding

@@ -54,8 +54,10 @@ class Ends:
         """Whose port lies at the other end; None for somebody who is not of this bench.  What goes to a device by a
         message link comes to its hub first, unless it has a link of its own."""
         device = self.names.get(peer)
-        hub = self.behind.get(device or "")
-        if device is None or hub is None or hub == sender or port in RADIO or self.untapped.get(device):
+        if device is None:
+            return None
+        hub = self.behind.get(device)
+        if hub is None or hub == sender or port in RADIO or self.untapped.get(device):
             return device
         return hub
 

@@ -182,6 +182,100 @@ def test_a_long_time_line_is_drawn_in_time() -> None:
     assert looked["fields"] <= 10 * count
 
 
+DESCRIBED: dict[str, dict[str, Any]] = {
+    "hub": {"eui": EUI["hub"], "behind": None},
+    "dut": {"eui": EUI["dut"], "behind": "hub", "untapped": ["line"]},
+    "esme": {"eui": EUI["esme"], "behind": "hub", "untapped": []},
+}
+
+
+def test_a_bench_says_who_its_devices_are_where_they_stand_and_what_nobody_taps() -> None:
+    assert Ends.described(DESCRIBED) == Ends(
+        {EUI[name]: name for name in DESCRIBED},
+        {"dut": "hub", "esme": "hub"},
+        {"hub": (), "dut": ["line"], "esme": []},
+    )
+
+
+@pytest.mark.parametrize(
+    ("sender", "port", "to", "receiver"),
+    [
+        pytest.param("broker", "wan", "esme", "hub", id="to a meter by way of its hub"),
+        pytest.param("broker", "wan", "hub", "hub", id="to the hub itself"),
+        pytest.param("hub", "wan", "esme", "esme", id="by its hub"),
+        pytest.param("broker", "han", "esme", "esme", id="by radio"),
+        pytest.param("hht", "interpan", "esme", "esme", id="by inter-PAN"),
+        pytest.param("broker", "wan", "dut", "dut", id="to one with a line of its own"),
+        pytest.param("broker", "wan", "nobody", None, id="to a stranger"),
+    ],
+)
+def test_a_message_comes_first_to_the_hub_or_to_whoever_has_a_line(
+    sender: str, port: str, to: str, receiver: str | None
+) -> None:
+    assert Ends.described(DESCRIBED).receiver(sender, port, EUI.get(to, "")) == receiver
+
+
+@pytest.mark.parametrize(
+    ("device", "port", "listens"),
+    [
+        ("esme", "wan", True), ("dut", "wan", False), ("dut", "line", False), ("dut", "han", True),
+        ("radio", "han", False), ("radio", "interpan", True), ("radio", "wan", True), (None, "wan", False),
+        ("whole", "han", False), ("whole", "wan", False), ("whole", "interpan", True),
+    ],
+)  # fmt: skip
+def test_somebody_listens_where_no_port_on_the_same_kind_of_link_is_untapped(
+    device: str | None, port: str, *, listens: bool
+) -> None:
+    ends = Ends(untapped={"esme": [], "dut": ["line"], "radio": ["han"], "whole": ["han", "line"]})
+    assert ends.listens(device, port) is listens
+
+
+@pytest.mark.parametrize(
+    ("events", "found"),
+    [
+        pytest.param([tx("broker", "hub", at=3), rx("hub", at=10)], {0: ("broker", "hub", "RECEIVED", 7)}, id="arrived"),
+        pytest.param([tx("broker", "esme", at=3)], {0: ("broker", "hub", "NOT_RECEIVED", 0)}, id="lost at the hub"),
+        pytest.param([tx("broker", "dut", at=3)], {0: ("broker", "dut", "NOT_TAPPED", 0)}, id="nobody knows"),
+        pytest.param([tx("broker", "nobody")], {0: ("broker", None, "NOT_TAPPED", 0)}, id="to a stranger"),
+        pytest.param([rx("hub", peer="broker")], {0: ("broker", "hub", "FROM_OUTSIDE", 0)}, id="nobody saw it leave"),
+        pytest.param([rx("hub")], {0: (None, "hub", "FROM_OUTSIDE", 0)}, id="from nobody"),
+        pytest.param([rx("hub", peer="hub")], {0: (None, "hub", "FROM_OUTSIDE", 0)}, id="its own address is no sender"),
+        pytest.param(
+            [rx("hub", peer="broker", at=1), tx("broker", "hub", at=2), rx("hub", peer="broker", at=3)],
+            {0: ("broker", "hub", "FROM_OUTSIDE", 0), 1: ("broker", "hub", "RECEIVED", 1)},
+            id="one before it left, one after",
+        ),
+        pytest.param(
+            [tx("broker", "hub", at=2), rx("broker", at=3), rx("broker", at=4), rx("hub", at=5)],
+            {0: ("broker", "hub", "RECEIVED", 3), 1: (None, "broker", "FROM_OUTSIDE", 0),
+             2: (None, "broker", "FROM_OUTSIDE", 0)},
+            id="not what the sender itself received",
+        ),
+        pytest.param(
+            [tx("broker", "hub", at=2), rx("broker", at=3)],
+            {0: ("broker", "hub", "NOT_RECEIVED", 0), 1: (None, "broker", "FROM_OUTSIDE", 0)},
+            id="and nothing else",
+        ),
+        pytest.param(
+            [tx("broker", "hub"), rx("hub", peer="broker", at=5), rx("esme", at=6)],
+            {0: ("broker", "hub", "RECEIVED", 5), 2: (None, "esme", "FROM_OUTSIDE", 0)},
+            id="of the sender, though somebody has it from nobody later",
+        ),
+        pytest.param(
+            [tx("broker", "hub"), rx("esme", at=5), rx("hub", peer="broker", at=6)],
+            {0: ("broker", "esme", "RECEIVED", 5), 2: ("broker", "hub", "FROM_OUTSIDE", 0)},
+            id="from nobody, though the sender's own came later",
+        ),
+    ],
+)  # fmt: skip
+def test_what_became_of_each_message(
+    events: list[dict[str, Any]], found: dict[int, tuple[str | None, str | None, str, int]]
+) -> None:
+    told = crossings(events, ENDS)
+    assert {at: (one.source, one.target, one.fate.name, one.took_ns) for at, one in told.items()} == found
+    assert all(one.event is events[at] for at, one in told.items())
+
+
 @pytest.mark.parametrize(
     ("events", "arrows", "lost"),
     [

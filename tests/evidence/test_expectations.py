@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from rig.evidence import tolerated
-from rig.evidence.expectations import MARKS, BadExpectation, Expectations, load
-from rig.evidence.judging import Basis, BasisKind, Finding, Limit, Outcome
-from rig.evidence.tolerated import BadIssue, issue_for
+from rig.evidence.expectations import MARKS, BadExpectation, Expectation, Expectations, load
+from rig.evidence.judging import Basis, BasisKind, Finding, Limit, Outcome, Rule
+from rig.evidence.tolerated import BadIssue, Issue, issue_for
 from rig.share import folder
 
 SHIPPED = folder("robot_suites") / "resources" / "expectations.yaml"
@@ -78,6 +78,59 @@ def test_a_declaration_takes_the_place_of_a_default() -> None:
     assert declared.basis.source == "bench file, devices.esme.declared.operate_ms"
 
 
+def test_a_declared_limit_has_two_ends_and_a_word_is_none() -> None:
+    time = EVERY.named("operate-time")
+    assert time.of_device("esme", {"operate_ms": {"min": 1, "max": 30}}).limit == Limit(1, 30, "ms")
+    assert time.of_device("esme", {"operate_ms": "soon"}) is time
+    assert EVERY.named("contact-opens").of_device("esme", {"": "opens"}).basis.kind is BasisKind.CLAUSE
+
+
+FULL: dict[str, Any] = {
+    **ROW, "after": ["ECS44", 42], "limit": {"low": 1, "high": 2.5, "unit": "ms"}, "rule": "guard-band",
+    "declared": {"operate_ms": 3},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (ROW, Expectation("x", "it closes", Basis(BasisKind.CLAUSE, "a book [standard]"), "contact-closes")),
+        (
+            FULL,
+            Expectation(
+                "x", "it closes", Basis(BasisKind.CLAUSE, "a book [standard]"), "contact-closes",
+                frozenset({"ECS44", "42"}), Limit(1.0, 2.5, "ms"), Rule.GUARD_BAND, "operate_ms", "3",
+            ),
+        ),
+        (
+            {**ROW, "after": "ECS44", "limit": {"high": 2, "unit": "ms"}, "declared": {}},
+            Expectation(
+                "x", "it closes", Basis(BasisKind.CLAUSE, "a book [standard]"), "contact-closes", frozenset({"ECS44"}),
+                Limit(None, 2.0, "ms"),
+            ),
+        ),
+        (
+            {**ROW, "limit": {"low": 2, "unit": "ms"}},
+            Expectation(
+                "x", "it closes", Basis(BasisKind.CLAUSE, "a book [standard]"), "contact-closes",
+                limit=Limit(2.0, None, "ms"),
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_a_row_is_read_whole(tmp_path: Path, row: dict[str, Any], told: Expectation) -> None:
+    assert of(tmp_path, {"version": 1, "expectations": {"x": row}}).named("x") == told
+
+
+def test_what_is_asked_is_narrowed_part_by_part(tmp_path: Path) -> None:
+    rows = {"a": "x", "b": "x:y", "c": "x:y:z"}
+    every = of(tmp_path, {"version": 1, "expectations": {name: {**ROW, "asks": asks} for name, asks in rows.items()}})
+    asked = ("x", "x:y", "x:y:z", "x:y:other", "x:other:z", "x:y:z:more")
+    assert [every.of(asks).id for asks in asked] == ["a", "b", "c", "b", "a", "c"]
+    with pytest.raises(BadExpectation, match="^no expectation for 'y:x'$"):
+        every.of("y:x")
+
+
 def test_a_lab_adds_its_own_and_replaces_by_id(tmp_path: Path) -> None:
     more = of(
         tmp_path,
@@ -100,7 +153,12 @@ def test_a_lab_adds_its_own_and_replaces_by_id(tmp_path: Path) -> None:
         ({"version": 1, "expectations": {"x": {**ROW, "limit": {"low": 1}}}}, "x.limit"),
         ({"version": 1, "expectations": {"x": {**ROW, "limit": {"unit": "ms"}}}}, "x.limit"),
         ({"version": 1, "expectations": {"x": {**ROW, "limit": {"low": "a", "unit": "s"}}}}, "x.limit"),
+        ({"version": 1, "expectations": {"x": {**ROW, "limit": {"low": 1, "more": 2, "unit": "s"}}}}, "x.limit"),
+        ({"version": 1, "expectations": {"x": {**ROW, "limit": "1 s"}}}, "x.limit"),
         ({"version": 1, "expectations": {"x": {**ROW, "declared": ["a"]}}}, "x.declared"),
+        ({"version": 1, "expectations": {"x": {**ROW, "declared": {"a": 1, "b": 2}}}}, "x.declared"),
+        ({"version": 1, "expectations": {"x": "it closes"}}, "statement, asks, source, mark"),
+        ({"version": 1, "expectations": ["x"]}, "a mapping 'expectations'"),
     ],
 )
 def test_a_bad_file_is_refused_at_its_place(tmp_path: Path, document: Any, words: str) -> None:
@@ -125,6 +183,7 @@ ISSUE: dict[str, Any] = {
     [
         ({}, True),
         ({"until": "2026-11-19"}, False),
+        ({"expectation": "", "test": "Arm*"}, True),
         ({"until": date(2027, 1, 1)}, True),
         ({"device": "esme"}, True),
         ({"device": "gsme"}, False),
@@ -142,6 +201,27 @@ def test_an_issue_covers_what_it_names_until_its_last_day(change: dict[str, Any]
         assert str(found).startswith("SMDA-246 (until 20")
 
 
+def test_an_issue_is_read_whole_and_may_cover_a_test_alone() -> None:
+    rows = [
+        {"id": 246, "reason": "r", "until": "2026-11-20", "test": "Arm*"},
+        {**ISSUE, "device": "esme", "test": "Arm*", "until": TODAY},
+    ]
+    assert tolerated.issues_of("here", rows) == (
+        Issue("246", "r", TODAY, "", "", "Arm*"),
+        Issue("SMDA-246", "mended in 2.1", TODAY, "arming-opens", "esme", "Arm*"),
+    )
+    (first, _) = tolerated.issues_of("here", rows)
+    assert (first.expectation, first.device) == ("", "")
+
+
+def test_the_first_issue_that_covers_a_miss_is_named() -> None:
+    issues = tolerated.issues_of("here", [{**ISSUE, "id": name, "device": of} for name, of in
+                                          (("A", "gsme"), ("B", "esme"), ("C", "esme"))])  # fmt: skip
+    found = issue_for(MISS, "Arm Opens", TODAY, issues)
+    assert found is issues[1]
+    assert str(found) == "B (until 2026-11-20: mended in 2.1)"
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
@@ -150,6 +230,7 @@ def test_an_issue_covers_what_it_names_until_its_last_day(change: dict[str, Any]
         ([{key: value for key, value in ISSUE.items() if key != "reason"}], "expected id, reason, until"),
         ([{**ISSUE, "until": "soon"}], r"here\[0\].until: expected a date"),
         ([{**ISSUE, "reason": " "}], r"here\[0\].reason"),
+        ([ISSUE, {**ISSUE, "id": ""}], r"here\[1\].id"),
         ([{**ISSUE, "expectation": ""}], "all of them cannot be"),
         ([{**ISSUE, "nonsense": 1}], "expected id, reason, until"),
     ],
@@ -165,6 +246,12 @@ def test_a_file_of_issues_holds_one_list(tmp_path: Path) -> None:
     assert [issue.id for issue in tolerated.load(path)] == ["SMDA-246"]
     path.write_text("tolerated: [", encoding="utf-8")
     with pytest.raises(BadIssue, match="readable"):
+        tolerated.load(path)
+    path.write_text("[tolerated]", encoding="utf-8")
+    with pytest.raises(BadIssue, match="one key"):
+        tolerated.load(path)
+    path.write_text("tolerated: [{id: x}]", encoding="utf-8")
+    with pytest.raises(BadIssue, match=r"tolerated\.yaml: tolerated\[0\]: expected id, reason, until"):
         tolerated.load(path)
     path.write_text("other: []", encoding="utf-8")
     with pytest.raises(BadIssue, match="one key"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -46,6 +47,11 @@ FAILED = Ending("FAIL", MISSED.failure)
         (0.4, 0.3, Rule.GUARD_BAND, Outcome.CONDITIONAL_FAIL),
         (19.6, 0.3, Rule.GUARD_BAND, Outcome.MET),
         (20.4, 0.3, Rule.GUARD_BAND, Outcome.MISSED),
+        (19.75, 0.25, Rule.NONE, Outcome.MET),  # it reaches the limit and not over it
+        (20.25, 0.25, Rule.NONE, Outcome.MISSED),
+        (19.75, 0.25, Rule.GUARD_BAND, Outcome.MET),
+        (20.0, 0.25, Rule.GUARD_BAND, Outcome.CONDITIONAL_PASS),
+        (20.0, 0.25, Rule.SIMPLE, Outcome.MET),
         (20.0, 0.0, Rule.NONE, Outcome.MET),
         (0.5, None, Rule.NONE, Outcome.MET),
         (20.000001, None, Rule.NONE, Outcome.MISSED),
@@ -85,6 +91,9 @@ def test_no_rule_passes_what_lies_outside_or_fails_what_lies_inside(value: float
     [
         (LIMIT, 25.0, "above"),
         (LIMIT, 0.1, "below"),
+        (LIMIT, 0.5, "within"),
+        (Limit(None, None, "ms"), 1e9, "within"),
+        (Limit(None, 20.0, "ms"), 20.5, "above"),
         (LIMIT, 20.0, "within"),
         (Limit(None, 20.0, "ms"), -5.0, "within"),
         (Limit(0.5, None, "ms"), 500.0, "within"),
@@ -103,6 +112,42 @@ def test_a_finding_says_reading_limit_side_and_basis_in_words() -> None:
     assert str(told) == "operates soon: 25 ± 0.3 ms, above 0.5 to 20 ms [a default of this project (a data sheet)]"
     assert told.as_json()["side"] == "above"
     assert told.as_json()["basis"] == {"kind": "OWN_DEFAULT", "source": "a data sheet"}
+
+
+READ = Reading(25.0, "ms", 0.3, "load", 7, "calibrated until 2026-01-31")
+BARE = {"what": "soon", "basis": {"kind": "CLAUSE", "source": "GBCS ECS42"}, "at_ns": 0}
+
+
+@pytest.mark.parametrize(
+    ("told", "record"),
+    [
+        (Finding("soon", Outcome.MET, CLAUSE), {**BARE, "outcome": "MET", "side": "as expected"}),
+        (
+            Finding("soon", Outcome.MISSED, CLAUSE, "operate-time", "esme", "nothing", at_ns=7, failure="no record"),
+            {**BARE, "outcome": "MISSED", "side": "otherwise", "expectation": "operate-time", "device": "esme",
+             "got": "nothing", "at_ns": 7},
+        ),
+        (
+            Finding("soon", Outcome.MET, CLAUSE, reading=Reading(25.0, "ms")),
+            {**BARE, "outcome": "MET", "side": "as expected",
+             "reading": {"value": 25.0, "unit": "ms", "uncertainty": None, "instrument": "", "at_ns": 0, "expired": ""}},
+        ),
+        (
+            Finding("soon", Outcome.MISSED, CLAUSE, limit=LIMIT),
+            {**BARE, "outcome": "MISSED", "side": "otherwise", "limit": {"low": 0.5, "high": 20.0, "unit": "ms"},
+             "rule": "none declared"},
+        ),
+        (
+            Finding("soon", Outcome.MISSED, CLAUSE, reading=READ, limit=LIMIT, rule=Rule.GUARD_BAND).tolerate("X-1"),
+            {**BARE, "outcome": "MISSED", "side": "above", "tolerated": "X-1",
+             "reading": {"value": 25.0, "unit": "ms", "uncertainty": 0.3, "instrument": "load", "at_ns": 7,
+                         "expired": "calibrated until 2026-01-31"},
+             "limit": {"low": 0.5, "high": 20.0, "unit": "ms"}, "rule": "guard-band"},
+        ),
+    ],
+)  # fmt: skip
+def test_a_finding_stands_in_a_record_with_all_that_it_says_and_no_more(told: Finding, record: dict[str, Any]) -> None:
+    assert told.as_json() == record
 
 
 # ------------------------------------------------------------------------------------------------------------- verdicts
@@ -129,6 +174,10 @@ def test_a_finding_says_reading_limit_side_and_basis_in_words() -> None:
         ([finding(Outcome.MISSED, tolerated="SMDA-246"), MET], Verdict.TOLERATED),
         ([finding(Outcome.MISSED, tolerated="SMDA-246"), MISSED], Verdict.FAIL),
         ([finding(Outcome.CONDITIONAL_FAIL, tolerated="SMDA-246")], Verdict.TOLERATED),
+        ([finding(Outcome.EXPECTED, tolerated="SMDA-246"), MET], Verdict.PASS),  # its test expects it
+        ([finding(Outcome.MET, tolerated="SMDA-246")], Verdict.PASS),
+        ([finding(Outcome.MISSED, OURS, tolerated="SMDA-246"), MET], Verdict.OBSERVED),
+        ([finding(Outcome.MET, OURS), finding(Outcome.INCONCLUSIVE, OURS)], Verdict.OBSERVED),
         ([finding(Outcome.EXPECTED), MET], Verdict.PASS),
         ([finding(Outcome.EXPECTED)], Verdict.OBSERVED),
     ],
@@ -299,6 +348,55 @@ def test_of_two_failures_the_one_that_was_caught_counts_against_nobody() -> None
     told = concluded(FAILED, caught, MISSED)
     assert told.verdict is Verdict.FAIL
     assert [one.outcome for one in told.findings] == [Outcome.EXPECTED, Outcome.MISSED]
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+@pytest.mark.parametrize("findings", [(), (MET,)])
+def test_who_says_something_of_a_device_has_judged_it(verdict: Verdict, findings: tuple[Finding, ...]) -> None:
+    said = verdict in (Verdict.PASS, Verdict.CONDITIONAL, Verdict.FAIL, Verdict.TOLERATED)
+    assert Conclusion(verdict, "", findings, "").judged is (said or (verdict is Verdict.OBSERVED and bool(findings)))
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (concluded(PASSED), "nothing was judged: no keyword of this test held the device against an expectation"),
+        (concluded(PASSED, OWN_MET), "all that was met rests on defaults of this project"),
+        (concluded(PASSED, OWN_MET, OWN_MISSED), f"{OWN_MISSED}"),
+        (concluded(PASSED, MET, NOTED, NOTED), f"{NOTED}; {NOTED}"),
+        (concluded(FAILED, MISSED), FAILED.message),
+        (GIVES[Verdict.CONDITIONAL], f"conditional pass: {finding(Outcome.CONDITIONAL_PASS)}"),
+        (GIVES[Verdict.TOLERATED], f"SMDA-246: {finding(Outcome.MISSED)}"),
+        (GIVES[Verdict.INFRA], "the broker is gone"),
+        (GIVES[Verdict.ABORTED], SIGNAL),
+        (GIVES[Verdict.SKIPPED], "this bench cannot do outage"),
+        (conclude(PASSED, Ending("FAIL", "Teardown failed:\nx"), [MET]), "Teardown failed:\nx"),
+        (conclude(PASSED, Ending("FAIL", "Teardown failed:\nINFRA: the bench went"), []), "the bench went"),
+        (conclude(PASSED, Ending("FAIL", f"Teardown failed:\n{SIGNAL}"), [MET], stopped=True),
+         f"Teardown failed:\n{SIGNAL}"),
+    ],
+)  # fmt: skip
+def test_the_reason_says_in_one_go_why(told: Conclusion, reason: str) -> None:
+    assert told.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("body", "end", "findings", "verdict"),
+    [
+        (PASSED, f"Teardown failed:\n{SIGNAL}", [MET], Verdict.ABORTED),
+        (FAILED, f"{FAILED.message}\n\nAlso teardown failed:\n{SIGNAL}", [MISSED], Verdict.FAIL),
+        (PASSED, "Teardown failed:\nexpected silence, got noise", [MET], Verdict.FAIL),
+        (PASSED, f"Teardown failed:\nshown: {SIGNAL}", [MET], Verdict.FAIL),
+        (Ending("FAIL", "Test execution stopped due to a fatal error."), "", [], Verdict.ABORTED),
+        (Ending("FAIL", f"Setup failed:\n{SIGNAL}"), "", [], Verdict.ABORTED),
+        (Ending("FAIL", f"Parent suite setup failed:\n{SIGNAL}"), "", [], Verdict.ABORTED),
+        (Ending("FAIL", "expected x, got y"), "", [], Verdict.FAIL),
+    ],
+)
+def test_a_run_that_was_stopped_aborts_what_did_nothing_wrong(
+    body: Ending, end: str, findings: list[Finding], verdict: Verdict
+) -> None:
+    assert conclude(body, Ending("FAIL", end) if end else body, findings, stopped=True).verdict is verdict
 
 
 def test_the_reason_names_reading_and_default_or_the_issue() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from devices.wire import gbcs, gbt, tunnelling
-from rig.evidence.leaks import Tapped, leaks
+from rig.evidence.leaks import Tapped, leaks, sent_by_terminals
 
 HUB, METER, TERMINAL, STRANGER = (bytes.fromhex(f"00db1234567890{n}") for n in ("a2", "a0", "b0", "c0"))
 SECOND = 1_000_000_000
@@ -95,6 +97,78 @@ def test_what_left_the_hub(sent: list[Tapped], onward: list[Tapped], leaked: boo
     found = leaks([EARLIER, *sent, *onward], "hub", HUB)
     assert bool(found) == leaked
     assert all("on the HAN" in str(leak) for leak in found)
+
+
+WHOLE = "the message of {} octets that the terminal sent"
+DATA = FOREIGN[:3] + bytes(range(8))
+
+
+@pytest.mark.parametrize(
+    ("sent", "onward", "what"),
+    [
+        (transfer(message()), by_hub(transfer(message())), WHOLE.format(len(message()))),
+        (transfer(message(STRANGER)), by_hub(FOREIGN, 0x0702, STRANGER),
+         "a frame to the recipient of the terminal's message, to whom the hub had not spoken before,"),
+        (BLOCKS[1].octets, by_hub(BLOCKS[1].octets), f"40 octets that the terminal sent ({message()[40:48].hex()}…)"),
+    ],
+)  # fmt: skip
+def test_a_leak_says_what_it_is_and_with_which_frame(sent: bytes, onward: Tapped, what: str) -> None:
+    (leak,) = leaks([EARLIER, by_terminal(sent), onward], "hub", HUB)
+    assert (leak.frame, leak.what) == (onward, what)
+    assert str(leak) == f"{what} on the HAN to {onward.peer.hex('-').upper()} at 2.000000 s"
+
+
+@pytest.mark.parametrize(
+    ("sent", "onward", "what"),
+    [
+        pytest.param(FOREIGN, FOREIGN, "the frame of cluster 0x0702 that the terminal sent", id="as it was"),
+        pytest.param(FOREIGN, b"\x01" + FOREIGN[1:], "", id="another frame control"),
+        pytest.param(FOREIGN, FOREIGN[:2] + b"\x01" + FOREIGN[3:], "", id="another command"),
+        pytest.param(DATA, b"\x00\x09\x05" + DATA[3:], "8 octets that the terminal sent (0001020304050607…)", id="8"),
+        pytest.param(DATA[:-1], b"\x00\x09\x05" + DATA[3:-1], "", id="7 octets may be chance"),
+        pytest.param(b"\x00" * 2, b"\x00" * 2, "the frame of cluster 0x0702 that the terminal sent", id="no ZCL"),
+        pytest.param(b"\x00", b"\x00", "the frame of cluster 0x0702 that the terminal sent", id="nearly nothing"),
+    ],
+)
+def test_a_frame_of_another_cluster_leaks_whole_or_by_what_it_holds(sent: bytes, onward: bytes, what: str) -> None:
+    found = leaks([EARLIER, by_terminal(sent, 0x0702), by_hub(onward, 0x0702)], "hub", HUB)
+    assert [leak.what for leak in found] == ([what] if what else [])
+
+
+@pytest.mark.parametrize("name", ["device", "port", "out", "peer"])
+def test_a_frame_is_a_terminals_or_the_hubs_by_its_port_way_and_ends(name: str) -> None:
+    """What the terminal heard, sent to another, or sent by another radio, and what was no hub's, leaks nothing."""
+    others: dict[str, list[Any]] = {
+        "device": ["esme"], "port": ["interpan", "wan"], "out": [False], "peer": [TERMINAL]
+    }  # fmt: skip
+    sent, onward = by_terminal(FOREIGN, 0x0702), by_hub(FOREIGN, 0x0702)
+    assert len(leaks([sent, onward], "hub", HUB)) == 1
+    for other in others[name]:
+        assert len(leaks([sent, replace(onward, **{name: other})], "hub", HUB)) == (name == "peer")
+    for other in {**others, "device": [], "port": ["han", "wan"]}[name]:
+        assert leaks([replace(sent, **{name: other}), onward], "hub", HUB) == []
+    heard = replace(sent, device="hub", out=False, peer=TERMINAL)
+    assert sent_by_terminals([sent, heard, replace(heard, device="esme")], "hub", HUB) == [sent, heard]
+    came = replace(onward, device="esme", out=False, peer=HUB)
+    assert len(leaks([sent, came], "hub", HUB)) == 1
+    assert leaks([sent, replace(came, peer=STRANGER)], "hub", HUB) == []
+
+
+@pytest.mark.parametrize(("at", "leaked"), [(0, False), (1, True), (2, True)])
+def test_what_left_before_the_terminal_sent_is_no_leak(at: int, *, leaked: bool) -> None:
+    assert bool(leaks([by_terminal(FOREIGN, 0x0702), by_hub(FOREIGN, 0x0702, at=at)], "hub", HUB)) is leaked
+
+
+def test_a_tapped_frame_is_read_as_the_verb_tells_it() -> None:
+    told = {"device": "hht", "at_ns": 7, "port": "interpan", "out": True, "peer": HUB.hex(), "cluster": 0x0702,
+            "octets": "0102"}  # fmt: skip
+    assert Tapped.of(told) == Tapped("hht", 7, "interpan", True, HUB, 0x0702, b"\x01\x02")
+
+
+def test_parts_of_what_the_hub_had_from_elsewhere_are_no_leak_either() -> None:
+    frames = [EARLIER, *BLOCKS, by_hub(BLOCKS[1].octets)]
+    assert len(leaks(frames, "hub", HUB)) == 1
+    assert leaks(frames, "hub", HUB, allowed=[message()]) == []
 
 
 def test_what_the_hub_had_from_elsewhere_as_well_is_no_leak() -> None:

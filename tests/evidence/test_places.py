@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ def test_equal_runs_give_equal_places(names: list[str], tmp_path: Path) -> None:
 def test_readable_names_stay_readable() -> None:
     assert name_of("Install A Premises With No WAN") == "install-a-premises-with-no-wan"
     assert name_of("Rig.Installation.01 No Wan") == "rig-installation-01-no-wan"
+    assert name_of("--Crème Brûlée--") == "creme-brulee"
+    assert name_of("x" * 80) == "x" * 80
+    assert name_of(f"{'x' * 79} yy") == f"{'x' * 79}-{sha256(b'x' * 79 + b' yy').hexdigest()[:8]}"
+    assert name_of("x" * 81) == f"{'x' * 80}-{sha256(b'x' * 81).hexdigest()[:8]}"
+    assert name_of("Größe µ") == f"grosse-{sha256('Größe µ'.encode()).hexdigest()[:8]}"
+    assert name_of("a\tb") == "a-b-" + sha256(b"a\tb").hexdigest()[:8]
+    assert name_of("") == f"test-{sha256(b'').hexdigest()[:8]}"
 
 
 def test_suites_that_look_alike_share_a_folder_and_overwrite_nothing(tmp_path: Path) -> None:
@@ -56,7 +64,7 @@ def test_what_another_process_has_written_is_left_alone(tmp_path: Path) -> None:
 
 def test_where_nobody_knows_the_folder_places_are_apart_too() -> None:
     places = [claim(None, "suite of this test", name) for name in ("a", "A", "a!")]
-    assert len(set(places)) == 3
+    assert places == [f"suite-of-this-test/{name}" for name in ("a", "a-2", "a-3")]
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=400))

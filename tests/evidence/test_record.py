@@ -50,6 +50,30 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert len((tmp_path / record.RECORDS).read_text(encoding="utf-8").splitlines()) == 2
 
 
+def test_what_a_record_leaves_out_is_empty_and_it_says_its_version() -> None:
+    assert Record("A.B", "B", ("A",), "it closes", "PASS", "").as_json() == {
+        "version": 1, "test": "A.B", "name": "B", "suites": ["A"], "claim": "it closes", "verdict": "PASS",
+        "reason": "", "bench_broke": "", "requirements": [], "bad": False, "run": "", "bench": "", "seed": None,
+        "profile": "", "basis": [], "findings": [], "attempts": 1, "devices": [], "files": [], "absent": {},
+        "unasked_alerts": [], "repeatable": "", "started": "", "elapsed_s": 0.0, "bench_s": 0.0,
+    }  # fmt: skip
+
+
+def test_records_are_text_that_people_can_read_whatever_a_device_says(tmp_path: Path) -> None:
+    record.append(tmp_path, of("Prüfung \udce9"))
+    (line,) = (tmp_path / record.RECORDS).read_text(encoding="utf-8").splitlines()
+    assert "Prüfung \\udce9" in line
+    assert record.RECORDS == "records.jsonl"
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+@pytest.mark.parametrize("findings", [(), (FINDING.as_json(),)])
+def test_a_record_says_whether_its_test_judged_a_device(verdict: Verdict, findings: tuple[dict[str, Any], ...]) -> None:
+    said = verdict in (Verdict.PASS, Verdict.CONDITIONAL, Verdict.FAIL, Verdict.TOLERATED)
+    expected = said or (verdict is Verdict.OBSERVED and bool(findings))
+    assert of(verdict=verdict, findings=findings).judged is expected
+
+
 def test_a_basis_stands_once_and_a_finding_with_reading_limit_and_uncertainty() -> None:
     assert FULL.basis == ({"kind": "CLAUSE", "source": "GBCS ECS42"},)
     (told,) = FULL.as_json()["findings"]
@@ -138,10 +162,44 @@ def test_each_verdict_has_its_element_and_its_count(verdict: Verdict) -> None:
     assert count == "1"
 
 
+def test_the_whole_document_of_two_tests() -> None:
+    failed = of("B", Verdict.FAIL, ("Rig",), reason="a\x00b", bench_broke="a disk", elapsed_s=0.25, started="2026-1")
+    told = xunit.document([replace(FULL, reason="no"), replace(failed, started="2025"), of("C", Verdict.SKIPPED)])
+    ElementTree.indent(told, "")
+    counts = {verdict: {Verdict.PASS: 1, Verdict.FAIL: 1, Verdict.SKIPPED: 1}.get(verdict, 0) for verdict in Verdict}
+    inner = {**counts, Verdict.FAIL: 0}
+    properties, of_inner = (
+        "\n".join(["<properties>", *(f'<property name="{v.value}" value="{n}" />' for v, n in each.items()),
+                   "</properties>"])
+        for each in (counts, inner)
+    )  # fmt: skip
+    assert ElementTree.tostring(told, encoding="unicode") == (
+        '<testsuite name="Rig" tests="3" errors="0" failures="1" skipped="1" time="1.750" timestamp="">\n'
+        '<testcase classname="Rig" name="B" time="0.250">\n'
+        '<properties>\n<property name="verdict" value="FAIL" />\n<property name="bench broke" value="a disk" />\n'
+        '</properties>\n<failure message="a?b" type="AssertionError" />\n</testcase>\n'
+        '<testsuite name="Security" tests="2" errors="0" failures="0" skipped="1" time="1.500" timestamp="">\n'
+        '<testcase classname="Rig.Security" name="A Test" time="1.500">\n<properties>\n'
+        '<property name="verdict" value="PASS" />\n<property name="basis" value="CLAUSE: GBCS ECS42" />\n'
+        '<property name="requirement" value="CV-1" />\n</properties>\n</testcase>\n'
+        '<testcase classname="Rig.Security" name="C" time="0.000">\n'
+        '<properties>\n<property name="verdict" value="SKIPPED" />\n</properties>\n'
+        '<skipped message="SKIPPED: " type="SkipExecution" />\n</testcase>\n'
+        f"{of_inner}\n</testsuite>\n{properties}\n</testsuite>"
+    )
+    assert xunit.document([replace(failed, started=at) for at in ("2026", "2025")]).get("timestamp") == "2025"
+
+
+def test_what_robot_has_no_word_for_stands_by_its_own() -> None:
+    (element,) = xunit.document([of(verdict=Verdict.INFRA, reason="a wire")]).iter("error")
+    assert element.attrib == {"message": "INFRA: a wire", "type": "INFRA"}
+
+
 def test_several_tops_and_none_at_all_are_one_document() -> None:
     assert xunit.document([]).get("tests") == "0"
-    told = xunit.document([of(suites=("A",)), of(suites=("B",))])
-    assert (told.get("name"), told.get("tests"), len(told)) == ("Rig", "2", 2)
+    told = xunit.document([of(suites=("B", "Z")), of(suites=("A",)), of(suites=("B",))])
+    assert (told.get("name"), told.get("tests")) == ("Rig", "3")
+    assert [(suite.get("name"), suite.get("tests")) for suite in told] == [("A", "1"), ("B", "2")]
 
 
 @given(st.text())
@@ -151,8 +209,12 @@ def test_no_text_makes_xunit_unreadable(text: str) -> None:
 
 
 def test_xunit_is_written_where_it_was_asked_for(tmp_path: Path) -> None:
-    xunit.write(tmp_path / "deep" / "x.xml", [FULL])
-    top = ElementTree.parse(tmp_path / "deep" / "x.xml").getroot()
+    for _ in range(2):
+        xunit.write(tmp_path / "very" / "deep" / "x.xml", [replace(FULL, reason="Prüfung"), of("Prüfung")])
+    text = (tmp_path / "very" / "deep" / "x.xml").read_text(encoding="utf-8")
+    assert text.startswith("<?xml version='1.0' encoding='utf-8'?>\n<testsuite ")
+    assert '\n<testcase classname="Rig.Security" name="Prüfung"' in text
+    top = ElementTree.parse(tmp_path / "very" / "deep" / "x.xml").getroot()
     assert [p.get("value") for p in top.iter("property") if p.get("name") == "requirement"] == ["CV-1"]
 
 
@@ -180,6 +242,68 @@ def test_the_first_page_names_what_is_neither_passed_nor_failed() -> None:
     assert told["Verdicts"] == "1 PASS, 1 FAIL, 1 INFRA"
     assert told["INFRA"] == "- A: a wire"
     assert told["Bench broke after a verdict"] == "- B (PASS): a disk"
+
+
+def test_a_line_leaves_out_what_was_not_given_but_for_robots_three() -> None:
+    assert summary.counted({Verdict.INFRA: 2, Verdict.OBSERVED: 0}, judged=True) == (
+        "2 tests: 0 passed, 0 failed, 0 skipped, 2 INFRA"
+    )
+    assert summary.counted({Verdict.PASS: 1}, judged=False) == (
+        "1 tests: 1 passed, 0 failed, 0 skipped; nothing was judged"
+    )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "line"),
+    [
+        ({}, "0 tests read: 0 cannot run; nothing was judged"),
+        ({"PASS": 3}, "3 tests read: 0 cannot run; nothing was judged"),
+        ({"PASS": 3, "FAIL": 1, "SKIP": 2},
+         "6 tests read: 1 cannot run, 2 would be skipped; nothing was judged"),
+    ],
+)  # fmt: skip
+def test_a_dry_run_says_what_it_read(statuses: dict[str, int], line: str) -> None:
+    assert summary.read(statuses) == line
+
+
+def test_the_whole_first_page() -> None:
+    assert summary.first_page([]) == {"Verdicts": "*nothing was judged*"}
+    records = [
+        of("A", Verdict.INFRA, reason=" a wire\nand more", bench_broke="a wire"),
+        of("B", Verdict.ABORTED), of("C", Verdict.INCONCLUSIVE, reason="c"),
+        of("D", Verdict.OBSERVED, bench_broke="a disk", unasked_alerts=FULL.unasked_alerts),
+        of("E", Verdict.OBSERVED), of("F", Verdict.INFRA, reason="a plug"),
+    ]  # fmt: skip
+    assert summary.first_page(records) == {
+        "Verdicts": "*nothing was judged*: 1 INCONCLUSIVE, 2 OBSERVED, 2 INFRA, 1 ABORTED",
+        "INFRA": "- A: a wire\n- F: a plug",
+        "ABORTED": "- B: ",
+        "INCONCLUSIVE": "- C: c",
+        "OBSERVED": "- D: \n- E: ",
+        "Alerts that nobody asked for": "- D: 0x8F36 of esme (x1)",
+        "Bench broke after a verdict": "- D (OBSERVED): a disk",
+    }
+    for verdict in (Verdict.CONDITIONAL, Verdict.TOLERATED):
+        assert summary.first_page([of("G", verdict, reason="g")]) == {
+            "Verdicts": f"1 {verdict.value}", verdict.value: "- G: g"
+        }  # fmt: skip
+    twice = [*FULL.unasked_alerts, {**FULL.unasked_alerts[0], "device": "gsme"}]
+    assert summary.first_page([of("H", unasked_alerts=tuple(twice))])["Alerts that nobody asked for"] == (
+        "- H: 0x8F36 of esme (x1), 0x8F36 of gsme (x1)"
+    )
+
+
+@pytest.mark.parametrize(("count", "lines"), [(20, 20), (21, 21), (22, 21)])
+def test_of_many_tests_twenty_are_named(count: int, lines: int) -> None:
+    told = summary.first_page([of(f"T{number}", Verdict.INFRA) for number in range(count)])["INFRA"].splitlines()
+    assert len(told) == lines
+    assert told[19] == "- T19: "
+    assert told[20:] == ([f"- and {count - 20} more"] if count > 20 else [])
+
+
+@pytest.mark.parametrize(("length", "kept"), [(200, "x" * 200), (201, "x" * 199 + "…")])
+def test_a_reason_is_told_in_at_most_200_letters(length: int, kept: str) -> None:
+    assert summary.first_page([of("A", Verdict.INFRA, reason="x" * length)])["INFRA"] == f"- A: {kept}"
 
 
 def test_the_first_page_stays_short() -> None:
