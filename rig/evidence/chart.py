@@ -244,7 +244,7 @@ def _draw_row(row: _Row, x: Mapping[str, int], y: int) -> list[str]:
     parts = [f'<text class="t" x="12" y="{y + 4}">{row.at_ns / 1e9:.6f}</text>']
     start = x[row.source]
     if row.fate is not None:
-        end = x.get(row.target or "", start + COLUMN // 2)
+        end = start + COLUMN // 2 if row.target is None else x[row.target]
         if row.fate is Fate.NOT_RECEIVED:
             end = (start + end) // 2
         marker = ' marker-end="url(#msc-arrow)"' if row.fate is Fate.RECEIVED else ""

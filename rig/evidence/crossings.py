@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, auto
 from typing import Any
 
 from devices.events.messages import MessageReceived, MessageSent
@@ -26,10 +26,12 @@ RADIO = ("han", "interpan")
 class Fate(Enum):
     """What the taps say of a message."""
 
-    RECEIVED = "received"
-    NOT_RECEIVED = "not received"
-    NOT_TAPPED = "not tapped beyond here"
-    FROM_OUTSIDE = "not tapped where it left"
+    RECEIVED = auto()
+    NOT_RECEIVED = auto()
+    NOT_TAPPED = auto()
+    """Nobody taps the receiving end."""
+    FROM_OUTSIDE = auto()
+    """It arrived, and no tap saw it leave."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,20 @@ def test_only_tests_that_went_to_their_end_tell_a_time() -> None:
 
 @pytest.mark.parametrize(
     ("recorded", "found", "told"),
-    [(100.0, 100.0, 0), (100.0, 109.9, 0), (100.0, 90.1, 0), (100.0, 110.2, 1), (100.0, 89.0, 1), (0.0, 0.05, 0),
-     (100.0, 110.0, 0), (100.0, 90.0, 0), (0.0, 0.1, 0), (0.0, 0.15, 1), (0.5, 0.6, 0), (1.0, 1.15, 1)],
+    [
+        (100.0, 100.0, 0),
+        (100.0, 109.9, 0),
+        (100.0, 90.1, 0),
+        (100.0, 110.2, 1),
+        (100.0, 89.0, 1),
+        (0.0, 0.05, 0),
+        (100.0, 110.0, 0),
+        (100.0, 90.0, 0),
+        (0.0, 0.1, 0),
+        (0.0, 0.15, 1),
+        (0.5, 0.6, 0),
+        (1.0, 1.15, 1),
+    ],
 )
 def test_a_time_may_be_off_by_a_tenth(recorded: float, found: float, told: int) -> None:
     assert len(differences({"B": {"One": recorded}}, {"B": {"One": found}})) == told
@@ -94,7 +106,18 @@ def test_where_all_times_are_known_and_short_no_more_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0 s"), (45.4, "45 s"), (59.4, "59 s"), (60, "1 min"), (3600, "1 h"), (3599, "1 h"), (7 * 86_400, "7 d"), (3900, "1 h 5 min"), (86_400, "1 d"), (90_060, "1 d 1 h 1 min")],
+    [
+        (0, "0 s"),
+        (45.4, "45 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (3600, "1 h"),
+        (3599, "1 h"),
+        (7 * 86_400, "7 d"),
+        (3900, "1 h 5 min"),
+        (86_400, "1 d"),
+        (90_060, "1 d 1 h 1 min"),
+    ],
 )
 def test_spans_are_told_as_people_do(seconds: float, words: str) -> None:
     assert spoken(seconds) == words

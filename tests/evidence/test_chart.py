@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -233,7 +234,7 @@ def test_somebody_listens_where_no_port_on_the_same_kind_of_link_is_untapped(
 @pytest.mark.parametrize(
     ("events", "found"),
     [
-        pytest.param([tx("broker", "hub", at=3), rx("hub", at=10)], {0: ("broker", "hub", "RECEIVED", 7)}, id="arrived"),
+        pytest.param([tx("broker", "hub", at=3), rx("hub", at=9)], {0: ("broker", "hub", "RECEIVED", 6)}, id="arrived"),
         pytest.param([tx("broker", "esme", at=3)], {0: ("broker", "hub", "NOT_RECEIVED", 0)}, id="lost at the hub"),
         pytest.param([tx("broker", "dut", at=3)], {0: ("broker", "dut", "NOT_TAPPED", 0)}, id="nobody knows"),
         pytest.param([tx("broker", "nobody")], {0: ("broker", None, "NOT_TAPPED", 0)}, id="to a stranger"),
@@ -316,6 +317,8 @@ def test_an_arrow_needs_its_sender_and_its_receiver(
         (event("alert", "esme", 5, code="0x8f35", name="Supply Enabled"), "alert 0x8f35 Supply Enabled", "p"),
         (event("operator", "hub", 5, act="seal broken"), "operator: seal broken", "p"),
         (event("power", "hub", 5, on=False), "power off", "p"),
+        (event("power", "hub", 5, on=None), "power unknown", "p"),
+        (event("hht.done", "hht", 5, name="ECS44", state=0), "ECS44 0", "p"),
         (event("link", "hub", 5, link="wan", up=False), "link wan off", "p"),
         (event("link", "gsme", 5, link="air", up=True), "link air on", "p"),
         (
@@ -355,8 +358,9 @@ def test_windows_of_a_hub_stand_on_the_chart() -> None:
 
 
 def test_lifelines_stand_in_the_order_of_the_house_and_strangers_behind() -> None:
-    drawing = Drawing([event("alert", name, 1) for name in ("zebra", "esme", "aardvark", "hub", "supplier")])
-    assert list(drawing.columns.values()) == ["supplier", "hub", "esme", "aardvark", "zebra"]
+    house = ["supplier", "broker", "head", "hub", "neighbour", "hht", "esme", "gpf", "gsme", "ihd"]
+    drawing = Drawing([event("alert", name, 1) for name in ("zebra", "aardvark", *reversed(house))])
+    assert list(drawing.columns.values()) == [*house, "aardvark", "zebra"]
 
 
 HOSTILE = "</text><script>alert('1')</script>&\"<!--]]>"
@@ -399,6 +403,115 @@ def test_whatever_happens_the_chart_is_well_formed_and_has_no_more_rows_than_eve
     marks = len(list(drawing.root.iter(f"{SVG}circle")))
     assert marks + len(drawing.arrows) + len(drawing.lost) + len(drawing.unseen) <= len(events)
     assert drawing.text.encode("utf-8")
+
+
+SCENE = [
+    event("power", "hub", 0, on=True),
+    tx("supplier", "hub", at=1_000_000),
+    rx("hub", at=3_500_000, peer="supplier"),
+    tx("hub", "esme", "df0102", 4_000_000, "han"),
+    event("alert", "esme", 5_000_000, code="0x8f35", name="Supply Enabled"),
+    tx("broker", "dut", "df05", 1_500_000_000),
+    rx("hub", "df06", 2_000_000_000),
+]
+SHEET = """
+title - A test
+rect - width=1312 height=452 fill=#fff
+text h x=12 y=20 A test
+text t x=12 y=50 bench time / s
+text h x=232 y=50 text-anchor=middle supplier
+line l x1=232 y1=58 x2=232 y2=352
+text h x=472 y=50 text-anchor=middle broker
+line l x1=472 y1=58 x2=472 y2=352
+text h x=712 y=50 text-anchor=middle hub
+line l x1=712 y1=58 x2=712 y2=352
+text h x=952 y=50 text-anchor=middle esme
+line l x1=952 y1=58 x2=952 y2=352
+text h x=1192 y=50 text-anchor=middle dut
+line d x1=1192 y1=58 x2=1192 y2=352
+text t x=12 y=94 0.000000
+circle p cx=712 cy=90 r=5
+text p x=722 y=94 power on
+text t x=12 y=126 0.001000
+line a x1=232 y1=122 x2=712 y2=122 marker-end=url(#msc-arrow)
+text - x=472 y=114 text-anchor=middle ECS43 command #7 (2 octets), 2.5 ms
+text t x=12 y=190 0.004000
+line x x1=712 y1=186 x2=832 y2=186
+text - x=772 y=178 text-anchor=middle ECS43 command #7 (3 octets) ✕ not received
+text t x=12 y=222 0.005000
+circle p cx=952 cy=218 r=5
+text p x=962 y=222 alert 0x8f35 Supply Enabled
+text t x=12 y=254 1.500000
+line u x1=472 y1=250 x2=1192 y2=250
+text - x=832 y=242 text-anchor=middle ECS43 command #7 (2 octets) ○ not tapped beyond here
+text t x=12 y=286 2.000000
+line u x1=712 y1=282 x2=832 y2=282
+text - x=772 y=274 text-anchor=middle message  #? (2 octets) ○ not tapped where it left
+line s x1=12 y1=154 x2=1300 y2=154
+text t x=12 y=149 the test begins
+text r x=12 y=318 FAIL: expected x
+path a d=M12,362 h60 marker-end=url(#msc-arrow)
+text t x=84 y=366 message tapped where it left and where it arrived
+path x d=M12,380 h60
+text t x=84 y=384 message left, and the tap at the receiving end heard nothing
+path u d=M12,398 h60
+text t x=84 y=402 message left; nobody taps the receiving end
+path u d=M12,416 h60
+text t x=84 y=420 message arrived; no tap saw it leave
+path d d=M12,434 h60
+text t x=84 y=438 device whose inside nobody sees
+"""
+
+
+def placed(drawing: str) -> Iterator[str]:
+    """Each part of a drawing: what it is, its class, where it stands, what it says."""
+    for node in ElementTree.fromstring(drawing):
+        if node.tag not in (f"{SVG}style", f"{SVG}defs"):
+            where = {key: value for key, value in node.attrib.items() if key != "class"}
+            places = (f"{key}={value}" for key, value in where.items())
+            said = "".join(node.itertext())
+            yield " ".join([node.tag.removeprefix(SVG), node.get("class", "-"), *places, said]).strip()
+
+
+def test_every_part_of_a_sheet_has_its_place() -> None:
+    """Words beside their marks and above their arrows, nothing on top of another, all within the sheet."""
+    drawing = chart.draw("A test", SCENE, ENDS, begun=1_000_000, ending="FAIL: expected x")
+    assert list(placed(drawing)) == SHEET.strip().splitlines()
+
+
+def test_the_sheet_is_as_wide_as_its_lifelines_or_as_the_words_of_its_marks() -> None:
+    def width(*events: dict[str, Any]) -> str | None:
+        return ElementTree.fromstring(chart.draw("A test", events, ENDS)).get("width")
+
+    assert width() == "352"
+    assert width(event("operator", "hub", 5, act="x")) == "352"
+    assert width(event("operator", "hub", 5, act="x" * 90)) == str(232 + 20 + 660)
+    assert (
+        width({**tx("supplier", "hub"), "fields": {**tx("supplier", "hub")["fields"], "use_case": "x" * 99}}) == "592"
+    )
+
+
+@pytest.mark.parametrize(("ending", "css"), [("FAIL: x", "r"), ("PASS", "h"), ("OBSERVED: FAIL", "h")])
+def test_what_the_test_ended_in_stands_below(ending: str, css: str) -> None:
+    parts = list(placed(chart.draw("A test", [], ENDS, ending=ending)))
+    assert [part for part in parts if part.endswith(ending)] == [f"text {css} x=12 y=94 {ending}"]
+    assert not [part for part in parts if "the test begins" in part or part.startswith("line")]
+
+
+@pytest.mark.parametrize(("begun", "begins"), [(None, []), (4, []), (5, ["text t x=12 y=117 the test begins"])])
+def test_the_test_begins_after_the_last_event_of_its_premises(begun: int | None, begins: list[str]) -> None:
+    parts = placed(chart.draw("A test", [event("alert", "esme", 5), event("alert", "esme", 6)], ENDS, begun=begun))
+    assert [part for part in parts if "the test begins" in part] == begins
+
+
+@pytest.mark.parametrize(
+    ("took", "words"),
+    [(0, "(2 octets)"), (1, "(2 octets), 0.0 ms"), (-5, "(2 octets)"), (2_440_000_000, "(2 octets), 2440.0 ms")],
+)
+def test_how_long_a_message_took_is_said_where_it_is_known(took: int, words: str) -> None:
+    """Two nodes' clocks may tell of an arrival before its departure."""
+    drawing = Drawing([tx("supplier", "hub", at=10), rx("hub", at=10 + took)])
+    assert f"ECS43 command #7 {words}" in drawing.texts
 
 
 def test_the_height_takes_every_row() -> None:

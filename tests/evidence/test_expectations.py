@@ -127,7 +127,7 @@ def test_what_is_asked_is_narrowed_part_by_part(tmp_path: Path) -> None:
     every = of(tmp_path, {"version": 1, "expectations": {name: {**ROW, "asks": asks} for name, asks in rows.items()}})
     asked = ("x", "x:y", "x:y:z", "x:y:other", "x:other:z", "x:y:z:more")
     assert [every.of(asks).id for asks in asked] == ["a", "b", "c", "b", "a", "c"]
-    with pytest.raises(BadExpectation, match="^no expectation for 'y:x'$"):
+    with pytest.raises(BadExpectation, match=r"^no expectation for 'y:x'$"):
         every.of("y:x")
 
 

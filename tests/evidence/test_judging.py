@@ -130,7 +130,8 @@ BARE = {"what": "soon", "basis": {"kind": "CLAUSE", "source": "GBCS ECS42"}, "at
         (
             Finding("soon", Outcome.MET, CLAUSE, reading=Reading(25.0, "ms")),
             {**BARE, "outcome": "MET", "side": "as expected",
-             "reading": {"value": 25.0, "unit": "ms", "uncertainty": None, "instrument": "", "at_ns": 0, "expired": ""}},
+             "reading": {"value": 25.0, "unit": "ms", "uncertainty": None, "instrument": "", "at_ns": 0,
+                         "expired": ""}},
         ),
         (
             Finding("soon", Outcome.MISSED, CLAUSE, limit=LIMIT),
