@@ -61,6 +61,16 @@ def test_what_nobody_expects_is_said() -> None:
         EVERY.named("nonsense")
 
 
+def test_there_are_twelve_marks_of_how_sure_a_source_is() -> None:
+    assert [mark for mark, kind in MARKS.items() if kind is BasisKind.CLAUSE] == [
+        "standard", "specification", "page seen", "verified by running", "two sources", "slides",
+    ]  # fmt: skip
+    assert [mark for mark, kind in MARKS.items() if kind is BasisKind.OWN_DEFAULT] == [
+        "single source", "maker's manual", "recalled", "our choice", "unknown",
+    ]  # fmt: skip
+    assert MARKS["published message"] is BasisKind.PUBLISHED_MESSAGE
+
+
 @pytest.mark.parametrize(("mark", "kind"), MARKS.items())
 def test_the_mark_of_a_source_decides_what_it_may_judge(tmp_path: Path, mark: str, kind: BasisKind) -> None:
     one = of(tmp_path, {"version": 1, "expectations": {"x": {**ROW, "mark": mark}}}).named("x")
@@ -82,6 +92,8 @@ def test_a_declared_limit_has_two_ends_and_a_word_is_none() -> None:
     time = EVERY.named("operate-time")
     assert time.of_device("esme", {"operate_ms": {"min": 1, "max": 30}}).limit == Limit(1, 30, "ms")
     assert time.of_device("esme", {"operate_ms": "soon"}) is time
+    arming = EVERY.named("arming-opens")
+    assert arming.of_device("esme", {"arming_an_enabled_supply": {"max": 3}}) is arming
     assert EVERY.named("contact-opens").of_device("esme", {"": "opens"}).basis.kind is BasisKind.CLAUSE
 
 
