@@ -793,7 +793,7 @@ def test_faults_by_name_and_settings_as_delivered() -> None:
     lists = HandHeldTerminal(HhtSettings(TERMINAL, faults=frozenset({"lists-its-orders"})))
     lists.handle(Asked("load", {"work_order": [entry()], "hub": NEXT_HUB.hex()}), 0)
     found = lists.handle(NetworksFound("interpan", (near().beacons[0],)), 0)[0]
-    assert found == Record(HubsFound(hubs=(NEXT_HUB,), joinable=(True,)))
+    assert found == Record(HubsFound(hubs=(NEXT_HUB,), joinable=(False,)))
     hasty = connected(entry(), faults=frozenset({"answered-when-sent"}))
     done = [e.event for e in hasty.handle(Asked("apply", {"index": 0}), 0) if isinstance(e, Record)]
     assert JobDone(name="ECS45", state="answered", counter=9) in done
