@@ -180,13 +180,13 @@ class Gpf(RecordingDevice):
             for record in records(dict(body.fields)["Top Up Payload"]):
                 self.clusters.keep(store, Entry(gas_records.top_up_of(record)))
             return [self.executor.saved()]
-        effects: list[Effect] = [self.executor.saved()]
+        effects: list[Effect] = []
         if store == "debt_payments":
             for record in records(dict(body.fields)["Debt Payload"]):
                 self._keep_once(store, gas_records.debt_payment_of(record), "Debt Payload")
         elif self._keep_once(store, body, "Snapshot ID", "Snapshot Time", "Snapshot Cause") and store == "snapshots":
             effects += self._snapshot(body, now)
-        return effects
+        return [self.executor.saved(), *effects]
 
     def _keep_once(self, store: str, body: Command, *by: str) -> bool:
         """Keep what the meter sent unless it is here, for it may be pushed and asked for; whether it is new."""
@@ -201,17 +201,13 @@ class Gpf(RecordingDevice):
         calendar made is told."""
         fields = dict(body.fields)
         cause, taken = number(fields["Snapshot Cause"]), number(fields["Snapshot Time"])
-        effects: list[Effect] = []
         if cause & gas_records.DAILY and 0 <= self.clock.at(now).zcl - taken < HALF_HOUR:
             registers = fields["SnapshotSub-Payload"]
             for row in registers if isinstance(registers, tuple) else ():
                 total = dict(row).get("CurrentSummationDelivered")
                 if total is not None:
                     self.clusters.set(SUMMATION, number(total))
-            effects.append(self.executor.saved())
-        if cause & gas_records.BILLING and self.settings.billing_alert:
-            effects += self._billing_alert(now)
-        return effects
+        return self._billing_alert(now) if cause & gas_records.BILLING and self.settings.billing_alert else []
 
     # --------------------------------------------------------------------------------------------------------- tapping
 

@@ -237,9 +237,9 @@ class Gsme(RecordingDevice):
         at = self.clock.at(now).zcl
         at -= at % HALF_HOUR
         taken, billed = self.recorder.half_hour(at)
+        battery = self._battery(now) if at % DAY == 0 else []
         effects: list[Effect] = [Persist("recorder", self.recorder.as_json()), self.executor.saved()]
-        effects += self.pushing.keep(taken)
-        effects += self._battery(now) if at % DAY == 0 else []
+        effects += [*self.pushing.keep(taken), *battery]
         effects += self._billing_alert(now) if billed and self.settings.billing_alert else []
         return [*effects, *self._push(), self._next_half_hour(now)]
 

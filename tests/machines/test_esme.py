@@ -12,11 +12,14 @@ import pytest
 from devices.machines.core import (
     Answer,
     Asked,
+    ButtonPressed,
     Effect,
     JoinNetwork,
     NetworkDown,
     NetworkUp,
+    Persist,
     PowerLost,
+    PowerRestored,
     Received,
     Refuse,
     Send,
@@ -28,11 +31,14 @@ from devices.machines.core import (
 from devices.machines.esme import Esme, EsmeSettings
 from devices.machines.han_device import CommissionedOn
 from devices.machines.parts import time_cluster, tunnel
+from devices.machines.parts.aux_switch import AuxiliarySettings
 from devices.machines.parts.civil_clock import CivilTime, ClockSettings
 from devices.machines.parts.commands import CommandSettings
 from devices.machines.parts.event_log import LAYOUTS
+from devices.machines.parts.prepayment import PrepaymentSettings
 from devices.machines.parts.replay import ReplaySettings
 from devices.machines.parts.tunnel import TunnelClient
+from devices.machines.parts.user_interface import LocalActs
 from devices.model import use_cases
 from devices.model.alerts import Log
 from devices.model.roles import Role
@@ -597,3 +603,163 @@ def test_a_payment_mode_that_there_is_not() -> None:
     (response,) = bench.line(command("ECS02", 1, mode, axdr.array(), now))
     assert [result.code for result in response_of(response).results] == [250, 250, 250]
     assert bench.state()["objects"] == {}
+
+
+# --------------------------------------------------------------------------------- what the bench may have happen to it
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "reason"),
+    [
+        (
+            "fly",
+            {},
+            "a meter has no verb 'fly' (or no install code to join with); try 'state', 'load', 'consume', 'top_up', "
+            "'emergency_credit', 'tamper' or 'appliance'",
+        ),
+        ("load", {}, "load takes watts, a whole number from 0 on; got None"),
+        ("load", {"watts": -1}, "load takes watts, a whole number from 0 on; got -1"),
+        ("load", {"watts": True}, "load takes watts, a whole number from 0 on; got True"),
+        ("load", {"watts": 1.5}, "load takes watts, a whole number from 0 on; got 1.5"),
+        ("consume", {"watts": 1}, "consume takes amount, a whole number from 0 on; got None"),
+        ("consume", {"amount": -1}, "consume takes amount, a whole number from 0 on; got -1"),
+        *(
+            (
+                "appliance",
+                wrong,
+                "appliance takes controller, output and input (percent, 0 to 100), and where wanted other; "
+                f"got {wrong}",
+            )
+            for wrong in (
+                {},
+                {"controller": 1, "output": 0},
+                {"controller": 1, "output": 101, "input": 0},
+                {"controller": 1, "output": 0, "input": 101},
+                {"controller": 1, "output": -1, "input": 0},
+                {"controller": 1, "output": 0, "input": -1},
+                {"controller": True, "output": 0, "input": 0},
+                {"controller": 1, "output": 0, "input": 0, "colour": "red"},
+            )
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_what_would(verb: str, args: dict[str, Any], reason: str) -> None:
+    assert Bench().give(Asked(verb, args)) == [Refuse(reason)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "args"),
+    [
+        ("load", {"watts": 0}),
+        ("load", {"watts": 4000}),
+        ("consume", {"amount": 0}),
+        ("consume", {"amount": 9}),
+        ("tamper", {}),
+        ("emergency_credit", {}),
+    ],
+)
+def test_what_may_happen_to_it_is_answered_once(verb: str, args: dict[str, Any]) -> None:
+    effects = Bench().give(Asked(verb, args))
+    assert [effect for effect in effects if isinstance(effect, Answer | Refuse)] in ([Answer()], [Answer({})])
+
+
+@pytest.mark.parametrize(("verb", "code"), [("top_up", 0x00A7), ("emergency_credit", 0x00A8)])
+def test_what_is_done_at_the_keys_is_logged_with_its_code_as_set(verb: str, code: int) -> None:
+    """0x8161 for an act that was done, 0x8162 for one that was refused."""
+    acts = LocalActs(top_up=0x00A7, emergency_credit=0x00A8)
+    bench = Bench(EsmeSettings(local_acts=acts))
+    effects = bench.give(Asked(verb, {"utrn": "1"}))
+    answer = effects[-1]
+    refused = isinstance(answer, Refuse)
+    assert (answer.reason.startswith(f"{verb}: ") if isinstance(answer, Refuse) else answer) in (True, Answer({}))
+    rows = [row[1:] for row in bench.state()["logs"]["event"] if row[2] == f"{code:04x}"]
+    assert rows == [[0x8162 if refused else 0x8161, f"{code:04x}"]]
+    assert refused is (verb == "top_up")
+    assert bench.saved["objects"] == bench.state()["objects"]
+
+
+def test_its_settings_reach_its_functions() -> None:
+    prepayment, auxiliary = PrepaymentSettings(), AuxiliarySettings()
+    functions = Bench(EsmeSettings(prepayment=prepayment, auxiliary=auxiliary)).meter.functions
+    assert functions.prepayment.settings is prepayment
+    assert functions.auxiliary.settings is auxiliary
+    assert [Bench(EsmeSettings(records_profiles=on)).meter.functions._records for on in (True, False)] == [True, False]
+    twin = Bench(EsmeSettings(elements=2)).meter.objects
+    assert len(twin.as_json()) >= len(Bench().meter.objects.as_json())
+
+
+def test_what_a_meter_is() -> None:
+    bench = Bench()
+    state, functions = bench.state(), bench.meter.functions
+    assert {name: state[name] for name in ("supply", "planned", "prepayment", "auxiliary", "identity")} == {
+        "supply": "enabled",
+        "planned": functions.future.as_json(),
+        "prepayment": functions.prepayment.as_json(),
+        "auxiliary": functions.auxiliary.persist().value,
+        "identity": METER.hex(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "button", "held", "acts"),
+    [
+        ({}, "A", 2 * SECOND, True),
+        ({}, "A", 2 * SECOND - 1, False),
+        ({"button": "B"}, "A", 2 * SECOND, False),
+        ({"button": "B"}, "B", 2 * SECOND, True),
+        ({"button_hold_ns": 5}, "A", 5, True),
+        ({"button_hold_ns": 5}, "A", 4, False),
+    ],
+)
+def test_the_button_switches_an_armed_supply_on_when_held_long_enough(
+    settings: dict[str, Any], button: str, held: int, acts: bool
+) -> None:
+    """facts/gbcs.md 10.1: the local act; on a supply that is on, or off and not armed, it does nothing."""
+    bench = Bench(EsmeSettings(**settings))
+    assert bench.give(ButtonPressed(button, held)) == []
+    bench.line(script(52, 10))
+    bench.give(ButtonPressed(button, held))
+    assert bench.supply() == "disabled"
+    rows = [row[1] for row in bench.state()["logs"]["event"]]
+    assert rows.count(0x8162) == acts
+    bench.line(script(54, 11))
+    bench.give(ButtonPressed(button, held))
+    assert bench.supply() == ("enabled" if acts else "armed")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_arming_is_logged_and_told_where_that_is_set(told: bool) -> None:
+    bench = Bench(EsmeSettings(armed_alert=told))
+    bench.line(script(52, 10))
+    bench.line(script(54, 11))
+    assert [row[1] for row in bench.state()["logs"]["event"]].count(0x8F32) == 1
+    waiting = [notification_of(gbcs.decode(bytes.fromhex(octets)))[0] for octets in bench.state()["queue"]]
+    assert waiting.count(0x8F32) == told
+    bench.line(script(52, 12))
+    assert [row[1] for row in bench.state()["logs"]["event"]].count(0x8F32) == 1, "only arming arms"
+
+
+def test_an_outage_is_on_the_time_line_from_its_beginning_to_its_end() -> None:
+    bench = Bench()
+    bench.cut(90 * SECOND)
+    began = CivilTime(bench.meter.settings.clock.start_ns + SECOND)
+    assert bench.kinds("outage")[-1].fields == {
+        "interruption": began.text,
+        "restoration": CivilTime(began.ns + 90 * SECOND).text,
+        "seconds": 90,
+    }
+    bench.saved.clear()
+    bench.cut(SECOND)
+    bench.saved.clear()
+    bench.give(PowerLost())
+    bench.give(PowerRestored({}, SECOND))
+    assert bench.kinds("outage")[-1].fields == {"seconds": None, "reason": "nothing was saved about its beginning"}
+
+
+def test_a_clock_that_was_put_right_is_kept() -> None:
+    bench = Bench(OFF)
+    bench.give(Received("han", HUB, time_cluster.report(NOON // SECOND - 946_684_800 + 50, 1), time_cluster.CLUSTER))
+    effects = bench.give(Received("line", HUB, _clock_command(10, NOON, NOON + 100 * SECOND)))
+    assert Persist("clock", bench.meter.clock.as_json(bench.now)) in effects
+    assert bench.kinds("clock.set")[-1].fields["time"] == bench.state()["time"]
+    assert 0x8145 in [row[1] for row in bench.state()["logs"]["event"]]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from devices.machines import comms_hub, faults, hht
 from devices.machines.comms_hub import CommsHub, HubSettings
 from devices.machines.core import ButtonPressed, LinkChanged
-from devices.machines.esme import Esme, EsmeSettings
+from devices.machines.esme import Esme, EsmePolicy, EsmeSettings
+from devices.machines.gsme import GsmeSettings
+from devices.machines.parts.valve import ValveEvent, ValveSettings, ValveState
 from devices.model.credentials import CredentialCells, cells_from_publics
 from devices.wire import gbcs
 from tests.machines.meter_bench import (
@@ -217,3 +220,89 @@ def test_the_alert_of_the_outage_names_the_wrong_code_too() -> None:
     bench.cut(200 * SECOND)
     bench.give(LinkChanged("line", True))
     assert notification_of(gbcs.decode(bench.sent[-1]))[0] == 0x8F35
+
+
+DELIVERED = [
+    ("ESME", EsmeSettings(button="B"), lambda made: made.settings.button),
+    ("GSME", GsmeSettings(button="B"), lambda made: made.settings.button),
+    ("CHF", HubSettings(eui=METER, wan_queue=7), lambda made: made.settings.wan_queue),
+    ("HHT", hht.HhtSettings(eui=METER, capacity=7), lambda made: made.settings.capacity),
+]
+
+
+@pytest.mark.parametrize(("device", "settings", "read"), DELIVERED, ids=[row[0] for row in DELIVERED])
+def test_a_faulty_device_has_the_settings_of_the_good_one(
+    device: str, settings: Any, read: Callable[[Any], object]
+) -> None:
+    """But for its fault; the identity is the one given, whatever the settings say."""
+    for name in faults.names(device):
+        made: Any = faults.make_faulty(device, name, HUB, KEYS, cells(), settings)
+        assert read(made) == read(type("Good", (), {"settings": settings}))
+        assert HUB in (getattr(made, "identity", None), getattr(made.settings, "eui", None))
+        assert faults.make_faulty(device, name, HUB, KEYS, cells()) is not None
+
+
+def test_several_faults_of_a_hub_add_up() -> None:
+    settings = HubSettings(eui=HUB, faults=frozenset({"firewall-open"}))
+    made: Any = faults.make_faulty("CHF", "claims-tunnels", HUB, KEYS, cells(), settings)
+    assert made.settings.faults == {"firewall-open", "claims-tunnels"}
+    terminal = hht.HhtSettings(eui=HUB, faults=frozenset({"lists-its-orders"}))
+    made = faults.make_faulty("HHT", "answered-when-sent", HUB, KEYS, cells(), terminal)
+    assert made.settings.faults == {"lists-its-orders", "answered-when-sent"}
+
+
+def gas(name: str) -> Any:
+    made: Any = faults.make_faulty("GSME", name, METER, KEYS, cells())
+    return made.settings.valve
+
+
+def test_a_faulty_gas_meter_differs_in_its_valve_alone() -> None:
+    good = ValveSettings()
+    afar = {(ValveState.OFF, ValveEvent.ARM): ValveState.ON}
+    unarmed = {(ValveState.OFF, ValveEvent.LOCAL_ENABLE): ValveState.ON}
+    assert gas("opens-from-afar") == replace(good, transitions={**good.transitions, **afar})
+    assert gas("opens-unarmed") == replace(good, transitions={**good.transitions, **unarmed})
+    assert gas("skips-flow-check") == replace(good, flow_check=False)
+    assert gas("tells-no-flow") == replace(good, flow_told=0)
+    assert good.transitions.get((ValveState.OFF, ValveEvent.ARM)) is not ValveState.ON
+
+
+REQUIREMENTS = {
+    "ESME": (
+        "accepts-replays HHT-2, reports-off-when-on CV-1, forgets-counters-over-power-cut OU-2, "
+        "answers-for-another HHT-17, skips-signature-check SA-9, skips-mac-check SA-9, ignores-role SA-10, "
+        "closes-when-armed CV-1, stays-armed-after-button CV-1, wrong-outage-code OU-1, "
+        "loses-supply-state-over-outage OU-2, responds-with-stale-counter HHT-10, arms-without-a-word CV-1, "
+        "moves-nothing CV-1, drives-twice CV-1, answers-on-another-endpoint IM-7, accepts-tampered SA-9, "
+        "counts-forgeries SA-9"
+    ),
+    "GSME": "opens-from-afar CV-2, opens-unarmed CV-2, skips-flow-check CV-2, tells-no-flow CV-2",
+    "CHF": (
+        "window-never-closes HHT-6, window-not-kept-alive HHT-6, firewall-open HHT-1, leaks-dropped-frames HHT-1, "
+        "forwards-for-unknown HHT-1, claims-tunnels IM-7"
+    ),
+    "HHT": "lists-its-orders HHT-17, answered-when-sent HHT-10",
+}
+
+
+@pytest.mark.parametrize("device", REQUIREMENTS)
+def test_each_fault_breaks_its_requirement(device: str) -> None:
+    """Bench files and the tests of detection know them by these names."""
+    found = [f"{name} {faults.fault(device, name).requirement}" for name in faults.names(device)]
+    assert ", ".join(found) == REQUIREMENTS[device]
+
+
+def test_what_judges_a_fault_is_a_clause_unless_said_otherwise() -> None:
+    others = {entry.name: entry.judged_by for entry in faults.FAULTS.values() if entry.judged_by != "clause"}
+    assert others == {"loses-supply-state-over-outage": "declaration"}
+    moved = {entry.name: entry.endpoints_off for entry in faults.FAULTS.values() if entry.endpoints_off}
+    assert moved == {"answers-on-another-endpoint": 1}
+    good = EsmeSettings(), EsmePolicy()
+    change = faults.fault("ESME", "answers-on-another-endpoint").change
+    assert change is not None
+    assert change(*good) == good
+
+
+def test_a_fault_that_there_is_not_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="no fault 'x' of a HHT; choose among: lists-its-orders, answered-when-sent"):
+        faults.fault("HHT", "x")
