@@ -163,4 +163,43 @@ def test_a_store_that_was_tampered_with_is_not_taken_over() -> None:
         kept.reopened()
 
 
+def test_entries_are_kept_by_sixty_fours() -> None:
+    kept = filled(130)
+    assert {key: [row[0] for row in rows] for key, rows in kept.saved.items()} == {
+        "audit.0": list(range(1, 64)),
+        "audit.1": list(range(64, 128)),
+        "audit.2": [128, 129, 130],
+    }
+    kept.purge(16 * DAY)  # 60 entries are older than ten days
+    numbers = {key: [row[0] for row in rows] for key, rows in kept.saved.items() if key != "audit.purged"}
+    assert numbers == {"audit.0": [61, 62, 63], "audit.1": list(range(64, 128)), "audit.2": [128, 129, 130, 131]}
+    assert kept.saved["audit.purged"][:2] == [60, 59 * DAY // 10]
+    (entry,) = [entry for entry in kept.trail.entries if entry.kind == "purged"]
+    assert entry.fields == {"from": 1, "to": 60, "older_than": 6 * DAY}
+    kept.purge(1000 * DAY)
+    assert [row[0] for row in kept.saved["audit.2"]] == [132]
+    assert kept.reopened().entries == kept.trail.entries
+    assert kept.reopened().as_json() == {key: rows for key, rows in kept.saved.items() if rows}
+
+
+def test_a_period_is_over_to_the_nanosecond() -> None:
+    kept = filled(2)
+    assert kept.trail.purge(PERIOD) == []
+    kept.purge(PERIOD + 1)
+    assert kept.trail.purged is not None
+    assert kept.trail.purged.number == 1
+    assert AuditTrail().head == Receipt(0, bytes(32))
+    kept.trail.verify([Receipt(0, b""), *kept.receipts])
+    with pytest.raises(AuditError, match="entry 1: it is not the one"):
+        kept.trail.verify([Receipt(1, bytes(32))])
+
+
+@pytest.mark.parametrize("changes", [{"link": bytes(32)}, {"before": bytes(range(32))}, {"at": DAY}])
+def test_an_entry_follows_the_one_before_it_in_every_respect(changes: dict[str, Any]) -> None:
+    entries = list(filled(1).trail.entries)
+    entries[0] = replace(entries[0], stub=replace(entries[0].stub, **changes))
+    with pytest.raises(AuditError, match="entry 1: it does not follow"):
+        verify(None, entries)
+
+
 _FILLED = filled()

@@ -391,3 +391,58 @@ def test_each_argument_changes_its_own_element_and_no_other(corpus_dir: Path) ->
             seen += 1
     assert seen > 300
     assert refused < 12
+
+
+# ------------------------------------------------------------------------------------------ arguments of gas components
+
+
+def gas(name: str, args: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The components that some arguments make, and the arguments that are read off them."""
+    message = built(use_case_named(name), args)
+    return payload.decode(message).components, arguments_of(message)  # type: ignore[union-attr]
+
+
+SUPPLY = {"Issuer Event ID": 7}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "octets"),
+    [
+        (SUPPLY, SUPPLY, "000000000700000000000000000000000001"),
+        ({**SUPPLY, "Provider ID": 0}, SUPPLY, "000000000700000000000000000000000001"),
+        (
+            {**SUPPLY, "Proposed Supply Status": 2, "Provider ID": 0x01020304},
+            {**SUPPLY, "Proposed Supply Status": 2, "Provider ID": 0x01020304},
+            "040302010700000000000000000000000201",
+        ),
+    ],
+    ids=["left out", "as fixed", "another"],
+)
+def test_what_the_table_fixes_may_be_left_out_or_given(given: Any, kept: Any, octets: str) -> None:
+    (component,), named = gas("GCS32", {"Change Supply": given})
+    assert component.frame.payload.hex() == octets
+    assert named == {"Change Supply": kept}
+
+
+@pytest.mark.parametrize(
+    ("value", "octets"), [(0, "00000000"), (0xFFFFFFFF, "ffffffff"), (-1, None), (1 << 32, None), (True, None)]
+)
+def test_a_number_fits_its_field(value: int, octets: str | None) -> None:
+    args = {"Change Supply": {"Issuer Event ID": value}}
+    if octets is None:
+        with pytest.raises(MachineError, match="expected a whole number from 0 to 4294967295"):
+            built(use_case_named("GCS32"), args)
+    else:
+        assert gas("GCS32", args)[0][0].frame.payload[4:8].hex() == octets
+
+
+def test_components_are_numbered_and_those_that_are_left_out_leave_no_gap() -> None:
+    use_case = use_case_named("GCS05")
+    args = gbz_arguments(use_case)
+    components, named = gas("GCS05", args)
+    assert [one.frame.sequence for one in components] == list(range(len(components)))
+    first = next(iter(args))
+    fewer, again = gas("GCS05", {**args, "without": [first]})
+    assert [one.frame.sequence for one in fewer] == list(range(len(components) - 1))
+    assert [one.frame.payload for one in fewer] == [one.frame.payload for one in components[1:]]
+    assert again == {**{name: value for name, value in named.items() if name != first}, "without": [first]}
