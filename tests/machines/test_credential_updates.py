@@ -11,7 +11,7 @@ import pytest
 from devices.machines.core import Persist
 from devices.machines.parts.asn1_settings import Asn1Settings
 from devices.machines.parts.building import demands
-from devices.machines.parts.credential_judgement import MODES, Status
+from devices.machines.parts.credential_judgement import MODES, Judge, Status, cell_of
 from devices.machines.parts.credential_updates import UpdateSettings
 from devices.machines.parts.replay import Series
 from devices.model import use_cases
@@ -425,10 +425,36 @@ def test_contingency_by_its_key() -> None:
         outcome = bench.give(gbcs.encode(protection.sign(message, store, key)))
         if not known:
             assert outcome.refused is not None
+            assert outcome.refused.check == "role"
             continue
         found = _outcome(bench, outcome)
         assert [one.status for one in found.outcomes] == [0, 0]
         assert [change.role for change in found.seq_number_changes] == [0]
+
+
+@pytest.mark.parametrize(
+    ("target", "cell"),
+    [
+        (TrustAnchorCell(2, DS), Cell(Role.SUPPLIER, Usage.DIGITAL_SIGNATURE)),
+        (TrustAnchorCell(2, DS, 0), Cell(Role.SUPPLIER, Usage.DIGITAL_SIGNATURE)),
+        (TrustAnchorCell(2, KA, 1), Cell(Role.SUPPLIER, Usage.KEY_AGREEMENT, prepayment=True)),
+        (TrustAnchorCell(0, SIGN), Cell(Role.ROOT, Usage.CERTIFICATE_SIGNING)),
+        (TrustAnchorCell(2, KA, 2), None),
+        (TrustAnchorCell(99, DS), None),
+        (TrustAnchorCell(2, DS | KA), None),
+    ],
+)
+def test_the_cell_that_a_command_names(target: TrustAnchorCell, cell: Cell | None) -> None:
+    assert cell_of(target) == cell
+
+
+@pytest.mark.parametrize(("seconds", "valid"), [(-1, (False, True)), (0, (True, True)), (1, (True, False))])
+def test_a_certificate_is_valid_from_its_first_second_to_its_last(seconds: int, valid: tuple[bool, bool]) -> None:
+    found = certificates.parse(authority().root.octets)
+    for moment, expected in zip((found.not_before, found.not_after), valid, strict=True):
+        judge = Judge(Bench().device.cells, (), MODES[2], moment + timedelta(seconds=seconds), path_checked=True)
+        assert judge._valid(found) is expected
+    assert Judge(Bench().device.cells, (), MODES[2], None, path_checked=True)._valid(found)
 
 
 # --------------------------------------------------------------------------------------------------------------- floors

@@ -36,6 +36,7 @@ from devices.wire.zcl_fields import Command, Value
 from devices.wire.zcl_general import DefaultResponse, ReadAttributesResponse
 from tests.machines import published
 from tests.machines.gas_bench import KEYS, METER, PROXY, SUPPLIER, carry, cells, command, component, read
+from tests.machines.told import of_kind
 
 NOW = CivilTime(from_zcl(500_000_000))  # 2015-11-05
 KINDS = {0xA1: "GSME", 0xA3: "GPF"}
@@ -371,6 +372,39 @@ def test_a_stored_calendar_is_given_back_and_superseded() -> None:
     assert isinstance(payload, gbz.Payload)
     (body,) = [gbz_typed.read(one) for one in payload.components]
     assert body == gbz_typed.read(week(6))
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_what_a_tapped_command_changed_is_done_here_too_and_answered_by_nobody(keeps: bool) -> None:
+    executor = meter().executor
+    dated = component(
+        0x0705,
+        False,
+        0x0C,
+        Provider_ID=0,
+        Issuer_Event_ID=1,
+        **{"Implementation_Date/Time": 500_000_001},
+        Overall_Debt_Cap=9,
+    )
+    components = [read(0x0705, 6), cap(5), dated, week(99), cap(6)]
+    effects = executor.follow(components, _tapped("GCS05"), 0, NOW, keeps_future=keeps)
+    dropped = ["it is dated in the future, and such a copy is dropped"] if not keeps else []
+    reasons = [*dropped, "week_profiles belong to no calendars that this device was given"]
+    assert [fields["reason"] for fields in of_kind(effects, "component.refused")] == reasons
+    assert effects[-1] == executor.saved()
+    assert executor.clusters.get((0x0705, 6)) == 6
+    assert [change.at for change in executor.clusters.pending] == ([500_000_001] if keeps else [])
+    if keeps:
+        (change,) = executor.clusters.pending
+        assert (change.message_code, change.counter) == (_tapped("GCS05").message_code, 1000)
+        assert executor.fire(0, CivilTime(from_zcl(500_000_000))) == []
+        (fired,) = executor.fire(0, CivilTime(from_zcl(500_000_001)))
+        assert (fired.change, fired.code, fired.effects) == (change, 0x8F66, (executor.saved(),))
+        assert executor.clusters.get((0x0705, 6)) == 9
+
+
+def _tapped(name: str) -> Message:
+    return gbcs.decode(command(name, 1000, cap(1)))
 
 
 # --------------------------------------------------------------------------------------------------------- bad payloads

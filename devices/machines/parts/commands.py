@@ -191,7 +191,8 @@ class CommandProcessor:
         try:
             if inquiry.request is not None:
                 payload = execute(inquiry.request, self.objects, context)
-            elif inquiry.components is not None and self.clusters is not None:
+            elif inquiry.components is not None:
+                assert self.clusters is not None
                 payload = self.clusters.execute(inquiry.components, context)
             else:
                 payload = self.handlers[message.message_code](message.payload, context)
