@@ -88,7 +88,7 @@ def _times(question: _Question, count: int = _USUAL) -> list[int]:
     since = number(asked.get(answer.get("since", ""), 0))
     until = number(asked.get(answer.get("until", ""), 0))
     end = now if until == 0 or until >= _NO_LIMIT else min(until, max(now, since))
-    step = min(DAY, max(1, (end - since) // (count + 1)))
+    step = min(DAY, (end - since) // (count + 1))
     return [end - step * (count - place) for place in range(count)]
 
 
@@ -110,7 +110,7 @@ def _snapshots(clusters: ClusterModel, question: _Question) -> None:
 def _samples(clusters: ClusterModel, question: _Question) -> None:
     identifier, since = (number(question.asked[name]) for name in ("SampleID", "EarliestSampleTime"))
     interval = _INTERVALS.get(identifier, 1800)
-    start = since if since > DAY else question.now - _USUAL * interval
+    start = since if since > DAY else question.now - _USUAL * (DAY if interval == DAILY else interval)
     clusters.keep("samples", Entry(gas_records.samples(identifier, start, interval, range(1, _USUAL + 1))))
 
 
