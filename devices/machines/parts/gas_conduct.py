@@ -165,13 +165,15 @@ class GasConduct:
 
     def enter(self, digits: str, act: Act) -> int:
         """Take a token and note what became of it; the amount.  Raises :class:`TokenRefused`, nothing changed unless a
-        token that is refused for its amount is used up by that."""
-        used = () if self.tokens is None else self.tokens.used
+        token that is refused for its amount is used up by that; :class:`ZclRefusal` where the device takes none."""
+        if self.tokens is None:
+            raise ZclRefusal(Status.UNSUPPORTED_COMMAND, "this device takes no tokens")
+        used = self.tokens.used
         try:
-            amount = self._take(digits, act)
+            amount = self._take(self.tokens, digits, act)
         except TokenRefused as refused:
             self.note(refused.event)
-            if self.tokens is not None and self.tokens.used != used:
+            if self.tokens.used != used:
                 act.effects.append(Persist("gas", self.as_json()))
             act.effects.append(Record(TopUpRefused(event=refused.event, reason=refused.reason)))
             raise
@@ -179,17 +181,15 @@ class GasConduct:
         self.note(CREDIT_ADDED)
         return amount
 
-    def _take(self, digits: str, act: Act) -> int:
-        if self.tokens is None:
-            raise ZclRefusal(Status.UNSUPPORTED_COMMAND, "this device takes no tokens")
+    def _take(self, tokens: Tokens, digits: str, act: Act) -> int:
         commanded = act.counter if act.remote else None
-        amount, counter = self.tokens.judge(digits, commanded)
+        amount, counter = tokens.judge(digits, commanded)
         try:
             self._within_limits(amount)
         except TokenRefused:
-            self.tokens.refused_for_amount(counter)
+            tokens.refused_for_amount(counter)
             raise
-        self.tokens.remember(counter)
+        tokens.remember(counter)
         self._paid = []
         self._spend(amount, act)
         self.clusters.keep("top_ups", Entry(gas_records.top_up(digits.encode("ascii"), amount, act.civil.zcl)))
