@@ -175,5 +175,5 @@ def test_what_else_is_written_down() -> None:
     assert {"supported", "content"} == UNSKIPPABLE
     for changes in ({"rate_bps": 0}, {"rate_bps": -1}, {"unit": 0.0}, {"unit": -0.1}):
         with pytest.raises(ValueError, match="more than 0"):
-            DutyCycleSettings(**changes)  # type: ignore[arg-type]
+            DutyCycleSettings(**changes)
     assert DutyCycleSettings(rate_bps=1, unit=1e-9).rate_bps == 1

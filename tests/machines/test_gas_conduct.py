@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from devices.events.accounts import EmergencyCreditSelected, TopUpAccepted, TopUpRefused
+from devices.events.supply import ValveChanged
 from devices.machines.core import Persist, Record, Show
 from devices.machines.parts.civil_clock import CivilTime, from_zcl
 from devices.machines.parts.gas_conduct import GasConduct, GasSettings, Sampling
@@ -33,9 +34,10 @@ class Meter:
 
     def __init__(self, *, proxy: bool = False, used: TokenSettings | None = None, **settings: Any) -> None:
         self.clusters = gsme_clusters()
-        parts = (None, None) if proxy else (Valve(self.clusters), Tokens(METER, KEYS, cells("GSME"), used))
+        valve = None if proxy else Valve(self.clusters)
+        tokens = None if proxy else Tokens(METER, KEYS, cells("GSME"), used)
         self.noted: list[int] = []
-        self.conduct = GasConduct(self.clusters, *parts, GasSettings(**settings), self.noted.append)
+        self.conduct = GasConduct(self.clusters, valve, tokens, GasSettings(**settings), self.noted.append)
 
     def hold(self, **amounts: int) -> None:
         """Put amounts into the attributes by the names above."""
@@ -224,6 +226,31 @@ def test_the_counter_of_a_command_counts_and_that_of_another_way_does_not() -> N
     with pytest.raises(TokenRefused):
         meter.conduct.enter(token(5 << 32, 100), acting(6 << 32))
     assert meter.conduct.enter(token(5 << 32, 100), acting(6 << 32, remote=False)) == 100_000
+
+
+def test_a_command_whose_token_is_bad_is_told_so_in_its_answer() -> None:
+    answer = Meter().call("top up", Originating_Device=2, TopUp_Code=b"1")
+    assert answer == {"Result Type": 1, "Top Up Value": -1, "Source of Top up": 2, "Credit Remaining": -1}
+
+
+@pytest.mark.parametrize(
+    ("proposed", "state", "noted"),
+    [(0, ValveState.OFF, []), (1, ValveState.ARMED, [ARMED]), (2, None, []), (3, None, [])],
+)
+def test_no_command_opens_the_valve(proposed: int, state: ValveState | None, noted: list[int]) -> None:
+    meter, act = Meter(), acting()
+    if state is None:
+        with pytest.raises(ZclRefusal) as refused:
+            meter.call("change supply", act, Proposed_Supply_Status=proposed)
+        assert (refused.value.status, act.effects) == (Status.INVALID_VALUE, [])
+    else:
+        meter.call("change supply", act, Proposed_Supply_Status=proposed)
+        (changed,) = [
+            one.event for one in act.effects if isinstance(one, Record) and isinstance(one.event, ValveChanged)
+        ]
+        assert changed == ValveChanged(old="on", new=state.name.lower(), cause="test")
+    assert meter.clusters.get((0x0702, 0x0014)) == (ValveState.ON if state is None else state)
+    assert meter.noted == noted
 
 
 @pytest.mark.parametrize(

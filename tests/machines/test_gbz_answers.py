@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def asked(
     clusters: ClusterModel,
     cluster: int,
     number: int,
-    fields: dict[str, Value],
+    fields: Mapping[str, Value],
     from_time: int | None = None,
     **calls: Any,
 ) -> list[Command]:
@@ -35,7 +36,7 @@ def asked(
     return answers(row.answer, request, acting(), clusters, calls, from_time)
 
 
-def nothing_in(clusters: ClusterModel, cluster: int, number: int, fields: dict[str, Value]) -> None:
+def nothing_in(clusters: ClusterModel, cluster: int, number: int, fields: Mapping[str, Value]) -> None:
     with pytest.raises(ZclRefusal) as refused:
         asked(clusters, cluster, number, fields)
     assert refused.value.status is Status.NOT_FOUND
@@ -219,7 +220,7 @@ def test_where_the_fields_of_an_answer_come_from() -> None:
         fields = (("Issuer Event ID", 9), ("Start Time", 50), ("Tariff Label", label))
         clusters.keep("tariffs", Entry(Command(0x0700, True, 4, "PublishTariffInformation", fields)))
     clusters.set((0x0700, 0x0615), 1)
-    calls = {"price tier": lambda _, __: {"price tier": 0x21}, "price": lambda _, __: {"price": 1234}}
+    calls: dict[str, Any] = {"price tier": lambda _, __: {"price tier": 0x21}, "price": lambda _, __: {"price": 1234}}
     (answer,) = asked(clusters, 0x0700, 0x00, {"Command Options": 0}, **calls)
     found = dict(answer.fields)
     assert (answer.cluster, answer.to_client, answer.command, answer.name) == (0x0700, True, 0, "Publish Price")

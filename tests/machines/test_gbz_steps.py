@@ -53,11 +53,13 @@ def test_status_codes_are_those_of_zcl() -> None:
 
 def test_what_a_field_holds() -> None:
     assert (number(0), number(-5), records(()), records(((("a", 1),),))) == (0, -5, (), ((("a", 1),),))
-    for wrong in (None, b"1", "1", ()):
+    no_numbers: tuple[Value | None, ...] = (None, b"1", "1", ())
+    for wrong in no_numbers:
         with pytest.raises(ZclRefusal) as refused:
             number(wrong)
         assert refused.value.status is Status.INVALID_FIELD
-    for wrong in (None, b"1", 1):
+    no_lists: tuple[Value | None, ...] = (None, b"1", "1", 1)
+    for wrong in no_lists:
         with pytest.raises(ZclRefusal) as refused:
             records(wrong)
         assert refused.value.status is Status.INVALID_FIELD
