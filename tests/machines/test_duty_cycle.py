@@ -35,7 +35,12 @@ def test_each_threshold_is_a_step_up_where_it_is_met_and_down_where_it_is_not() 
     assert duty.reach(10 * MINUTE + HOUR, limits) == [Step(0x8F25, DEVICE)]
     assert duty.next_due == 15 * MINUTE + HOUR
     assert duty.reach(20 * MINUTE + HOUR, limits) == [Step(0x8F23, DEVICE), Step(0x8F21, DEVICE), Step(0x8F21, OTHER)]
-    assert (duty.suspended(DEVICE), duty.next_due, duty.share(DEVICE, 20 * MINUTE + HOUR)) == (False, None, 0.0)
+    assert [duty.suspended(DEVICE), duty.suspended(OTHER), duty.share(DEVICE, 20 * MINUTE + HOUR)] == [
+        False,
+        False,
+        0.0,
+    ]
+    assert duty.reach(99 * HOUR, limits) == []
 
 
 def test_a_threshold_of_nothing_is_not_met_by_silence() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from tests.machines.gas_bench import component, read
 DAY, NOW = 86_400, 500_000_000
 
 
-def given(asked: gbz.Component, clusters: ClusterModel | None = None, **counts: int) -> ClusterModel:
+def given(
+    asked: gbz.Component, clusters: ClusterModel | None = None, counts: Mapping[str, int] | None = None
+) -> ClusterModel:
     made = clusters or gsme_clusters()
     give_past(made, gbz.Payload((asked,)), NOW, counts)
     return made
@@ -72,7 +75,7 @@ def test_samples_from_the_moment_that_is_asked_for(identifier: int, since: int, 
 def test_snapshots_of_the_lowest_cause_once(mask: int, cause: int) -> None:
     limits = {"Earliest_Start_Time": 0, "Latest_End_Time": 0, "Snapshot_Offset": 0, "Snapshot_Cause": mask}
     for cluster, number, store in ((0x0702, 0x06, "snapshots"), (0x0705, 0x07, "prepayment_snapshots")):
-        made = given(component(cluster, False, number, **limits), **{store: 3})
+        made = given(component(cluster, False, number, **limits), counts={store: 3})
         entries = [entry.fields for entry in made.entries(store)]
         assert [(one["Snapshot ID"], one["Snapshot Time"], one["Snapshot Cause"]) for one in entries] == [
             (place, NOW - (3 - place) * DAY, cause) for place in range(3)
@@ -154,7 +157,7 @@ def test_a_calendar_is_given_whole_and_once(asked: int, kind: int, identifier: i
 
 
 def test_as_many_days_and_weeks_as_wanted() -> None:
-    made = given(days(0xFFFFFFFF), day_profiles=6, week_profiles=3)
+    made = given(days(0xFFFFFFFF), counts={"day_profiles": 6, "week_profiles": 3})
     assert (len(made.entries("day_profiles")), len(made.entries("week_profiles"))) == (6, 3)
 
 
