@@ -162,7 +162,7 @@ def test_names_are_taken_once_and_gone_when_removed() -> None:
         schedules.remove("a")
 
 
-# ------------------------------------------------------------------------------------------------ each line of the rules
+# ----------------------------------------------------------------------------------------------- each line of the rules
 
 SECOND_PERIODS: dict[tuple[str, int], int] = {
     ("minute", 2): at(2026, 1, 31, 0, 4),
@@ -281,5 +281,5 @@ def test_the_marks_of_a_period_are_filled_in() -> None:
         "b": {"c": True},
     }
     for wrong in ("{now}", "{begin:unix}", "{}"):
-        with pytest.raises(MachineError, match="expected {begin}, {end} or {last}"):
+        with pytest.raises(MachineError, match="with :zcl or :dlms, got"):
             filled(wrong, due)
