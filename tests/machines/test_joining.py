@@ -211,3 +211,72 @@ def test_the_log_never_outgrows_itself_and_is_what_was_saved(steps: list[tuple[i
     other = JoinLog("GPF")
     other.restore(log.persist().value)
     assert list(other) == list(log)
+
+
+def test_the_log_by_itself() -> None:
+    """What is entered stays where it is; what of it is new is told by ``changed``."""
+    first, second = PEER, STRANGER
+    log = JoinLog("GPF", JoinSettings(partners={first: PeerType.GSME}))
+    assert (list(log), len(log), log.changed) == ([Device(first, 0)], 1, False)
+    assert (first in log, second in log) == (True, False)
+    assert log.enter(first, PeerType.GSME) is JoinCode.SUCCESS
+    assert log.changed is False, "it was there"
+    assert log.enter(first, PeerType.GSME, b"key") is JoinCode.SUCCESS
+    assert log.changed is True
+    assert log.enter(first, PeerType.GSME) is JoinCode.SUCCESS
+    assert log.changed is True, "until it was told"
+    log.changed = False
+    assert (log.public(first), log.public(second)) == (b"key", None)
+    assert log.enter(second, PeerType.TYPE_2) is JoinCode.SUCCESS
+    assert log.changed is True
+    kinds = (PeerType.GSME, PeerType.TYPE_2, PeerType.PPMID)
+    assert [log.knows(kind) for kind in kinds] == [True, True, False]
+    kept = {first.hex(): [0, b"key".hex()], second.hex(): [6, None]}
+    assert log.persist().key == "join_log"
+    assert log.persist().value == kept
+    again = JoinLog("GPF", JoinSettings(partners={first: PeerType.GSME}))
+    again.restore(kept)
+    assert (list(again), again.public(first), again.public(second)) == (list(log), b"key", None)
+    again.restore(None)
+    assert (list(again), again.public(first)) == ([Device(first, 0)], None)
+    again.restore({})
+    assert list(again) == []
+
+
+def test_a_log_takes_as_many_as_set() -> None:
+    log = JoinLog("GPF")
+    codes = [log.enter(bytes((number,)), PeerType.TYPE_2) for number in range(17)]
+    assert codes == [JoinCode.SUCCESS] * 16 + [JoinCode.LOG_FULL]
+    assert log.enter(b"\0", PeerType.TYPE_2) is JoinCode.SUCCESS, "a full log keeps what it has"
+
+
+def test_codes_of_the_outcomes_and_kinds() -> None:
+    """facts/gbcs.md 3.4."""
+    assert [code.value for code in JoinCode] == list(range(14))
+    assert JoinCode.NO_CBKE_RESPONSE == 13
+    assert [kind.name for kind in PeerType] == ["GSME", "ESME", "CHF", "GPF", "HCALCS", "PPMID", "TYPE_2"]
+    assert [kind.value for kind in PeerType] == list(range(7))
+
+
+ALLOWED = {
+    ("ESME", Method.A_INITIATOR): (4, 5, 6),
+    ("ESME", Method.B): (6,),
+    ("PPMID", Method.A_RESPONDER): (1,),
+    ("HCALCS", Method.A_RESPONDER): (1,),
+    ("GSME", Method.B): (3,),
+    ("GPF", Method.B): (0, 5, 6),
+    ("GSME", Method.C): (5,),
+    ("PPMID", Method.C): (0,),
+}
+
+
+def test_which_kinds_join_by_which_method() -> None:
+    certificate = _certificate()
+    for kind in ("ESME", "GSME", "GPF", "PPMID", "HCALCS", "IHD"):
+        log = JoinLog(kind)
+        for method, code in CODES.items():
+            certified = certificate if method is Method.C else None
+            judged = [log._judge(Join(int(method), PEER, peer, certified), code)[0] for peer in range(8)]
+            good = tuple(peer for peer, one in enumerate(judged) if one is JoinCode.SUCCESS)
+            assert good == ALLOWED.get((kind, method), ()), (kind, method)
+            assert {one for one in judged if one is not JoinCode.SUCCESS} == {JoinCode.WRONG_METHOD_AND_ROLE}

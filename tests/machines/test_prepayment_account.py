@@ -285,7 +285,7 @@ def test_emergency_credit_in_credit_mode_is_a_setting() -> None:
 
 def test_the_instalments_of_two_debts_are_counted_apart() -> None:
     account = Account().put(time1=10, time2=3).time_debt(0, 4, 100).time_debt(1, 3, 150)
-    assert account.part.next_collection is None
+    assert [account.part.next_collection] == [None]
     assert account.collect(0) == []
     assert account.part.next_collection == START + 100 * SECOND
     assert (account.collect(99), account["balance"]) == ([], 0)
@@ -295,7 +295,7 @@ def test_the_instalments_of_two_debts_are_counted_apart() -> None:
     assert account.part.next_collection == START + 200 * SECOND
     # Two instalments at once, the last of which is what is left.
     assert (account.collect(300), account["balance"], account["time1"]) == ([0x81A7], -13, 0)
-    assert account.part.next_collection is None
+    assert [account.part.next_collection] == [None]
     assert account.part.as_json()["since"] == [0, 0]
 
 
@@ -342,7 +342,7 @@ def test_a_rate_without_a_charge_is_none() -> None:
     scaling, commodity, _ = account.objects.value(*own.TIME_DEBTS[0], 5).value
     account.objects.put(*own.TIME_DEBTS[0], 5, axdr.structure(scaling, commodity, axdr.array()))
     assert account.collect(0) == []
-    assert account.part.next_collection is None
+    assert [account.part.next_collection] == [None]
 
 
 # ---------------------------------------------------------------------------------------------------------- thresholds

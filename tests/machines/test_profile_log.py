@@ -57,10 +57,10 @@ def test_each_column_is_captured_from_the_register_of_its_name() -> None:
     }
     for key, amount in amounts.items():
         model.put(*key, axdr.i32(amount))
-    energy = [1, 3, list(range(100, 148)), list(range(200, 204))]
+    energy: list[Any] = [1, 3, list(range(100, 148)), list(range(200, 204))]
     energy += [list(range(300 + 8 * block, 308 + 8 * block)) for block in range(4)]
     money = [11, 10, 15, 13, 14, 12]
-    cells = {
+    cells: dict[str, list[Any]] = {
         "0000620100ff": energy,  # billing data
         "0000620101ff": money,
         "0000620109ff": energy,  # daily

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -174,3 +176,147 @@ def test_where_no_default_response_is_waited_for_a_piece_that_got_lost_is_told()
     piece = next(effect for effect in effects if isinstance(effect, Send))
     pair.hub.failed(SendFailed("han", METER, piece.token, "no acknowledgement"), 0)
     assert pair.hub.take_broken() == [(METER, message(3))]
+
+
+# --------------------------------------------------------------------------------------------- every effect of the hub
+
+DAY = 86_400 * 1_000_000_000
+EXPIRE = f"tunnel.han.expire.{METER.hex()}"
+
+
+def _hub(**settings: Any) -> SleepyServer:
+    """A hub with a tunnel 0 to the meter."""
+    hub = SleepyServer("han", TunnelSettings(**settings))
+    hub.receive(Received("han", METER, tunnelling.encode(tunnelling.RequestTunnel(), 9), 0x0704), 0)
+    return hub
+
+
+def _get(hub: SleepyServer, now: int = 0, tunnel: int = 0) -> list[Effect]:
+    frame = tunnelling.encode(TransferData(tunnel, b"\x01", to_server=True), 9)
+    messages, effects = hub.receive(Received("han", METER, frame, 0x0704), now)
+    assert messages == []
+    return effects
+
+
+def _response(remaining: int, piece: bytes, sequence: int, token: int) -> Send:
+    content = tunnelling.encode_gas(tunnelling.GetResponse(remaining, piece))
+    return Send("han", METER, tunnelling.encode(TransferData(0, content, to_server=False), sequence), 0x0704, token)
+
+
+def _confirm(hub: SleepyServer, sequence: int, status: int = 0) -> None:
+    octets = b"\x10" + bytes((sequence,)) + b"\x0b\x01" + bytes((status,))
+    assert hub.receive(Received("han", METER, octets, 0x0704), 0) == ([], [])
+
+
+SUCCESS = Send("han", METER, bytes.fromhex("18090b0200"), 0x0704)
+
+
+def test_pieces_are_numbered_and_counted() -> None:
+    hub = _hub()
+    assert _get(hub) == [SUCCESS, _response(0, b"", 0, 2)]
+    assert hub.send(METER, b"one", 5) == [SetTimer(EXPIRE, 5 + DAY)]
+    assert hub.send(METER, b"two", 6) == [SetTimer(EXPIRE, 5 + DAY)], "the oldest of them expires first"
+    assert _get(hub) == [SUCCESS, _response(1, b"one", 1, 3)]
+    assert _get(hub) == [SUCCESS, _response(1, b"one", 2, 4)], "it was not confirmed"
+    _confirm(hub, 1)  # of what was handed out before
+    _confirm(hub, 2, status=1)
+    assert hub.waiting(METER) == 2
+    _confirm(hub, 2)
+    assert hub.waiting(METER) == 1
+    assert _get(hub) == [SUCCESS, _response(0, b"two", 3, 5)]
+    _confirm(hub, 3)
+    _confirm(hub, 3)
+    assert hub.waiting(METER) == 0
+
+
+def test_more_than_255_pieces_are_counted_as_255() -> None:
+    hub = _hub(queue_limit=400)
+    for number in range(257):
+        hub.send(METER, bytes((number % 256, 1)), 0)
+    answers = []
+    for _ in range(2):
+        (answer,) = [one for one in _get(hub) if isinstance(one, Send) and one.octets[2] == 1]
+        answers.append(answer.octets[6])
+        _confirm(hub, answer.octets[1])
+    assert answers == [255, 255]
+    assert next(one for one in _get(hub) if isinstance(one, Send) and one.octets[2] == 1).octets[6] == 254
+
+
+@pytest.mark.parametrize(("late", "expired"), [(-1, False), (0, True)])
+@pytest.mark.parametrize("handed_out", [False, True])
+def test_what_is_not_fetched_in_time_is_dropped(late: int, expired: bool, handed_out: bool) -> None:
+    hub = _hub(unfetched_ns=100)
+    hub.send(METER, b"one", 5)
+    hub.send(METER, b"two", 50)
+    if handed_out:
+        _get(hub)
+    effects = hub.fired(EXPIRE, 105 + late)
+    assert effects is not None
+    assert [one.kind for one in told(effects)] == ["tunnel.dropped"] * expired
+    assert effects[-1] == SetTimer(EXPIRE, 150 if expired else 105)
+    assert hub.take_expired() == [(METER, b"one")] * expired
+    assert hub.take_expired() == []
+    assert hub.waiting(METER) == 2 - expired
+    answer = next(one for one in _get(hub) if isinstance(one, Send) and one.octets[2] == 1)
+    assert answer.octets[7:] == (b"two" if expired else b"one")
+
+
+def test_what_was_fetched_does_not_expire() -> None:
+    hub = _hub(unfetched_ns=100)
+    hub.send(METER, b"one", 5)
+    _get(hub)
+    _confirm(hub, 0)
+    assert hub.fired(EXPIRE, 105) == []
+    assert hub.take_expired() == []
+    assert hub.fired(f"tunnel.han.other.{METER.hex()}", 105) == []
+
+
+def test_a_hub_forgets_a_meter_and_all_that_waits_for_it() -> None:
+    hub = _hub()
+    hub.send(METER, b"one", 5)
+    hub.send(METER, b"two", 5)
+    _get(hub)
+    assert [one.kind for one in told(hub.forget(METER))] == ["tunnel.broken"] * 2
+    assert hub.take_broken() == [(METER, b"one"), (METER, b"two")]
+    assert hub.forget(METER) == []
+    full = _hub(unfetched_ns=100)
+    full.send(METER, b"one", 5)
+    full.reset()
+    assert (full.waiting(METER), full.take_expired(), full.fired(EXPIRE, 200)) == (0, [], [])
+
+
+def test_without_default_responses_what_was_handed_out_is_gone_and_repeated_in_a_new_tunnel() -> None:
+    hub = _hub(default_responses=False)
+    hub.send(METER, b"one", 5)
+    assert _get(hub, 7) == [_response(0, b"one", 0, 2)]
+    error = tunnelling.encode(tunnelling.TransferDataError(0, 0, to_server=True), 9)
+    hub.receive(Received("han", METER, error, 0x0704), 9)
+    assert hub.waiting(METER) == 1
+
+
+def test_a_new_tunnel_begins_a_message_anew() -> None:
+    hub, octets = _hub(), message(700)
+    hub.send(METER, octets, 5)
+    first = next(one for one in _get(hub) if isinstance(one, Send) and one.octets[2] == 1)
+    _confirm(hub, first.octets[1])
+    hub.receive(Received("han", METER, tunnelling.encode(tunnelling.RequestTunnel(), 9), 0x0704), 9)
+    again = next(one for one in _get(hub, tunnel=1) if isinstance(one, Send) and one.octets[2] == 1)
+    assert again.octets[5:] == first.octets[5:]
+
+
+def test_the_meter_asks_once_and_again_while_more_waits() -> None:
+    meter = SleepyClient("han")
+    (request, _timer) = meter.ask(HUB, 0)
+    assert isinstance(request, Send)
+    assert meter.ask(HUB, 1) == []
+    meter.receive(Received("han", HUB, tunnelling.encode(tunnelling.RequestTunnelResponse(5), 0), 0x0704), 2)
+    get = Send("han", HUB, tunnelling.encode(TransferData(5, b"\x01", to_server=True), 1), 0x0704, 2)
+    assert meter.ask(HUB, 3) == [get]
+    answered = Send("han", HUB, bytes.fromhex("10070b0100"), 0x0704)
+    for remaining, token in ((1, 3), (0, None)):
+        content = tunnelling.encode_gas(tunnelling.GetResponse(remaining, b"one"))
+        frame = tunnelling.encode(TransferData(5, content, to_server=False), 7)
+        got = meter.receive(Received("han", HUB, frame, 0x0704), 4)
+        more = Send("han", HUB, tunnelling.encode(TransferData(5, b"\x01", to_server=True), 2), 0x0704, token or 0)
+        assert got == ([(HUB, b"one")], [answered, *([more] if token else [])])
+    assert meter.settings.largest_frame == SleepyServer("han").settings.largest_frame == 253

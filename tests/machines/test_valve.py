@@ -185,7 +185,7 @@ def test_a_pulse_that_ended_has_opened_the_valve() -> None:
 def test_the_flow_that_a_faulty_meter_tells() -> None:
     for flow_told, threshold, above in ((0, 500, False), (501, 500, True), (500, 500, False), (9, None, False)):
         tested = valve(ON, flow_told=flow_told, flow_closes=True)
-        tested.clusters.set((0x0702, 0x0B10), threshold)
+        tested.clusters.set((0x0702, 0x0B10), b"" if threshold is None else threshold)
         judged = tested.fired("valve.flow_check", 9, 1000)
         assert judged is not None
         assert judged[0] is above
@@ -197,5 +197,5 @@ def test_the_defaults_of_a_valve() -> None:
     actuator = ContactorSettings(pulse_ns=SECOND // 2, set_pin="valve_open", reset_pin="valve_close")
     assert ValveSettings() == ValveSettings(actuator, None, True, TRANSITIONS, False)
     tested = valve(ON)
-    tested.clusters.set((0x0702, 0x0014), None)
+    tested.clusters.set((0x0702, 0x0014), b"")
     assert tested.state is OFF, "a status that is none is that of no supply"
