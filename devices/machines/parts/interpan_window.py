@@ -68,9 +68,9 @@ class WindowSettings:
 
     @property
     def profile(self) -> str:
-        """By whose text the window behaves, which a result made with it must say: ``decided``, ``slides-1`` to
+        """By whose text the window behaves, which a result made with it must say: ``decided``, ``slides-1``,
         ``slides-3`` or ``other`` (facts/decided.md)."""
-        number = {OpenedBy.POWER_UP: 1, OpenedBy.TRUSTED_DEVICE: 2, OpenedBy.WAN_ABSENT: 3}[self.opened_by]
+        number = 1 if self.opened_by is OpenedBy.POWER_UP else 3  # option 2 is refused above
         slides = replace(WindowSettings(), opened_by=self.opened_by)
         return "decided" if self == DECIDED else f"slides-{number}" if self == slides else "other"
 

@@ -46,7 +46,7 @@ class Postbox:
         if message is None:
             return []
         same = [i for i, one in enumerate(self._waiting) if (one.port, one.peer) == (message.port, message.peer)]
-        older = [i for i in same if 0 < self._waiting[i].token < event.token]
+        older = [i for i in same if self._waiting[i].token in range(1, event.token)]
         place = older[-1] + 1 if older else (same[0] if same else len(self._waiting))
         self._waiting.insert(place, Send(message.port, message.peer, message.octets, token=event.token))
         return [self._kept()]
