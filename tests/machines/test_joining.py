@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -220,15 +223,15 @@ def test_the_log_by_itself() -> None:
     assert (list(log), len(log), log.changed) == ([Device(first, 0)], 1, False)
     assert (first in log, second in log) == (True, False)
     assert log.enter(first, PeerType.GSME) is JoinCode.SUCCESS
-    assert log.changed is False, "it was there"
+    assert [log.changed] == [False], "it was there"
     assert log.enter(first, PeerType.GSME, b"key") is JoinCode.SUCCESS
-    assert log.changed is True
+    assert [log.changed] == [True]
     assert log.enter(first, PeerType.GSME) is JoinCode.SUCCESS
-    assert log.changed is True, "until it was told"
+    assert [log.changed] == [True], "until it was told"
     log.changed = False
     assert (log.public(first), log.public(second)) == (b"key", None)
     assert log.enter(second, PeerType.TYPE_2) is JoinCode.SUCCESS
-    assert log.changed is True
+    assert [log.changed] == [True]
     kinds = (PeerType.GSME, PeerType.TYPE_2, PeerType.PPMID)
     assert [log.knows(kind) for kind in kinds] == [True, True, False]
     kept = {first.hex(): [0, b"key".hex()], second.hex(): [6, None]}
@@ -253,7 +256,7 @@ def test_a_log_takes_as_many_as_set() -> None:
 def test_codes_of_the_outcomes_and_kinds() -> None:
     """facts/gbcs.md 3.4."""
     assert [code.value for code in JoinCode] == list(range(14))
-    assert JoinCode.NO_CBKE_RESPONSE == 13
+    assert JoinCode.NO_CBKE_RESPONSE.value == 13
     assert [kind.name for kind in PeerType] == ["GSME", "ESME", "CHF", "GPF", "HCALCS", "PPMID", "TYPE_2"]
     assert [kind.value for kind in PeerType] == list(range(7))
 
@@ -280,3 +283,12 @@ def test_which_kinds_join_by_which_method() -> None:
             good = tuple(peer for peer, one in enumerate(judged) if one is JoinCode.SUCCESS)
             assert good == ALLOWED.get((kind, method), ()), (kind, method)
             assert {one for one in judged if one is not JoinCode.SUCCESS} == {JoinCode.WRONG_METHOD_AND_ROLE}
+
+
+def test_a_refill_is_kept_where_it_changed_something() -> None:
+    log = JoinLog("GPF")
+    for wanted, kept in (((Device(PEER, 0),), True), ((Device(PEER, 0),), False), ((Device(PEER, 5),), False)):
+        context: Any = SimpleNamespace(effects=[], results=())
+        log.changed = False
+        log.refill(RestoreDeviceLog(wanted), context)
+        assert context.effects == [log.persist()] * kept

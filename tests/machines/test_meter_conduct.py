@@ -250,6 +250,12 @@ def test_an_account_without_what_is_changed(class_id: int, method: int) -> None:
         objects.act((class_id, OBIS, method), axdr.i32(1), context)
 
 
+def test_a_method_without_conduct_is_not_available() -> None:
+    objects, _, context = _bench(_object(5, 1, "integer"))
+    with _refused(ResultCode.OBJECT_UNAVAILABLE):
+        objects.act((5, OBIS, 1), axdr.i8(0), context)
+
+
 def test_a_passive_charge_becomes_the_active_one() -> None:
     objects, _, context = _bench(_object(113, 2, "integer", a5=axdr.i32(1), a6=axdr.i32(2)))
     assert objects.act((113, OBIS, 2), axdr.i8(0), context) == (0, None)

@@ -130,8 +130,9 @@ LAYOUTS: dict[str, tuple[DlmsRow, Layout]] = {
 @pytest.mark.parametrize("case", LAYOUTS)
 def test_what_the_table_says_of_a_value(case: str) -> None:
     row, layout = LAYOUTS[case]
-    assert layout_of(row) == layout
-    assert layout_of(row) is layout_of(row)
+    first = layout_of(row)
+    assert first == layout
+    assert layout_of(row) is first
 
 
 def test_what_the_table_leaves_no_choice_for() -> None:
@@ -210,6 +211,7 @@ BOTH_WAYS: dict[str, tuple[Any, Layout, Data]] = {
         axdr.structure(axdr.u8(1), axdr.u8(2)),
     ),
     "another number of elements": ([{"as": "unsigned", "value": 5}], NAMED, axdr.structure(axdr.u8(5))),
+    "elements that are not told": ([{"as": "unsigned", "value": 5}], Layout(Tag.STRUCTURE), axdr.structure(axdr.u8(5))),
     "a part that is fixed whole": ({"x": 2}, HOLDER, axdr.structure(axdr.structure(axdr.u8(1)), axdr.u8(2))),
     "a list of parts that are fixed whole": (
         [{}],

@@ -6,12 +6,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.machines.core import ButtonPressed, LinkChanged, PowerLost, PowerRestored, Received, Started, TimerFired
+from devices.machines.core import (
+    ButtonPressed,
+    LinkChanged,
+    Persist,
+    PowerLost,
+    PowerRestored,
+    Received,
+    Started,
+    TimerFired,
+)
 from devices.machines.esme import Esme, EsmeSettings
-from devices.machines.parts.civil_clock import from_dlms
-from devices.machines.parts.outage import OutageSettings
+from devices.machines.parts.civil_clock import CivilTime, ClockStatus, from_dlms
+from devices.machines.parts.outage import (
+    Outage,
+    OutageSettings,
+    interruption_code,
+    lost,
+    restoration_code,
+    restored,
+)
 from devices.model.roles import Role
-from devices.wire import gbcs
+from devices.wire import axdr, gbcs
 from tests.examples import examples
 from tests.machines.meter_bench import (
     HUB,
@@ -194,3 +210,35 @@ def test_a_phase_of_a_polyphase_meter_has_its_own_codes(phase: int, short: int, 
 def test_there_are_three_phases() -> None:
     with pytest.raises(ValueError, match="a phase is 1, 2 or 3"):
         OutageSettings(phase=4)
+
+
+@pytest.mark.parametrize(
+    ("phase", "interruption", "short", "long"),
+    [
+        (None, 0x8F57, 0x8F35, 0x8F36),
+        (1, 0x8F58, 0x8F37, 0x8F38),
+        (2, 0x8F59, 0x8F39, 0x8F3A),
+        (3, 0x8F5A, 0x8F3B, 0x8F3C),
+    ],
+)
+def test_each_phase_has_codes_of_its_own(phase: int | None, interruption: int, short: int, long: int) -> None:
+    settings = OutageSettings(phase=phase)
+    code = restoration_code(settings)
+    assert interruption_code(settings) == interruption
+    assert [code(ns) for ns in (3 * MINUTE - 1, 3 * MINUTE, None)] == [short, long, long]
+
+
+def test_what_is_known_of_an_outage() -> None:
+    assert OutageSettings() == OutageSettings(180 * SECOND, True, None, False)
+    for phase in (0, 4, -1):
+        with pytest.raises(ValueError, match=f"a phase is 1, 2 or 3, got {phase}"):
+            OutageSettings(phase=phase)
+    began = CivilTime(1_446_854_400 * SECOND, ClockStatus.UNRELIABLE)
+    ended = CivilTime(began.ns + 5 * SECOND)
+    saved = lost(began)
+    assert saved == Persist("lost_at", {"ns": began.ns, "status": "UNRELIABLE"})
+    gone = restored({saved.key: saved.value}, ended, 5 * SECOND - 1)
+    assert gone == Outage(began, ended, 5 * SECOND - 1)
+    assert (gone.seconds, Outage(began, ended, None).seconds, Outage(began, ended, 5 * SECOND).seconds) == (4, 0, 5)
+    assert gone.alert_data() == (axdr.octets(began.dlms()), axdr.octets(ended.dlms()))
+    assert restored({}, ended, 5) is None

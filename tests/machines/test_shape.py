@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.machines.parts.presupposed import Circumstances, device_for
-from devices.machines.parts.shape import data_shape, fits, shape
+from devices.machines.parts.shape import Shape, data_shape, described, fits, shape
 from devices.trust import certificates, protection
 from devices.trust.keystore import MemoryKeyStore, agreement_key
 from devices.wire import axdr, cosem, gbcs
@@ -121,3 +122,69 @@ def _open(blob: bytes, response: Message, command: Message, store: MemoryKeyStor
         public = certificates.parse(command.certificate).public
     z = store.agree(agreement_key(response.originator), public)
     return axdr.decode(protection.open_sealed(blob, z, response.originator, party, counter))[0]
+
+
+# ------------------------------------------------------------------------------------------------------- shapes in full
+
+NESTED = TypeDescription(Tag.ARRAY, (ROW,), 3)
+OF_PAIR = ("structure", "unsigned", "enum")
+
+
+class _Named(NamedTuple):
+    number: int
+    text: str
+
+
+@dataclass
+class _Typed:
+    one: int
+    many: list[Any]
+
+
+SHAPES: list[tuple[Shape, Shape]] = [
+    (data_shape(PAIR), OF_PAIR),
+    (data_shape(axdr.array(PAIR, PAIR, axdr.u8(1))), ("array", "unsigned", OF_PAIR)),
+    (data_shape(axdr.compact(ROW, PAIR)), ("array", OF_PAIR)),
+    (described(TypeDescription(Tag.STRUCTURE, (NESTED,))), ("structure", ("array", OF_PAIR))),
+    (data_shape(axdr.octets(b"")), "octet_string"),
+    (
+        shape(AccessResponse(1, b"", (), (axdr.u8(1),), (Result(1, 0), Result(2, 3)))),
+        ("access-response", False, ("unsigned",), ((1, 0), (2, 3))),
+    ),
+    (shape(AccessResponse(1, bytes(12), (), (), ())), ("access-response", True, (), ())),
+    (
+        shape(cosem.AccessRequest(1, b"", (cosem.Spec(1, 3, bytes(6), 2, 1, axdr.null()),), (axdr.null(),))),
+        ("access-request", False, ((1, 3, bytes(6), 2, 1),), ("null",)),
+    ),
+    (shape(cosem.Notification(1, bytes(12), PAIR)), ("notification", True, OF_PAIR)),
+    (shape(_Typed(1, [2, "x", "y"])), ("_Typed", ("one", "int"), ("many", ("array", "int", "str")))),
+    (shape(_Named(1, "x")), ("_Named", ("number", "int"), ("text", "str"))),
+    (shape((1, 2)), ("array", "int")),
+    (shape([]), ("array",)),
+    (shape(_Typed), "type"),
+    (shape(None), "NoneType"),
+]
+
+
+@pytest.mark.parametrize(("got", "wanted"), SHAPES)
+def test_a_shape_in_full(got: Shape, wanted: Shape) -> None:
+    assert got == wanted
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "fitting"),
+    [
+        (("array", "a"), ("array", "a", "b"), True),
+        (("array", "a", "c"), ("array", "a", "b"), False),
+        (("array",), ("array",), True),
+        (("array", "a"), ("structure", "a"), False),
+        (("structure", "a"), ("array", "a"), False),
+        (("structure", "a", "b"), ("structure", "a"), False),
+        ("a", ("a",), False),
+        (("a",), "a", False),
+        ("a", "a", True),
+        (("structure", ("array",)), ("structure", ("array", "a")), False),
+    ],
+)
+def test_what_fits(got: Shape, wanted: Shape, fitting: bool) -> None:
+    assert fits(got, wanted) is fitting

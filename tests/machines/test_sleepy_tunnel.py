@@ -320,3 +320,18 @@ def test_the_meter_asks_once_and_again_while_more_waits() -> None:
         more = Send("han", HUB, tunnelling.encode(TransferData(5, b"\x01", to_server=True), 2), 0x0704, token or 0)
         assert got == ([(HUB, b"one")], [answered, *([more] if token else [])])
     assert meter.settings.largest_frame == SleepyServer("han").settings.largest_frame == 253
+
+
+def test_a_message_that_the_meter_refused_begins_anew() -> None:
+    hub = _hub()
+    hub.send(METER, message(700), 5)
+    pieces = []
+    for _ in range(2):
+        (piece,) = [one for one in _get(hub) if isinstance(one, Send) and one.octets[2] == 1]
+        pieces.append(piece.octets[5:])
+        if len(pieces) == 1:
+            _confirm(hub, piece.octets[1])
+    error = tunnelling.encode(tunnelling.TransferDataError(0, 1, to_server=True), 9)
+    hub.receive(Received("han", METER, error, 0x0704), 9)
+    (again,) = [one for one in _get(hub) if isinstance(one, Send) and one.octets[2] == 1]
+    assert again.octets[5:] == pieces[0] != pieces[1]

@@ -298,6 +298,19 @@ def test_a_server_that_forgot_the_tunnel_is_asked_and_gets_what_was_sent_lately(
     assert (client.is_open(PEER), client.waiting(PEER)) == (False, int(again))
 
 
+def test_a_server_that_forgot_the_tunnel_stops_the_blocks_and_is_asked_with_all_tries() -> None:
+    client, timer = _client(request_tries=2), f"tunnel.han.answer.{PEER.hex()}"
+    client.send(PEER, LONG, 0)
+    assert _got(client, TransferDataError(5, 0, to_server=False), 9) == [
+        Record(TunnelError(port="han", peer=PEER, status=0)),
+        *_timers("block"),
+        _send(RequestTunnel(), 2, 3),
+        SetTimer(timer, 9 + 5 * SECOND),
+    ]
+    assert client.waiting(PEER) == 1
+    assert client.fired(timer, 20) == [_send(RequestTunnel(), 3, 4), SetTimer(timer, 20 + 5 * SECOND)]
+
+
 def test_another_transfer_error_gives_the_tunnel_up() -> None:
     client = _client()
     reason = "the peer answered transfer error 2"

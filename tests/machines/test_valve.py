@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from devices.events.supply import FlowChecked, ValveChanged
+from devices.events.supply import ContactorChecked, FlowChecked, ValveChanged
 from devices.machines.core import Drive, Effect, Persist, Record, SetTimer, Show, StopTimer
 from devices.machines.parts.contactor import ContactorSettings
 from devices.machines.parts.valve import TRANSITIONS, Valve, ValveEvent, ValveSettings, ValveState
@@ -199,3 +199,10 @@ def test_the_defaults_of_a_valve() -> None:
     tested = valve(ON)
     tested.clusters.set((0x0702, 0x0014), b"")
     assert tested.state is OFF, "a status that is none is that of no supply"
+
+
+def test_what_was_driven_is_unknown_after_a_power_loss() -> None:
+    tested = valve(ON, actuator=ContactorSettings(feedback=True))
+    tested.change(ValveEvent.CLOSE, "test", 0)
+    tested.power_lost()
+    assert tested.fired("contactor.check", 5, 0) == (False, [Record(ContactorChecked(wanted=None, sensed=None))])
