@@ -78,3 +78,30 @@ def test_giving_it_back() -> None:
     assert world.lease.release("t")
     assert not world.lease.release("t")
     assert (world.safe, world.lease.holder) == (1, "")
+
+
+def test_who_else_holds_it_is_told_as_long_as_it_holds() -> None:
+    world = World()
+    assert world.lease.against("u") is None
+    assert world.lease.remaining_s() is None
+    assert world.lease.claim("robot", "t", 10, arrived_ns=-SECOND)
+    assert world.lease.remaining_s() == 9
+    assert world.lease.against("t") is None
+    told = world.after(8.5).lease.against("u")
+    assert told is not None
+    assert (told.holder, told.remaining_s) == ("robot", 0.5)
+    assert world.after(0.5).lease.against("u") is None, "it ran out"
+    assert (world.lease.remaining_s(), world.lease.holder) == (0, "robot")
+    world.now += 1
+    assert world.lease.remaining_s() == 0
+
+
+def test_a_renewal_is_told_whether_it_counted() -> None:
+    world = World()
+    assert world.lease.renew("t", 0) is False
+    world.lease.claim("robot", "t", 10)
+    assert world.lease.renew("u", 0) is False
+    assert world.lease.renew("t", 10 * SECOND - 1) is True
+    assert world.lease.remaining_s() == pytest.approx(20)
+    assert world.after(20).lease.valid("t") is False
+    assert world.lease.valid("u") is False

@@ -15,6 +15,8 @@ from devices.events.messages import MessageReceived, MessageSent
 from devices.events.parties import PartyUnreadable
 from devices.wire import gbcs
 from devices.wire.pcap import mac_record, read
+from rig.host.taps import TappedFrame
+from rig.node import recorder as recording
 from rig.node.recorder import Recorder, describe_message
 from rig.world.clock import VirtualClock
 
@@ -164,3 +166,96 @@ def test_after_a_restart_times_are_those_of_the_new_clock(recorder: Recorder, cl
     recorder.listen(seen.append)
     recorder.record("esme", "esme", PowerSwitched(on=True))
     assert seen[0]["at_ns"] == 0
+
+
+# ---------------------------------------------------------------------------------------------------------- the taps
+
+
+def tapped(at_ns: int, out: bool = True, peer: bytes = METER) -> TappedFrame:
+    return TappedFrame(at_ns, "han", out, peer, 0x0704, b"\x01")
+
+
+def test_what_is_remembered_of_frames_by_default() -> None:
+    assert (recording.FRAMES_TOLD, recording.FRAMES_KEPT) == (48, 20_000)
+
+
+def test_frames_since_an_event_are_those_tapped_after_it_and_whether_all_of_them_are_kept(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "FRAMES_KEPT", 3)
+    recorder = Recorder(clock, CIVIL, None)
+    for number in range(1, 4):
+        recorder.tapped("esme", tapped(number))
+        recorder.heard("hub", METER, number, 1)
+        recorder.record("esme", "esme", PowerSwitched(on=True))
+    for since, count, whole in ((0, 3, False), (1, 2, True), (2, 1, True), (3, 0, True)):
+        frames = [("esme", tapped(number)) for number in range(4 - count, 4)]
+        assert recorder.frames_since(since) == (whole, frames)
+        ends = {("hub", METER, number, 1): 1 for number in range(4 - count, 4)}
+        assert recorder.ends_since(since) == (whole, ends)
+    two = Recorder(clock, CIVIL, None)
+    two.tapped("esme", tapped(1))
+    two.tapped("esme", tapped(2))
+    assert two.frames_since(0)[0] is True
+    assert two.ends_since(0) == (True, {})
+    recorder.restart(clock, CIVIL)
+    assert (recorder.frames_since(0), recorder.ends_since(0), recorder.met_before(99)) == ((True, []), (True, {}), [])
+
+
+def test_who_had_sent_to_whom_before_an_event_is_who_sent_first_then(recorder: Recorder) -> None:
+    recorder.tapped("hub", tapped(1, out=False))
+    recorder.tapped("esme", tapped(1))
+    recorder.record("esme", "esme", PowerSwitched(on=True))
+    recorder.tapped("esme", tapped(2))
+    recorder.tapped("esme", tapped(2, peer=SUPPLIER))
+    assert recorder.met_before(0) == []
+    assert recorder.met_before(1) == [("esme", "han", METER)]
+    assert recorder.met_before(2) == [("esme", "han", METER), ("esme", "han", SUPPLIER)]
+
+
+def test_the_frames_of_one_command_are_told_once_and_no_more_than_some(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "FRAMES_TOLD", 2)
+    seen: list[dict[str, Any]] = []
+    stop = recorder.listen(seen.append)
+    recorder.note_answer("x", "head", {})
+    for number in range(3):
+        recorder.air(number, 15, bytes([number]), -48, f"radio-{number}")
+    recorder.note_answer("x", "head", {})
+    recorder.note_answer("x", "head", {})
+    (line,) = seen
+    assert (line["node"], line["kind"], line["fields"]["device"], line["fields"]["count"]) == (
+        "head",
+        "air.frames",
+        "air",
+        3,
+    )
+    assert [one[:2] for one in line["fields"]["frames"]] == [[0, "radio-0"], [1, "radio-1"]]
+    stop()
+    recorder.record("esme", "esme", PowerSwitched(on=True))
+    assert len(seen) == 1
+
+
+def test_what_an_envelope_says() -> None:
+    assert describe_message(OCTETS) == {
+        "use_case": "ECS70",
+        "cra": "command",
+        "counter": 77,
+        "originator": "90-B3-D5-1F-30-01-00-00",
+        "recipient": "00-DB-12-34-56-78-90-A0",
+    }
+    for cra, word in ((2, "response"), (3, "alert")):
+        told = describe_message(gbcs.encode(gbcs.Message(cra, 77, SUPPLIER, METER, 0x62, b"\xd9\x20")))
+        assert told["cra"] == word
+
+
+def test_a_refusal_stands_on_the_time_line_without_data(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.open("x")
+    recorder.note_answer("x", "head", {"install_code": "00ff", "a": 1})
+    recorder.note_answer("x", "head", {"a": 1}, refused="no")
+    recorder.close()
+    assert [line["fields"] for line in lines(tmp_path / "x")] == [
+        {"verb": "x", "data": {"install_code": "(not shown)", "a": 1}},
+        {"verb": "x", "refused": "no"},
+    ]
