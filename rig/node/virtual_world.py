@@ -84,8 +84,12 @@ class VirtualWorld:
         self.supplies[wanted.name] = source
         # An optocoupler that pulls its line low while the supply is good: an open wire reads as no supply.
         driver = self._net(f"{wanted.name}.ok").driver(f"{wanted.name}.ok")
-        driver.drive(False)
-        source.watch(lambda volts, _at: driver.drive(False if volts >= POWER_GOOD_VOLTS else None))
+
+        def sense(volts: float, _at: int) -> None:
+            driver.drive(False if volts >= POWER_GOOD_VOLTS else None)
+
+        sense(source.volts, 0)
+        source.watch(sense)
         return source
 
     def _add_contactor(self, wanted: Contactor) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rig.node.bench_file import BenchFileError
-from rig.node.virtual_world import VirtualWorld
+from rig.node.virtual_world import POWER_GOOD_VOLTS, VirtualWorld
 from rig.ports.i2c import open_i2c
 from rig.ports.ina226 import Ina226, Ina226Settings
 from rig.world.clock import VirtualClock
@@ -154,3 +154,58 @@ def test_air_that_cannot_be_is_a_bench_file_error(air: dict[str, Any], said: str
 def test_the_air_is_as_bad_as_the_file_says() -> None:
     assert Site({"air": {"loss": 0.25, "reorder": 0.5}}).world.ether.default.loss == 0.25
     assert Site().world.ether.default.loss == 0.0
+
+
+def test_all_that_the_file_says_of_the_air_is_so() -> None:
+    link = Site({"air": {"loss": 0.25, "reorder": 0.5, "duplicate": 0.125}}).world.ether.default
+    assert (link.loss, link.reorder, link.duplicate) == (0.25, 0.5, 0.125)
+    link = Site({"air": {"loss": 0}}).world.ether.default
+    assert (link.loss, link.reorder, link.duplicate) == (0.0, 0.0, 0.0)
+
+
+def test_a_contactor_travels_and_bounces_as_the_file_says() -> None:
+    site = Site({"contactors": {"main": {"operate_ms": 10, "release_ms": 3, "bounce_ms": [0.5, 0.25]}}})
+    site.edges.clear()
+
+    def moved(gpio: int) -> list[tuple[bool, int]]:
+        start = site.clock.now
+        pulse(site, gpio)
+        told = [(level, at - start) for _, pin, level, at in site.edges if pin == "aux_no"]
+        site.edges.clear()
+        return told
+
+    closing = moved(16)
+    assert closing[0] == (True, 10 * MS)
+    assert closing[-1] == (True, 10 * MS + 750_000)
+    assert moved(20)[0] == (False, 3 * MS)
+
+
+def test_a_supply_is_good_from_half_of_the_usual_voltage_on() -> None:
+    assert POWER_GOOD_VOLTS == 12.0
+
+    def good(volts: float) -> list[bool]:
+        """As it comes up, and once it was off and on again."""
+        site = Site({"supplies": {"next_door": {"volts": volts}}})
+        line = site.world.pins("neighbour")[site.bench.devices["neighbour"].pins["mains_ok"].gpio]
+        told = [not line.level]
+        for on in (False, True):
+            site.world.supplies["next_door"].switch(on)
+            told.append(not line.level)
+        return told
+
+    assert good(12.0) == [True, False, True]
+    assert good(11.9) == [False, False, False]
+
+
+def test_a_supply_that_is_not_virtual_is_none_of_the_world() -> None:
+    site = Site({"supplies": {"gas2": {"node": "bench", "driver": "switched", "output": 5, "instrument": "load"}}})
+    assert set(site.world.supplies) == {"mains", "hub_supply", "next_door", "gas"}
+
+
+def test_a_branch_that_is_switched_on_under_a_dead_supply_stays_dead() -> None:
+    world = Site().world
+    world.supplies["mains"].switch(False)
+    world.supplies["hub_supply"].switch(True)
+    assert not world.supplies["hub_supply"].on
+    world.supplies["mains"].switch(True)
+    assert world.supplies["hub_supply"].on
