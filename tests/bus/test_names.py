@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from rig.bus import topics
 from rig.bus.client import BusClient, Inbox
 from rig.bus.errors import BenchBusy, NoAnswer
 from rig.bus.messages import Presence
+from rig.node import name_claim
 from rig.node.name_claim import NameClaim
 from tests.bus.rigging import Bench, controller
 
@@ -144,3 +146,37 @@ def test_words_in_their_order_decide(heard: list[tuple[Presence, bool]], outcome
         told = "our words do not come back"
     assert outcome.split(", and")[0] in told
     assert ("claimed" in said) == ("says so" in outcome)
+
+
+def test_whose_a_name_is_and_until_when_is_told_in_full() -> None:
+    def taken(word: Presence) -> tuple[str, str, str]:
+        claim = NameClaim("b", "n", "me", lambda _st: None)
+        claim.heard(word, False)
+        with pytest.raises(BenchBusy) as caught:
+            claim.settle(5.0, 0.0)
+        return caught.value.where, caught.value.problem, caught.value.advice
+
+    advice = "Wait for its end, or give this one a name of its own: --set name=..."
+    up = "a bench of this name is up on this broker, started by"
+    nobody = "held by nobody at the moment, and its name taken until it ends"
+    assert taken(Presence("online", "up")) == ("bench b, node n", f"{up} somebody else, {nobody}", advice)
+    before = datetime.now(UTC)
+    _, problem, _ = taken(Presence("online", "up", owner="me", holder="robot", ttl=3600.0))
+    times = {f"{before + timedelta(seconds=3600 + late):%H:%M:%S}" for late in range(5)}
+    assert problem in {
+        f"{up} me, held by robot until {time} UTC, and longer while that renews its hold" for time in times
+    }
+
+
+def test_a_word_that_does_not_come_back_is_said_again_and_told() -> None:
+    said: list[str] = []
+    claim = NameClaim("b", "n", "me", said.append)
+    with pytest.raises(NoAnswer) as caught:
+        claim.settle(0.05, 0.0)
+    assert (caught.value.where, caught.value.problem, caught.value.advice) == (
+        "bench b, node n",
+        "the broker does not pass on our words of presence",
+        "May the node read them?",
+    )
+    assert said == ["starting"]
+    assert (name_claim.SETTLE_S, name_claim.ANSWER_S, name_claim.AGAIN_S) == (0.3, 2.0, 1.0)
