@@ -172,6 +172,41 @@ def test_an_unknown_fault_is_answered_with_those_there_are(device: str, fault: s
         ),
         ({"parties": {"milkman": "supplier"}}, "parties: expected roles among "),
         ({"parties": None}, "parties: expected an access_control_broker behind the WAN, got 'none'"),
+        (
+            {"devices": {"hub": {"ports": {"wan": {"url": "udp://h:1"}}}}},
+            "devices.hub.ports.wan.url: expected an address such as tcp://192.0.2.1:47000, or nothing, got 'udp://h:1'",
+        ),
+        ({"devices": {"hub": {"ports": {"wan": {"url": "tcp://:1"}}}}}, "ports.wan.url: expected an address such as"),
+        ({"devices": {"hub": {"ports": {"wan": {"url": "tcp://h"}}}}}, "ports.wan.url: expected an address such as"),
+        ({"devices": {"hub": {"ports": {"wan": {"url": "tcp://h:x"}}}}}, "ports.wan.url: expected an address such as"),
+        (
+            {"supplies": {"more": {"node": "bench", "driver": "switched", "instrument": "load"}}},
+            "supplies.more.output: expected the GPIO that switches it, got 'nothing'",
+        ),
+        (
+            {"supplies": {"more": {"node": "bench", "driver": "switched", "output": 5}}},
+            "supplies.more.instrument: expected one of load, flow, got None",
+        ),
+        (
+            {"devices": {"esme": {"settings": {"eui": "00"}}}},
+            "devices.esme.settings.eui: expected it beside the settings ({0}.devices.esme.eui), got 'eui'",
+        ),
+        (
+            {"devices": {"hub": {"settings": {"faults": []}}}},
+            "devices.hub.settings.faults: expected it beside the settings ({0}.devices.hub.fault), got 'faults'",
+        ),
+        (
+            {"devices": {"ihd": {"ports": {"tap": {"driver": "internal"}}}}},
+            "ihd.ports.tap: expected a port of a hub or of the gas proxy behind it (proxy, line, tap), got 'tap'",
+        ),
+        (
+            {"devices": {"hub": {"ports": {"side": {"driver": "internal"}}}}},
+            "hub.ports.side: expected a port of a hub or of the gas proxy behind it (proxy, line, tap), got 'si",
+        ),
+        (
+            {"devices": {"hub": {"ports": {"wan": {"driver": "pigeon"}}}}},
+            "wan.driver: expected one of gateway, wan, internal, ",
+        ),
         ({"trust": {"domain": "vendor"}}, "trust.domain: expected rig or published, got 'vendor'"),
         (
             {"contactors": {"main": {"bounce_ms": [1]}}},
@@ -182,7 +217,7 @@ def test_an_unknown_fault_is_answered_with_those_there_are(device: str, fault: s
 def test_what_cannot_be_put_together_is_said_before_anything_runs(overlay: dict[str, Any], said: str) -> None:
     with pytest.raises((BenchFileError, PortMissing)) as caught:
         built(bench(overlay))
-    assert said in str(caught.value)
+    assert said.replace("{0}", str(VIRTUAL)) in str(caught.value)
 
 
 WHOLE = yaml.safe_load(VIRTUAL.read_text(encoding="utf-8"))
