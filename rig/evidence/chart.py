@@ -148,7 +148,7 @@ def draw(title: str, events: Sequence[Event], ends: Ends, *, begun: int | None =
     """
     rows = list(_rows(events, ends))
     # Whoever only had power all along, and the windows that come with it, has no line of its own.
-    busy = {name for row in rows if row.kind not in _STANDING for name in (row.source, row.target) if name is not None}
+    busy = {name for row in rows if row.kind not in _STANDING for name in (row.source, row.target)}
     rows = [row for row in rows if row.source in busy or row.at_ns > 0]
     before = sum(row.order <= begun for row in rows) if begun is not None else 0
     sheet = _Sheet(title, rows, frozenset(name for name, ports in ends.untapped.items() if ports), before)

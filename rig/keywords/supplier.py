@@ -321,7 +321,7 @@ class Supplier:
         fit = [one for one in mine if (one["counter"], now.printed(one["recipient"])) in commands]
         if not any(one["verified"] and one.get("success") for one in fit):
             seen = [{"verified": one["verified"], "results": one["results"]} for one in fit]
-            failure = now.unmet(f"a verified success of {command} from {device}", seen or "none")
+            failure = now.unmet(f"a verified success of {command} from {device}", seen)
             if not fit:
                 blame(now, device, _carried_to(device, sent), failure)
             raise failure

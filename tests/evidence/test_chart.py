@@ -346,6 +346,7 @@ def test_power_at_the_start_alone_gives_no_lifeline_but_a_cut_does() -> None:
     first = [event("power", "hub", 0, on=True), event("power", "esme", 0, on=True)]
     assert Drawing(first).columns == {}
     assert list(Drawing([*first, event("power", "hub", 9, on=False)]).columns.values()) == ["hub"]
+    assert list(Drawing([*first, event("power", "hub", 1, on=False)]).columns.values()) == ["hub"]
 
 
 def test_windows_of_a_hub_stand_on_the_chart() -> None:

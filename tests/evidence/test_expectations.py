@@ -170,6 +170,8 @@ def test_a_lab_adds_its_own_and_replaces_by_id(tmp_path: Path) -> None:
         ({"version": 1, "expectations": {"x": {**ROW, "declared": ["a"]}}}, "x.declared"),
         ({"version": 1, "expectations": {"x": {**ROW, "declared": {"a": 1, "b": 2}}}}, "x.declared"),
         ({"version": 1, "expectations": {"x": "it closes"}}, "statement, asks, source, mark"),
+        ({"version": 1, "expectations": {"x": list(ROW)}}, "statement, asks, source, mark"),
+        ({"version": 1, "expectations": {"x": {**ROW, "limit": ["low", "unit"]}}}, "x.limit"),
         ({"version": 1, "expectations": ["x"]}, "a mapping 'expectations'"),
     ],
 )

@@ -145,10 +145,23 @@ def test_a_contact_that_moved_without_its_coil(now: Faked) -> None:
     assert now.waited == [2 * MOVE, SECOND // 50]
 
 
+def test_a_contact_that_bounces_is_waited_for_no_longer(now: Faked) -> None:
+    def some(_args: dict[str, Any]) -> dict[str, Any]:
+        now.now = min(now.now, 10 * SECOND) if len(now.waited) == 1 else now.now
+        return {}
+
+    wired(now)
+    now.answers["clock.advance"] = some
+    now.coming = [edge(12, "aux_no", True, 10)]
+    with pytest.raises(Unmet, match="a contact that moved without its coil"):
+        Physics().contact_should_close()
+    assert now.waited == [2 * MOVE, 2 * MOVE - 10 * SECOND, SECOND // 50]
+
+
 @pytest.mark.parametrize(
     ("edges", "moves"),
     [
-        ([edge(3, "aux_no", True, 1)], ""),
+        ([edge(4, "aux_no", True, 1)], ""),
         ([edge(5, "aux_no", False, 1)], "aux_no at 1.0+ s"),
         ([edge(5, "contactor_set", True, 2)], "contactor_set at 2.0+ s"),
         ([edge(5, "valve_close", True, 2)], "valve_close at 2.0+ s"),

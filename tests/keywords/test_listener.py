@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
+from robot.api import TestSuite as Data
 from robot.result import Keyword  # type: ignore[import-untyped]
 from robot.result import TestCase as Case
 from robot.result import TestSuite as Suite
 
-from rig.evidence.conclusion import Conclusion
+from rig.evidence import record as records
+from rig.evidence.conclusion import Conclusion, Ending
 from rig.evidence.judging import Basis, BasisKind, Finding, Outcome
+from rig.evidence.record import DeviceFacts, EvidenceFile, Record
 from rig.evidence.verdicts import ROBOT_STATUS, Verdict
 from rig.keywords import listener as listener_module
 from rig.keywords.judge import judge
@@ -175,6 +182,158 @@ def test_the_summary_counts_everything_once() -> None:
 def test_a_run_of_nothing_is_told_so() -> None:
     assert ended().summary() == "0 tests: 0 passed, 0 failed, 0 skipped; nothing was judged"
     assert not ended().infra
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Session:
+    """A session at the end of a test whose results are kept."""
+    monkeypatch.setattr(judge(), "clock", judge().clock)
+    now = Session()
+    told = {"kind": "esme", "eui": "00db1234567890a0"}
+    now.devices = {"esme": told, "dut": {**told, "kind": "gsme", "under_test": True}, "off": told}
+    now.before = {"esme": {"sensed": {"contact": "made"}, "not_read": {"clock": "by message"}}, "dut": None}
+    now.after = {"esme": {"sensed": {"contact": "open"}, "not_read": {}}, "dut": {"sensed": {}, "not_read": {"x": "y"}}}
+    now.files = [{"name": "evidence/a/b.svg", "size": 3, "sha256": "ab"}]
+    now.absent = {"c.pcap": "no tap"}
+    now.unasked = ({"code": "0x8F36"},)
+    now.described = {"bench": "direct", "seed": 7, "profile": "decided", "not_repeatable": "its clock is real"}
+    now.full_name, now.now = "Rig.Gas.Closes", 5_000_499_999
+    monkeypatch.setattr(now, "start_test", lambda: None)
+    monkeypatch.setattr(listener_module, "session", lambda: now)
+    monkeypatch.setattr(listener_module, "_folder", lambda: tmp_path)
+    monkeypatch.setenv("RIG_RUN", "1f")
+    monkeypatch.setenv("RIG_BENCH", "other")
+    monkeypatch.setenv("RIG_EVIDENCE", str(tmp_path / "evidence"))
+    return now
+
+
+def told_case(tags: Sequence[str] = (), doc: str = "It closes.\n\nAt once.", status: str = "PASS") -> Case:
+    """A test of a suite within a suite, as it stands in the results."""
+    started = datetime(2026, 11, 20, 9, 0, 0, 123_400, tzinfo=UTC).astimezone().replace(tzinfo=None)
+    case = Case("Closes", doc, tags, status=status, start_time=started, elapsed_time=1.23456, parent=Suite("Gas"))
+    case.parent.parent = Suite("Rig")
+    return case
+
+
+NOT_ASKED = "the bench was not asked, or could not answer any more"
+
+
+def test_the_whole_record_of_a_test(kept: Session, tmp_path: Path) -> None:
+    listener, case = RunListener({"Rig.Gas.Closes": 2}), told_case(["req:cv-1", "Req:CV-2", "BAD", "manual", "x:y"])
+    listener.start_test(case, case)
+    judge().findings.append(MET)
+    listener.end_test(case, case)
+    (one,) = listener.records
+    assert one == Record(
+        "Rig.Gas.Closes", "Closes", ("Rig", "Gas"), "It closes.", "PASS", "", "", ("CV-1", "CV-2"), True, "1f",
+        "direct", 7, "decided", ({"kind": "CLAUSE", "source": "GBCS ECS42"},), (MET.as_json(),), 3,
+        (
+            DeviceFacts("esme", "esme", "00db1234567890a0", "emulated", {"contact": "made"}, {"contact": "open"},
+                        {"clock": "by message"}),
+            DeviceFacts("dut", "gsme", "00db1234567890a0", "under test", {}, {}, {"before": NOT_ASKED, "x": "y"}),
+            DeviceFacts("off", "esme", "00db1234567890a0", "emulated", {}, {},
+                        {"before": NOT_ASKED, "after": NOT_ASKED}),
+        ),
+        (EvidenceFile("evidence/a/b.svg", 3, "ab"),), {"c.pcap": "no tap"}, kept.unasked,
+        "no, because its clock is real, a person takes part", "2026-11-20T09:00:00.123+00:00", 1.235, 5.0,
+    )  # fmt: skip
+    assert records.read(tmp_path) == [one]
+    assert "verdict:PASS" in case.tags
+    assert (listener.judged, listener.infra) == (True, False)
+    listener.end_test(case, case)
+    assert listener.records[1].attempts == 4
+
+
+def test_a_record_of_what_nobody_said_anything_of(
+    kept: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.described, kept.full_name = {}, ""
+    monkeypatch.delenv("RIG_RUN")
+    monkeypatch.setenv("RIG_EVIDENCE", str(tmp_path / "elsewhere" / "evidence"))
+    case, gone = told_case(doc="", status="SKIP"), Conclusion(Verdict.INFRA, "gone", (), "wire")
+    one = listener_module._record(case, case, gone, 1)
+    assert (one.run, one.bench, one.seed, one.profile, one.repeatable) == ("", "other", None, "", "yes")
+    assert (one.claim, one.bad, one.requirements, one.bench_s) == ("", False, (), 0.0)
+    assert (one.verdict, one.reason, one.bench_broke) == ("INFRA", "gone", "wire")
+    assert one.files[0].name == str(tmp_path / "elsewhere" / "evidence" / "a" / "b.svg")
+    monkeypatch.delenv("RIG_BENCH")
+    monkeypatch.delenv("RIG_EVIDENCE")
+    one = listener_module._record(case, case, gone, 1)
+    assert (one.bench, one.files[0].name) == ("", "evidence/a/b.svg")
+
+
+def test_a_record_that_cannot_be_kept_is_infra(
+    kept: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records, "append", full)
+    listener, case = RunListener(), told_case()
+    listener.start_test(case, case)
+    before = listener.infra
+    listener.end_test(case, case)
+    assert (before, listener.infra) == (False, True)
+    assert "INFRA: the record of Rig.Gas.Closes is not kept: " in caplog.text
+    assert kept.files
+
+
+def test_a_report_begins_with_what_its_columns_do_not_tell(kept: Session) -> None:
+    listener, inner, whole = RunListener(), Suite("Gas"), Suite("Rig")
+    inner.parent = whole
+    listener.end_suite(None, inner)
+    listener.end_suite(None, whole)
+    assert dict(inner.metadata) == {}
+    assert dict(whole.metadata) == {"Verdicts": "*nothing was judged*"}
+    assert kept.files
+
+
+@pytest.mark.parametrize(
+    ("clock", "longest", "said"),
+    [("real", "1800", "1 tests take about 1 min; 1 that take longer than 30 min each are skipped; how long 1 take"),
+     ("real", None, "2 tests take about 2 h 1 min; how long 1 take is not recorded"), ("virtual", "1800", "")],
+)  # fmt: skip
+def test_how_long_a_run_will_take_is_said_at_its_begin(
+    kept: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: str, longest: str | None, said: str
+) -> None:
+    text = "*** Test Cases ***\n" + "".join(f"{name}\n    No Operation\n" for name in ("One", "Two", "Three"))
+    (tmp_path / "gas.robot").write_text(text, encoding="utf-8")
+    (tmp_path / "bench_times.yaml").write_text("Gas: {One: 60, Two: 7200}", encoding="utf-8")
+    monkeypatch.setenv("RIG_CLOCK", clock)
+    if longest is None:
+        monkeypatch.delenv("RIG_LONGEST_TEST_S", raising=False)
+    else:
+        monkeypatch.setenv("RIG_LONGEST_TEST_S", longest)
+    told: list[str] = []
+    monkeypatch.setattr("robot.api.logger.console", told.append)
+    data = Data.from_file_system(tmp_path / "gas.robot")
+    inner = Data("Inner")
+    inner.parent = data
+    for suite in (data, inner):  # what is within says nothing
+        RunListener().start_suite(suite, None)
+        assert len(told) == bool(said)
+    assert "".join(told).startswith(f"on this bench's real clock {said}" if said else "")
+    assert kept.files
+
+
+@pytest.mark.parametrize(
+    ("told", "end", "message"),
+    [
+        (Conclusion(Verdict.PASS, "", (), ""), ("PASS", "words"), "words"),
+        (Conclusion(Verdict.FAIL, "it missed", (), ""), ("FAIL", "words"), "words"),
+        (Conclusion(Verdict.FAIL, "it missed", (), ""), ("SKIP", "words"), "it missed"),
+        (Conclusion(Verdict.OBSERVED, "ours", (), ""), ("FAIL", "words"), "OBSERVED: ours"),
+        (Conclusion(Verdict.SKIPPED, "why", (), ""), ("SKIP", "words"), "words"),
+        (Conclusion(Verdict.INFRA, "gone", (), "gone"), ("SKIP", "INFRA: gone"), "INFRA: gone"),
+        (Conclusion(Verdict.ABORTED, "signal", (), "gone"), ("FAIL", "x"), "x\n\nAfter that the bench broke: gone"),
+        (Conclusion(Verdict.PASS, "", (), "gone"), ("FAIL", "gone"), "PASS\n\nAfter that the bench broke: gone"),
+        (Conclusion(Verdict.FAIL, "y", (), "gone"), ("FAIL", "y\n\ngone"), "y\n\ngone"),
+        (Conclusion(Verdict.TOLERATED, "z", (), "gone"), ("FAIL", "gone"),
+         "TOLERATED: z\n\nAfter that the bench broke: gone"),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_a_test(told: Conclusion, end: tuple[str, str], message: str) -> None:
+    assert listener_module._message(told, Ending(*end)) == message
 
 
 @pytest.mark.parametrize(("prepared", "bench_s"), [("Rig.Gas.Closes", 5.0), ("Rig.Electricity.Closes", 0.0)])

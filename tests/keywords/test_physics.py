@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,8 @@ def operate_ms(seen: Sequence[Event], *, closed: bool, since: int = 0) -> float 
         pytest.param([*CLOSING, *OPENING, (600, SET, True), (609, AUX, True)], True, 9.0, id="the last of two"),
         pytest.param([(108, AUX, True)], True, None, id="no coil at all"),
         pytest.param([(100, RESET, True), (108, AUX, True)], True, None, id="the wrong coil"),
+        pytest.param([(100, SET, False), (108, AUX, True)], True, None, id="a coil that is let go"),
+        pytest.param([*CLOSING[:1], (101, "button", True), *CLOSING[1:]], True, 8.0, id="another wire meanwhile"),
         pytest.param([], True, None, id="nothing"),
     ],
 )
@@ -70,6 +73,9 @@ def test_what_came_before_the_mark_does_not_count() -> None:
 
 def test_another_device_does_not_count() -> None:
     assert operate_ms(events(*CLOSING, device="neighbour"), closed=True) is None
+    own, others = events(*CLOSING), events(*OPENING, device="neighbour")
+    assert operate_ms([own[0], *others, *own[1:]], closed=True) == 8.0
+    assert operate_ms([own[0], replace(others[0], kind="power"), *own[1:]], closed=True) == 8.0
 
 
 class Unmoved(Session):

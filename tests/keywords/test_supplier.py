@@ -68,11 +68,11 @@ def response(order: int = 9, party: str = "supplier", device: str = "esme", **mo
             command(device="hub", use_case="CCS02", builder="broker", since=5, sent=5),
         ),
         (
-            lambda: LIBRARY.request("CCS02", "hub", device=7, name="esme"),
+            lambda: LIBRARY.request("CCS02", "hub", device=["esme"], name="esme"),
             (
                 "broker",
-                {"args": {"device": 7, "name": "esme"}, "use_case": "CCS02", "device": EUI["hub"], "delivery": "wan",
-                 "on_behalf": EUI["supplier"], "counter": 3},
+                {"args": {"device": ["esme"], "name": "esme"}, "use_case": "CCS02", "device": EUI["hub"],
+                 "delivery": "wan", "on_behalf": EUI["supplier"], "counter": 3},
             ),
             command(device="hub", use_case="CCS02", builder="broker", since=5, sent=5),
         ),
@@ -80,8 +80,8 @@ def response(order: int = 9, party: str = "supplier", device: str = "esme", **mo
             lambda: LIBRARY.admit_to_hub(),
             (
                 "broker",
-                {"args": CCS01, "use_case": "CCS01", "device": EUI["hub"], "delivery": "wan",
-                 "on_behalf": EUI["supplier"], "counter": 3},
+                {"args": CCS01, "use_case": "CCS01", "device": EUI["hub"],
+                 "delivery": "wan", "on_behalf": EUI["supplier"], "counter": 3},
             ),
             command(device="hub", use_case="CCS01", builder="broker", since=5, sent=5),
         ),
