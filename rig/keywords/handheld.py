@@ -54,7 +54,7 @@ class HandHeld:
         """
         now = session()
         euis, hubs = {now.eui(name) for name in wanted}, list[str]()
-        for _ in range(SCANS if wanted else 1):
+        for _ in range(SCANS):
             since = now.scanned[device] = now.mark
             now.ask(device, "scan")
             end = now.expect(beacons(device), now.takes(device, "scan"), since, within=within)
