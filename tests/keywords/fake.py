@@ -64,6 +64,7 @@ class Faked(Session):
             "supply.sense": {"good": True, "by": "a pin"},
             "clock.civil": {"civil_ns": 0},
         }
+        self.answers["tap.frames"] = {"whole": True, "more": False, "frames": [], "met": []}
         self.replies: dict[str, Answer] = {}
         self.coming: list[Event] = []
         self.comes_with = "clock.advance"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -387,6 +389,25 @@ def test_a_terminal_is_unloaded_and_may_send_anything(now: Faked) -> None:
     assert judge().cause == "interpan.send"
 
 
+def test_without_the_published_messages_a_test_that_needs_them_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RIG_CORPUS", str(tmp_path))
+    with pytest.raises(SkipExecution, match=r"^SKIPPED: the published messages are not at .*; set RIG_CORPUS"):
+        LIBRARY.corpus_must_be_there()
+    (tmp_path / "keys.json").write_text("{}", encoding="utf-8")
+    LIBRARY.corpus_must_be_there()
+    told = {"use_case": "ECS42", "kind": "command", "outcome": "SUCCESS", "recipient": "r", "hex": "aa",
+            "originator_counter": 7}  # fmt: skip
+    others = [{**told, key: "other", "hex": "bb"} for key in ("use_case", "kind", "outcome")]
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(one) for one in (*others, told)), encoding="utf-8")
+    assert LIBRARY.published_commands("ECS42") == [
+        {"name": "ECS42", "use_case": "ECS42", "target": "r", "octets": "aa", "counter": 7}
+    ]
+    with pytest.raises(Misused, match="no published SUCCESS command of ECS43 in"):
+        LIBRARY.published_commands("ECS43")
+
+
 @pytest.mark.parametrize(
     ("at_ns", "asked_ns", "ending"),
     [
@@ -422,6 +443,8 @@ def test_a_device_joins_by_the_frame_that_grants_it_its_tunnel(now: Faked) -> No
         ("takes", Outcome.MISSED, "esme"), ("device-joins", Outcome.MET, "esme"),
     ]  # fmt: skip
     Hub().device_should_join("esme", "hub", since=8)
+    now.see(seen(10, "tunnel.granted", "lone", 300, port="han", peer=EUI["esme"], out=False))
+    Hub().device_should_join("esme", "lone", since=9)
     with pytest.raises(Unmet, match="esme in hub's HAN within 3 s"):
         Hub().device_should_join(since=9, within=timedelta(seconds=3))
 
