@@ -202,6 +202,9 @@ def test_a_bad_image_is_not_kept() -> None:
     assert "firmware" not in running.saved
 
 
+TRANSFERRED = {"device": STRANGER.hex(), "version": NEW.hex(), "outcome": "success"}
+
+
 @pytest.mark.parametrize(
     ("kind", "verb", "args"),
     [
@@ -215,6 +218,8 @@ def test_a_bad_image_is_not_kept() -> None:
         ("CHF", "image_transfer", {}),
         ("CHF", "image_transfer", {"device": "x", "version": NEW.hex(), "outcome": "success"}),
         ("CHF", "image_transfer", {"device": STRANGER.hex(), "version": NEW.hex(), "outcome": "lost"}),
+        ("CHF", "image_transfer", {"device": STRANGER.hex(), "version": "00", "outcome": "success"}),
+        ("CHF", "image_transfer", {**TRANSFERRED, "colour": "red"}),
     ],
 )
 def test_what_makes_no_sense_changes_nothing(kind: str, verb: str, args: Mapping[str, Any]) -> None:

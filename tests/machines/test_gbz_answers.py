@@ -206,6 +206,10 @@ def test_the_weeks_of_a_calendar_by_its_identifier_or_of_the_one_in_use() -> Non
         [(6, 1), (6, 2)],
         [(6, 3)],
     )
+    seasons = [part(5, 1, index)._replace(command=3, name="PublishSeasons") for index in (0, 1)]
+    for index, season in enumerate(seasons):
+        clusters.keep("seasons", Entry(season._replace(fields=(*season.fields, ("Command Index", index)))))
+    assert len(asked(clusters, 0x0707, 0x03, {"Issuer Calendar ID": 5})) == 2, "where no number is asked for, all"
     nothing_in(clusters, 0x0707, 0x02, {"Issuer Calendar ID": 7, "Start Week Id": 0, "Number of Weeks": 0})
     nothing_in(clusters, 0x0707, 0x02, {"Issuer Calendar ID": 6, "Start Week Id": 4, "Number of Weeks": 0})
 
