@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from devices.events.accounts import BlocksReset
+from devices.events.supply import SupplyChanged
 from devices.machines.core import Effect, Persist, Record, SetTimer, Show, StopTimer
 from devices.machines.parts import profile_log
 from devices.machines.parts.civil_clock import CivilClock, CivilTime, ClockSettings
@@ -77,6 +78,12 @@ class _Meter:
     def shown(self, effects: Sequence[Effect] | None) -> list[str]:
         """Codes of events and texts of the display."""
         return [effect.text for effect in effects or () if isinstance(effect, Show)]
+
+
+def _causes(effects: Sequence[Effect] | None) -> list[str]:
+    """Why the supply changed."""
+    records = (effect.event for effect in effects or () if isinstance(effect, Record))
+    return [event.cause for event in records if isinstance(event, SupplyChanged)]
 
 
 # --------------------------------------------------------------------------------------------------------- timer, rows
@@ -150,10 +157,13 @@ def test_the_load_limit_works_the_switch() -> None:
     armed = "SUPPLY ARMED - HOLD THE BUTTON TO SWITCH ON"
     effects = functions.fired("meter", MINUTE) or []
     assert meter.shown(effects) == ["SUPPLY OFF", armed, "8F33"]
+    assert _causes(effects) == ["load limit"] * 2
     assert meter.kept() in effects, "the counter was raised"
     assert (meter.switch.state, effects[-1]) == (Supply.ARMED, SetTimer("meter", 3 * MINUTE))
     functions.look_at_load(2 * MINUTE, 0)
-    assert meter.shown(functions.fired("meter", 3 * MINUTE)) == ["SUPPLY ON", "8F34"]
+    effects = functions.fired("meter", 3 * MINUTE) or []
+    assert meter.shown(effects) == ["SUPPLY ON", "8F34"]
+    assert _causes(effects) == ["load limit restoration"]
     assert meter.switch.state is Supply.ENABLED
     assert meter.out.told == [
         (0x8F01, 0, b"", {}),
@@ -176,7 +186,9 @@ def test_a_supply_that_was_switched_off_meanwhile_is_not_restored() -> None:
 def test_tampering(locks: bool, shown: list[str]) -> None:
     meter = _Meter()
     meter.objects.put(*own.TAMPER, 2, axdr.boolean(locks))
-    assert meter.shown(meter.functions.tamper(7)) == shown
+    effects = meter.functions.tamper(7)
+    assert meter.shown(effects) == shown
+    assert _causes(effects) == ["tamper"] * locks
     assert meter.out.told == [(0x8F3F, 7, None, {}), (0x81BE, 7, b"", {})][: 1 + locks]
 
 
@@ -193,6 +205,7 @@ def test_credit_that_is_used_up_is_kept_and_switches_off() -> None:
     effects = meter.functions.consume(11, 5)
     assert effects[:2] == [meter.kept(), Persist("prepayment", meter.functions.prepayment.as_json())]
     assert meter.shown(effects) == ["810D", "8119", "8F0F", "SUPPLY OFF"]
+    assert _causes(effects) == ["credit"]
     assert meter.out.told == [(code, 5, b"", {}) for code in (0x810D, 0x8119, 0x8F0F)]
 
 
@@ -209,6 +222,7 @@ def test_credit_that_comes_back_arms_what_it_switched_off(emergency: bool, code:
         meter.objects.put(*own.METER_BALANCE, 2, axdr.i32(5))
     effects = meter.functions.after_command(9)
     assert meter.switch.state is Supply.ARMED
+    assert _causes(effects) == ["credit"]
     assert effects[0] == Persist("prepayment", meter.functions.prepayment.as_json())
     assert meter.out.told[-1] == (code, 9, b"", {"tell": False})
     assert meter.notes == [0x81AB] * emergency

@@ -337,6 +337,12 @@ def test_a_rate_has_its_own_scale(charge: int, scaler: int, units: int) -> None:
     assert (account["balance"], account["time1"]) == (-units, 100_000 - units)
 
 
+def test_the_last_unit_of_a_debt_is_collected() -> None:
+    account = Account().put(time1=1).time_debt(0, 4, 100)
+    account.collect(0)
+    assert (account.collect(100), account["balance"], account["time1"]) == ([0x81A7], -1, 0)
+
+
 def test_a_rate_without_a_charge_is_none() -> None:
     account = Account().put(time1=100).time_debt(0, 4, 100)
     scaling, commodity, _ = account.objects.value(*own.TIME_DEBTS[0], 5).value

@@ -238,7 +238,7 @@ def test_a_silent_peer_is_asked_as_often_as_set_and_then_given_up() -> None:
 
 
 def test_a_busy_peer_is_asked_later_with_all_tries() -> None:
-    client, timer = TunnelClient("han", TunnelSettings(request_tries=1)), f"tunnel.han.retry.{PEER.hex()}"
+    client, timer = TunnelClient("han", TunnelSettings(request_tries=2)), f"tunnel.han.retry.{PEER.hex()}"
     client.send(PEER, b"message", 0)
     assert _got(client, RequestTunnelResponse(0, 1), 5) == [
         *_timers("answer"),
@@ -248,6 +248,8 @@ def test_a_busy_peer_is_asked_later_with_all_tries() -> None:
     assert client.open(PEER, 6) == [], "a retry is under way"
     again = SetTimer(f"tunnel.han.answer.{PEER.hex()}", 200 + 5 * SECOND)
     assert client.fired(timer, 200) == [_send(RequestTunnel(), 1, 2), again]
+    answer = f"tunnel.han.answer.{PEER.hex()}"
+    assert client.fired(answer, 300) == [_send(RequestTunnel(), 2, 3), SetTimer(answer, 300 + 5 * SECOND)]
 
 
 def test_a_peer_without_ids_has_all_of_ours_closed_and_is_asked_again() -> None:
