@@ -508,6 +508,14 @@ def test_a_spoilt_command_differs_in_the_one_thing(desk: Desk, spoil: str) -> No
 # ------------------------------------------------------------------------------------------------ to the last word
 
 
+@pytest.fixture(scope="module")
+def still() -> Iterator[Desk]:
+    """A bench that is up and looked at, and to which nothing happens."""
+    desk = Desk()
+    yield desk.up()
+    desk.close()
+
+
 @pytest.mark.parametrize(
     ("verb", "args", "noted", "refused", "checks"),
     [
@@ -522,7 +530,7 @@ def test_a_spoilt_command_differs_in_the_one_thing(desk: Desk, spoil: str) -> No
     ],
 )
 def test_a_verb_stands_on_the_time_line_with_what_became_of_it_and_looks_at_the_premises_before_and_after(
-    asked: Desk,
+    still: Desk,
     monkeypatch: pytest.MonkeyPatch,
     verb: str,
     args: dict[str, Any],
@@ -532,7 +540,7 @@ def test_a_verb_stands_on_the_time_line_with_what_became_of_it_and_looks_at_the_
 ) -> None:
     told: list[tuple[Any, ...]] = []
     checked: list[bool] = []
-    recorder, premises = asked.commands.recorder, asked.commands.premises
+    recorder, premises = still.commands.recorder, still.commands.premises
     assert premises is not None
     monkeypatch.setattr(type(premises), "check", lambda _self: checked.append(True))
     monkeypatch.setattr(recorder, "note_command", lambda *one: told.append(one))
@@ -540,9 +548,9 @@ def test_a_verb_stands_on_the_time_line_with_what_became_of_it_and_looks_at_the_
     answer: Mapping[str, Any] = {}
     if refused:
         with pytest.raises(Refused, match=refused):
-            asked.call(verb, **args)
+            still.call(verb, **args)
     else:
-        answer = asked.call(verb, **args)
+        answer = still.call(verb, **args)
     assert len(checked) == checks
     assert recorder.context == {"test": "a test"}
     if not noted:
@@ -580,24 +588,24 @@ def test_a_reset_notes_itself_closes_what_was_there_and_tells_where_it_began(
     close()
 
 
-def test_what_a_bench_consists_of_in_full(asked: Desk) -> None:
-    told = dict(asked.call("bench.describe"))
+def test_what_a_bench_consists_of_in_full(still: Desk) -> None:
+    told = dict(still.call("bench.describe"))
     devices = told.pop("devices")
     assert told == {
         "bench": "virtual",
         "clock": "virtual",
         "longest_test_ns": 1800 * SECOND,
-        "order": asked.executor.order,
+        "order": still.executor.order,
         "feeds": {"load": "mains", "flow": "gas"},
-        "capabilities": list(asked.commands.bench.capabilities),
-        "civil_start": asked.commands.bench.civil_start,
-        "seed": asked.commands.bench.seed,
+        "capabilities": list(still.commands.bench.capabilities),
+        "civil_start": still.commands.bench.civil_start,
+        "seed": still.commands.bench.seed,
         "profile": "slides-1",
         "not_repeatable": "",
         "decision_rule": "none declared",
         "tolerated": [],
         "calibrated_until": {},
-        "now": asked.commands.clock.now,
+        "now": still.commands.clock.now,
     }
     esme = devices["esme"]
     assert esme.pop("takes").keys() == {"boot", "join", "rejoin", "answer", "alert", "display", "contact"}
@@ -656,13 +664,13 @@ def test_tapped_frames_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert desk.call("tap.frames", device="hub", since=5)["met"] == []
 
 
-def test_tapped_endpoints_are_those_that_others_heard(asked: Desk) -> None:
-    recorder, esme = asked.commands.recorder, asked.commands.bench.devices["esme"].eui
+def test_tapped_endpoints_are_those_that_others_heard(still: Desk) -> None:
+    recorder, esme = still.commands.recorder, still.commands.bench.devices["esme"].eui
     recorder._heard.clear()
     for _ in range(2):
         recorder.heard("hub", esme, 1, 2)
     recorder.heard("hub", bytes(8), 1, 2)
-    told = asked.call("tap.endpoints", device="esme", since=0)
+    told = still.call("tap.endpoints", device="esme", since=0)
     assert told["whole"] is True
     assert told["heard"] == [{"at": "hub", "from": 1, "to": 2, "frames": 2}]
     assert told["set"] == dict.fromkeys(("hub", "neighbour", "esme", "gsme", "ihd"), 1)
