@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from robot.api import SkipExecution
 
-from devices.wire import gbcs
+from devices.wire import cosem, gbcs
+from devices.wire.axdr import Data, Tag
 from rig.bus.messages import Answer, Context, Event, Fault
 from rig.evidence.judging import Basis, BasisKind, Finding, Outcome
 from rig.keywords import session as session_module
@@ -52,6 +53,23 @@ def test_an_alert_arrives_by_its_code_its_device_and_its_party(now: Faked, withi
     for code in ("8F36", "0x8F3", "0x8F3G", "0x8F366"):
         with pytest.raises(Misused, match=f"four hexadecimal digits, such as 0x8F36; got '{code}'"):
             LIBRARY.alert_should_arrive(code)
+
+
+def test_an_alert_tells_its_times(now: Faked) -> None:
+    def civil(day: int, hour: int) -> Data:
+        return Data(Tag.OCTET_STRING, bytes((0x07, 0xEA, 11, day, 0xFF, hour, 5, 6, 0, 0, 0, 0)))
+
+    body = Data(Tag.STRUCTURE, (Data(Tag.OCTET_STRING, b"short"), civil(20, 9), Data(Tag.LONG_UNSIGNED, 0x8F36),
+                                civil(19, 7), civil(20, 8), civil(1, 1)))  # fmt: skip
+    ends = bytes.fromhex(EUI["esme"]), bytes.fromhex(EUI["supplier"])
+    payload = cosem.encode(cosem.Notification(1, b"", body))
+    told = gbcs.encode(gbcs.Message(3, 7, *ends, 0x67, payload)).hex()
+    now.coming = [alert(9, octets=told)]
+    arrived = LIBRARY.alert_should_arrive("0x8F36")
+    times = {"at": (20, 9), "interrupted": (19, 7), "restored": (20, 8)}
+    assert {name: arrived[name] for name in times} == {
+        name: datetime(2026, 11, day, hour, 5, 6, tzinfo=UTC).timestamp() for name, (day, hour) in times.items()
+    }
 
 
 @pytest.mark.parametrize("within", [None, timedelta(seconds=6), timedelta(seconds=2)])
@@ -231,6 +249,17 @@ def test_what_changes_a_road_is_known(verb: str, args: dict[str, Any], away: set
     assert now.out_of_reach == (away or {"hht"})
     assert now.now == 3 * SECOND
     assert session_module.FRAMING == ("bench.describe", "bench.reset", "bench.state", "evidence.open", "evidence.close")
+
+
+@pytest.mark.usefixtures("of_judge")
+def test_a_bench_is_given_back_and_its_parts_that_ended_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, closed = Session(), list[bool]()
+    monkeypatch.setattr(now._connection, "close", lambda: closed.append(True))
+    now._known = True
+    now.close()
+    assert (closed, now._known) == ([True], False)
+    now.watch(lambda: "a part")
+    assert now._connection.gone() == "a part"
 
 
 # ---------------------------------------------------------------------------------------------------------------- judge

@@ -570,6 +570,8 @@ BROUGHT = message(5, "rx", "hub", "command", "supplier", "esme", port="interpan"
         (ASKED_IT, [BROUGHT, message(6, "rx", "hub", "command", "supplier", "esme", octets="aa", use_case="X")], ""),
         (ASKED_IT, [BROUGHT, message(6, "tx", "hub", "command", "supplier", "esme", port="han", octets="aa")], ""),
         (ASKED_IT, [BROUGHT, message(6, "tx", "hub", "command", "supplier", "esme", port="interpan", octets="aa")], ""),
+        (ASKED_IT, [message(3, way, "hub", "command", "supplier", "esme", port=port, octets="aa", use_case="X")
+                    for way, port in (("rx", "interpan"), ("tx", "wan"))], ""),
         (ASKED_IT, [message(5, "rx", "hub", "command", "supplier", "esme", octets="aa"),
                     message(6, "tx", "hub", "command", "supplier", "esme", octets="aa", use_case="X")], ""),
     ],
