@@ -157,7 +157,10 @@ def test_a_button_acts_on_the_command_that_went_out(waiting: Session, *, handed_
     assert waiting.led_to("esme") == sent
 
 
-@pytest.mark.parametrize(("meanwhile", "infra"), [((), False), ((BEFORE,), False), ((STALLED,), True)])
+@pytest.mark.parametrize(
+    ("meanwhile", "infra"),
+    [((), False), ((BEFORE,), False), ((STALLED,), True), ((replace(STALLED, at_ns=0),), True)],
+)
 def test_a_wait_in_vain_while_the_bench_stood_still_says_nothing_of_a_device(
     waiting: Session, meanwhile: tuple[Event, ...], *, infra: bool
 ) -> None:

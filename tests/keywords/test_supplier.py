@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -190,6 +191,15 @@ def test_a_command_succeeds_where_its_response_is_whole_and_a_success(
         return
     with pytest.raises(Unmet, match=ending):
         LIBRARY.command_should_succeed(command())
+
+
+def test_a_response_that_is_late_is_a_finding_of_its_own(now: Faked) -> None:
+    now.begin_action()
+    now.coming = [replace(response(), at_ns=took("wake", "answer") + SECOND)]
+    LIBRARY.response_should_arrive(command())
+    assert [(one.expectation, one.device) for one in judge().findings] == [
+        ("takes", "esme"), ("response-arrives", "esme"),
+    ]  # fmt: skip
 
 
 def test_a_response_that_does_not_come_is_followed_from_tap_to_tap(now: Faked) -> None:
