@@ -112,13 +112,13 @@ def test_a_full_profile_loses_its_oldest_row_and_gives_its_newest() -> None:
 def test_a_range_has_both_its_ends(first: int | None, last: int | None, read: list[int]) -> None:
     _, log = _log()
     for stamp in (10, 20, 30, 40, 50):
-        log.append(profile_log.CREDITS, _at(stamp), axdr.u32(stamp))
+        log.append(profile_log.CREDITS, _at(stamp), axdr.u32(100 - stamp))
     selection = None
     if first is not None and last is not None:
         selection = axdr.structure(axdr.null(), axdr.u32(first), axdr.u32(last), axdr.array())
     getter = log.getters()[7, profile_log.CREDITS, 2]
     found = getter(selection, None)  # type: ignore[arg-type]
-    assert _rows(found) == [[stamp, stamp] for stamp in read]
+    assert _rows(found) == [[stamp, 100 - stamp] for stamp in read]
     assert found.value.description == PROFILES[profile_log.CREDITS].row
 
 
