@@ -338,7 +338,7 @@ class TransformService:
     def _held(self, args: Mapping[str, Any]) -> Entry:
         entry = self._named(args)
         if entry.state is not State.QUARANTINED:
-            raise MachineError(f"request {entry.identifier} is {entry.state.value}, not held back")
+            raise MachineError(f"request {entry.identifier}: it {_is(entry)}, and is not held back")
         return entry
 
     def _named(self, args: Mapping[str, Any]) -> Entry:
@@ -374,6 +374,10 @@ class TransformService:
         wait = [SetTimer(_TIMER, now + max(0, min(times) - self._at(now)))] if times else [StopTimer(_TIMER)]
         step.effects += wait
         return step
+
+
+def _is(entry: Entry) -> str:
+    return entry.state.value if entry.state is State.UNSIGNED else f"is {entry.state.value}"
 
 
 def _told(entry: Entry) -> dict[str, Any]:

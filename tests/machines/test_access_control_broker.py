@@ -242,7 +242,7 @@ def test_what_the_broker_learns_for_itself_goes_on_to_whom_it_asked_for() -> Non
     """An answer to the broker: told field by field, and passed to the user on whose behalf it asked."""
     house = House()
     for party, users in ((None, []), (SUPPLIER, [SUPPLIER])):
-        given = {} if party is None else {"supplementary_party": party, "supplementary_counter": 1}
+        given: dict[str, Any] = {} if party is None else {"supplementary_party": party, "supplementary_counter": 1}
         response = Message(CRA.RESPONSE, 3, HUB, ACB, ECS45, bytes.fromhex("da2000000100000103010101fa"), **given)
         secret = house.keys(HUB).agree(f"{HUB.hex()}-ka", house.publics[f"{ACB.hex()}-ka"])
         octets = gbcs.encode(protection.add_mac(replace(response, signature=b""), secret))

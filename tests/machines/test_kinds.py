@@ -41,8 +41,9 @@ HOUR = 3600 * SECOND
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_device_is_what_was_delivered(kind: str) -> None:
     commands, clock = CommandSettings(asn1=Asn1Settings(firmware=b"abcd")), ClockSettings(start_ns=7)
-    made: Any = MACHINES[kind](Delivery(METER, KEYS, cells(kind), commands, clock))
-    assert type(made) is KINDS[kind]
+    device = MACHINES[kind](Delivery(METER, KEYS, cells(kind), commands, clock))
+    assert (type(device),) == (KINDS[kind],)
+    made: Any = device
     assert (made.settings.commands, made.settings.clock) == (commands, clock)
     identity = made.settings.eui if kind == "CHF" else made.identity
     assert identity == METER

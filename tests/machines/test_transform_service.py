@@ -362,7 +362,7 @@ def test_a_mass_of_valid_disables_is_held_back_and_can_be_released() -> None:
     assert dcc.ask("release", request_id=answers[5]["request_id"])["state"] == "sent"
     assert dcc.ask("reject", request_id=answers[6]["request_id"])["state"] == "rejected"
     assert len(dcc.sent()) == 4
-    with pytest.raises(RefusedError, match="is rejected, not held back"):
+    with pytest.raises(RefusedError, match="it is rejected, and is not held back"):
         dcc.ask("release", request_id=answers[6]["request_id"])
     dcc.ask("open_limit", limit="disabling")
     assert dcc.hand_in(dcc.sign(dcc.request("7.2", 99)["pre_command"])) == []
@@ -571,6 +571,84 @@ def test_what_failed_late_goes_before_what_was_given_after_it() -> None:
         dcc.lab.feed("broker", SendFailed("wan", METER, token, "no"))
     dcc.lab.feed("broker", LinkChanged("wan", True))
     assert [message.counter for message in dcc.sent()[3:]] == [1, 2, 3]
+
+
+# ---------------------------------------------------------------------------------------- every answer, field by field
+
+
+def test_a_request_is_answered_field_by_field() -> None:
+    dcc = Dcc()
+    answer = dcc.request("7.1")
+    row = {
+        "request_id": answer["request_id"],
+        "requests": ["7.1"],
+        "device": METER.hex(),
+        "message_code": 0x4F,
+        "state": "unsigned",
+        "reasons": [],
+    }
+    head = dcc.service.audit.head
+    assert {**answer, "pre_command": ""} == {**row, "receipt": [head.number, head.link.hex()], "pre_command": ""}
+    assert dcc.ask("requests") == {"requests": [row], "closed": dcc.service.anomaly.closed}
+    mine, other = {"user": SUPPLIER.hex()}, {"user": OTHER_SUPPLIER.hex()}
+    assert dcc.ask("requests", **mine, state="unsigned")["requests"] == [row]
+    assert dcc.ask("requests", **mine, state="sent")["requests"] == []
+    assert dcc.ask("requests", **other)["requests"] == []
+    with pytest.raises(RefusedError, match=r"there is no request .*; see the list of your own"):
+        dcc.ask("state_of", **other, request_id=answer["request_id"])
+    with pytest.raises(RefusedError, match="it waits for its signature, and is not held back"):
+        dcc.ask("release", request_id=answer["request_id"])
+    with pytest.raises(RefusedError, match="there is no request 'x'; see the list of your own"):
+        dcc.ask("reject", request_id="x")
+
+
+@pytest.mark.parametrize("counter", [0, (1 << 63) - 1, 1 << 63, -1, None])
+def test_counters_have_63_bits(counter: Any) -> None:
+    dcc = Dcc()
+    if counter is not None and 0 <= counter < 1 << 63:
+        assert dcc.request("7.1", counter)["state"] == "unsigned"
+    else:
+        with pytest.raises(RefusedError, match=f"expected the user's next counter, got {counter!r}"):
+            dcc.request("7.1", counter)
+
+
+@pytest.mark.parametrize(("state", "setting"), [("expired", "signature_ns"), ("timed_out", "answer_ns")])
+def test_what_is_waited_for_too_long_is_given_up_at_its_time(state: str, setting: str) -> None:
+    changes: dict[str, Any] = {setting: 7 * SECOND}
+    dcc = Dcc(**changes)
+    answer = dcc.request("7.1" if state == "expired" else "7.4")
+    before = dcc.state(answer)
+    dcc.lab.run(7 * SECOND - 1)
+    assert dcc.state(answer) == before
+    dcc.lab.run(1)
+    assert dcc.state(answer) == state
+    (told,) = dcc.station.kinds("service.overdue")
+    assert (told["request_id"], told["state"]) == (answer["request_id"], state)
+
+
+def test_a_schedule_runs_daily_from_now_unless_said_otherwise() -> None:
+    dcc = Dcc()
+    fields = {"user": SUPPLIER.hex(), "name": "events", "request": "6.13", "use_case": "ECS35a", "device": METER.hex()}
+    answer = dcc.ask("schedule", **fields, args={"from": "{begin:zcl}", "to": "{last:zcl}"})
+    assert answer == {"name": f"{SUPPLIER.hex()}/events", "unit": "day", "every": 1}
+    (one,) = dcc.service.schedules.all
+    assert (one.start, one.unit, one.every, one.end, one.local) == (START, "day", 1, None, False)
+    gone = dcc.ask("unschedule", user=SUPPLIER.hex(), name="events")
+    assert gone == {"name": f"{SUPPLIER.hex()}/events", "done": 0}
+    for wrong in ({"start": "x"}, {"every": "x"}, {"end": "x"}):
+        with pytest.raises(RefusedError, match="arguments 'start', 'end', 'every': expected whole numbers"):
+            dcc.ask("schedule", **fields, args={"from": "{begin:zcl}", "to": "{last:zcl}"}, **wrong)
+
+
+def test_what_nobody_asked_for_is_told_and_goes_on() -> None:
+    dcc = Dcc()
+    for cra, kind in ((gbcs.CRA.RESPONSE, "service.unexpected"), (gbcs.CRA.ALERT, "service.alert")):
+        message = gbcs.Message(cra, 3, METER, SUPPLIER, 0x52, b"\x0f", mac=bytes(12), signature=b"")
+        dcc.lab.feed("broker", Received("wan", HUB, gbcs.encode(message)))
+        (told,) = dcc.station.kinds(kind)
+        assert (told["from"], told["counter"]) == (METER.hex(), 3)
+        assert dcc.sent("users.wan")[-1] == message
+    assert dcc.kinds() == ["unexpected", "alert"]
 
 
 # ------------------------------------------------------------------------------------------------------------ bad input
