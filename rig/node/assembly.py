@@ -62,7 +62,7 @@ from rig.ports.supply import SwitchedSupply, VirtualSupply
 from rig.ports.user_gateway import WAYS, UserGateway
 from rig.ports.wan import TcpWanClient, TcpWanServer, VirtualWan
 
-__all__ = ["Premises", "build", "maker", "store_of"]
+__all__ = ["Premises", "build", "check", "maker", "store_of"]
 
 Make = Callable[[], Machine]
 COIL_LONGEST_NS = 100_000_000  # what a latching coil may carry current for, facts/pi-bench.md 5.1
@@ -133,6 +133,23 @@ def build(
         if isinstance(problem, ValueError | StoreError | HostError | OSError):
             raise BenchFileError(bench.source, "parts that can be put together", str(problem)) from None
         raise
+
+
+def check(bench: Bench) -> None:
+    """Whether every machine of the bench can be made: a setting or a fault that it does not know.  Nothing is opened.
+
+    Raises :class:`BenchFileError`.
+    """
+    trust = _Trust(bench)
+    for device in bench.devices.values():
+        try:
+            make = _make(trust, device)
+            if "ledgers" not in bench.trust:  # a ledger on disk belongs to the premises that are up
+                make()
+        except BenchFileError:
+            raise
+        except (ValueError, OSError) as problem:
+            raise BenchFileError(bench.source, "parts that can be put together", str(problem)) from None
 
 
 def maker(bench: Bench, device: Device) -> Make:

@@ -204,6 +204,8 @@ class Commands:
         bench = bench_file.load(self._path, overlay, variant)
         if tuple(bench.nodes) != self.nodes:
             raise Refused("argument", "a reset cannot change the nodes of a bench", "Start it with another bench file.")
+        if changes or variant:
+            assembly.check(bench)  # before what is up is taken down
         if self.premises is not None:
             self.premises.close()
             self.premises = None

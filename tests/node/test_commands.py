@@ -361,11 +361,12 @@ def test_civil_time_goes_with_bench_time(desk: Desk) -> None:
     assert desk.call("clock.civil")["civil_ns"] == before + SECOND
 
 
-def test_a_reset_that_is_refused_leaves_the_bench_as_it_was(desk: Desk) -> None:
+@pytest.mark.parametrize("change", [{"eui": "?"}, {"fault": "x"}, {"settings": {"no_such": 1}}])
+def test_a_reset_that_is_refused_leaves_the_bench_as_it_was(desk: Desk, change: dict[str, Any]) -> None:
     desk.call("clock.advance", span_ns=SECOND)
     premises = desk.commands.premises
     with pytest.raises(Refused):
-        desk.call("bench.reset", overlay={"devices": {"esme": {"eui": "?"}}})
+        desk.call("bench.reset", overlay={"devices": {"esme": change}})
     assert desk.commands.premises is premises
     assert desk.call("clock.advance", span_ns=0)["now"] == SECOND
 
