@@ -88,7 +88,7 @@ Judges Nothing
     Log    hello
 Is Stopped
     Evaluate    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()    modules=os, signal, threading
-    Sleep    30 s
+    Wait Until Created    ${TEMPDIR}${/}what nobody creates    timeout=30 s
 """
 CAUGHT = """Is Tried Again
     ${tries}=    Create List
